@@ -1,0 +1,46 @@
+"""Every error that this package raises on purpose.
+
+    LLM2VecError
+    ├── InputError (ValueError)            texts, options or files that cannot be used
+    ├── ModelError (RuntimeError)          a model or an adapter that cannot be loaded
+    │   └── AdapterError                   an adapter that does not fit its base
+    ├── ConversionError (RuntimeError)     a model that cannot be made bidirectional
+    └── TrainingError (RuntimeError)       a training run that cannot go on
+
+Each message names the value that was wrong and what would be right. The page shows ``str(error)`` to
+its visitors, so a message says nothing about the server's file system.
+"""
+
+from __future__ import annotations
+
+
+class LLM2VecError(Exception):
+    """Base of the package's errors."""
+
+
+class InputError(LLM2VecError, ValueError):
+    """A text, an option or a file that cannot be used."""
+
+
+class ModelError(LLM2VecError, RuntimeError):
+    """A model that cannot be loaded."""
+
+
+class AdapterError(ModelError):
+    """An adapter that does not fit its base model."""
+
+
+class ConversionError(LLM2VecError, RuntimeError):
+    """A model that cannot be made bidirectional.
+
+    Attributes:
+        causal_layers: indices of the layers in which the first token still cannot see the last one.
+    """
+
+    def __init__(self, message: str, causal_layers: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.causal_layers = causal_layers
+
+
+class TrainingError(LLM2VecError, RuntimeError):
+    """A training run that cannot go on."""

@@ -1,0 +1,9 @@
+"""Training objectives, registered by name. To add one, write one file and name it in ``OBJECTIVES``."""
+
+from llm2vec_core.training.objectives.base import Objective
+from llm2vec_core.training.objectives.mntp import MNTP
+from llm2vec_core.training.objectives.simcse import SimCSE
+
+OBJECTIVES: dict[str, type[Objective]] = {"mntp": MNTP, "simcse": SimCSE}
+
+__all__ = ["MNTP", "OBJECTIVES", "Objective", "SimCSE"]
