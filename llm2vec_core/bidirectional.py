@@ -106,8 +106,8 @@ def make_bidirectional(
         The record whose ``undo()`` restores the model exactly.
 
     Raises:
-        ConversionError: if a layer stays causal (recurrent and hybrid architectures); the model is
-            then as it was before.
+        ConversionError: if a layer stays causal (recurrent and hybrid architectures) or the model
+            cannot run with an open mask; it is then as it was before.
 
     Example:
         >>> from transformers import LlamaConfig, LlamaModel
@@ -129,9 +129,12 @@ def make_bidirectional(
     if verify:
         try:
             report = prefix_test(model)
-        except Exception:
+        except Exception as error:
             conversion.undo()
-            raise
+            raise ConversionError(
+                f"{type(model).__name__} ({model.config.model_type}) cannot be made bidirectional: with its mask open "
+                f"its forward pass fails ({type(error).__name__}: {error})"
+            ) from error
         if not report.is_bidirectional:
             conversion.undo()
             layers = ", ".join(map(str, report.causal_layers)) or "none alone, but the whole model is"

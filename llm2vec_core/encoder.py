@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.batching import TokenizedText, clean_text, collate, pad_token_id, token_budget_batches, tokenize
+from llm2vec_core.batching import MAX_CHARACTERS_PER_TOKEN, TokenizedText, clean_text, collate, pad_token_id, token_budget_batches, tokenize
 from llm2vec_core.bidirectional import PrefixReport, make_bidirectional, prefix_test, shared_weights_view
 from llm2vec_core.errors import AdapterError, InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES, pool
@@ -34,6 +34,7 @@ class TokenStates:
 
     Attributes:
         tokens: each token as it stands in the text; special tokens by their name.
+        starts: index of the character of the text at which each token starts.
         token_ids: their ids, shape (seq,).
         hidden_states: float32 of shape (layers + 1, seq, hidden); [0] are the input embeddings, [-1] is
             ``last_hidden_state``.
@@ -41,6 +42,7 @@ class TokenStates:
     """
 
     tokens: tuple[str, ...]
+    starts: tuple[int, ...]
     token_ids: np.ndarray
     hidden_states: np.ndarray
     truncated: bool
@@ -79,8 +81,9 @@ class LLM2Vec:
         ConversionError: if the model cannot be made bidirectional.
 
     Example:
-        >>> encoder = LLM2Vec.from_pretrained("assets/models/llm2vec-mini")  # doctest: +SKIP
-        >>> encoder.encode(["A river bank.", "A savings bank."]).shape  # doctest: +SKIP
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+        >>> encoder.encode(["A river bank.", "A savings bank."]).shape
         (2, 256)
     """
 
@@ -146,7 +149,10 @@ class LLM2Vec:
             ConversionError: if the architecture cannot be made bidirectional.
 
         Example:
-            >>> encoder = LLM2Vec.from_pretrained("folder/base", adapters=["folder/mntp"])  # doctest: +SKIP
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)
+            >>> encoder.prefix_test().is_bidirectional
+            True
         """
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if dtype is None:
@@ -197,7 +203,10 @@ class LLM2Vec:
         """The same weights read in the other (or the same) direction; nothing is loaded or copied.
 
         Example:
-            >>> causal = encoder.view(bidirectional=False)  # doctest: +SKIP
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> causal = LLM2Vec.from_pretrained(BUNDLED.base).view(bidirectional=False)
+            >>> causal.prefix_test().is_causal
+            True
         """
         if bidirectional == self.bidirectional:
             return self
@@ -280,11 +289,11 @@ class LLM2Vec:
             text: one text.
             max_length: read at most this many tokens.
         """
-        tokens, row = self._one(text, max_length)
+        tokens, starts, row = self._one(text, max_length)
         output = self.model(**row, use_cache=False, output_hidden_states=True)
         states = torch.stack(output.hidden_states)[:, 0].float().cpu().numpy()  # (L + 1, T, d)
         ids = row["input_ids"][0].cpu().numpy()
-        return TokenStates(tokens, ids, states, self._is_truncated(text, len(ids)))
+        return TokenStates(tokens, starts, ids, states, self._is_truncated(text, len(ids)))
 
     @torch.inference_mode()
     def attentions(self, text: str, max_length: int | None = None) -> Attentions:
@@ -294,7 +303,7 @@ class LLM2Vec:
             text: one text.
             max_length: read at most this many tokens.
         """
-        tokens, row = self._one(text, max_length)
+        tokens, _, row = self._one(text, max_length)
         output = self._eager_model(**row, use_cache=False, output_attentions=True)
         return Attentions(tokens, torch.stack(output.attentions)[:, 0].float().cpu().numpy())
 
@@ -326,25 +335,26 @@ class LLM2Vec:
         model.set_attn_implementation("eager")
         return model
 
-    def _one(self, text: str, max_length: int | None) -> tuple[tuple[str, ...], dict[str, torch.Tensor]]:
+    def _one(
+        self, text: str, max_length: int | None
+    ) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, torch.Tensor]]:
         limit = min(max_length or self.max_length, self.max_length)
         (row,) = tokenize(self.tokenizer, [text], max_length=limit)
         batch = collate([row], pad_token_id(self.tokenizer), self.model.device)
         batch.pop("pooling_mask")
-        return self._token_strings(clean_text(text), row.input_ids), batch
+        strings, starts = self._token_strings(clean_text(text), row.input_ids)
+        return strings, starts, batch
 
-    def _token_strings(self, text: str, ids: tuple[int, ...]) -> tuple[str, ...]:
-        encoded = self.tokenizer(text, return_offsets_mapping=True, verbose=False)
-        spans = encoded["offset_mapping"]
+    def _token_strings(self, text: str, ids: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        shown = text[: len(ids) * MAX_CHARACTERS_PER_TOKEN]
+        spans = self.tokenizer(shown, return_offsets_mapping=True, verbose=False)["offset_mapping"][: len(ids)]
+        spans = spans or [(0, 0)] * len(ids)  # an empty text's placeholder token
         special = set(self.tokenizer.all_special_ids)
         strings = []
-        for position, token_id in enumerate(ids):
-            piece = ""
-            if token_id not in special and position < len(spans):
-                start, end = spans[position]
-                piece = text[start:end].strip()
+        for token_id, (start, end) in zip(ids, spans, strict=True):
+            piece = "" if token_id in special else text[start:end].strip()
             strings.append(piece or self.tokenizer.decode([token_id]).strip() or "␣")
-        return tuple(strings)
+        return tuple(strings), tuple(start for start, _ in spans)
 
     def _is_truncated(self, text: str, kept: int) -> bool:
         (whole,) = tokenize(self.tokenizer, [text], max_length=kept + 1)

@@ -80,7 +80,7 @@ BUNDLED = ModelPreset(
         Stage("mntp", "+ MNTP", True, (_MNTP,), "Step 2: it practised filling in masked words with both sides in view."),
         Stage(
             "simcse",
-            "+ SimCSE (LLM2Vec)",
+            "LLM2Vec (+ MNTP + SimCSE)",
             True,
             (_MNTP, _SIMCSE),
             "Step 3: it practised telling a sentence from all the others.",

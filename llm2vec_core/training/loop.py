@@ -41,11 +41,14 @@ class AdapterTraining:
         InputError: if there are too few texts for a batch.
 
     Example:
-        >>> training = AdapterTraining(encoder, MNTP(), texts, TrainingConfig(steps=100))  # doctest: +SKIP
-        >>> for event in training.run():  # doctest: +SKIP
-        ...     print(event.step, event.loss)
-        >>> training.save("my-adapter")  # doctest: +SKIP
-        >>> better = training.encoder()  # doctest: +SKIP
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> from llm2vec_core.training.objectives import MNTP
+        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+        >>> training = AdapterTraining(encoder, MNTP(), ["A river flows.", "Rain falls."], TrainingConfig(steps=2))
+        >>> [event.step for event in training.run()]
+        [1, 2]
+        >>> training.encoder().prefix_test().is_bidirectional
+        True
     """
 
     def __init__(

@@ -1,0 +1,39 @@
+# help is what a bare `make` shows.
+.DEFAULT_GOAL := help
+.PHONY: help app test lint bench deploy
+PYTHON ?= python3
+VENV := .venv
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.runtime: requirements.txt
+	@echo "== installing requirements.txt into $(VENV) (a few minutes the first time)"
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime pyproject.toml
+	@echo "== installing what the tests need into $(VENV)"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+app: $(VENV)/.runtime ## set up and serve the page on HOST:PORT (127.0.0.1:7860)
+	$(VENV)/bin/python app.py
+
+test: $(VENV)/.test ## set up and run every test, in a real browser too
+	@bash tests/ui/install_chromium.sh
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.test ## check and format the code
+	$(VENV)/bin/python -m ruff check --fix .
+	$(VENV)/bin/python -m ruff format .
+
+bench: $(VENV)/.test ## measure speed as ratios against a peer in the same run
+	$(VENV)/bin/python -m tests.benchmarks.bench_encode
+
+deploy: ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)
+	@test -n "$(SPACE)" || { echo "name the Space: make deploy SPACE=owner/name"; exit 2; }
+	git push https://huggingface.co/spaces/$(SPACE) HEAD:main

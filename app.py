@@ -1,0 +1,26 @@
+"""Start the page: ``python app.py [--host 127.0.0.1] [--port 7860]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from llm2vec_core.ui.app import build_app, launch_settings, warm_up_in_background
+from llm2vec_core.ui.context import AppContext
+
+
+def main() -> None:
+    """Read the flags, build, launch. HOST and PORT in the environment are the defaults."""
+    on_spaces = "SPACE_ID" in os.environ
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default=os.environ.get("HOST", "0.0.0.0" if on_spaces else "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "7860")))
+    arguments = parser.parse_args()
+    context = AppContext()
+    demo = build_app(context)
+    warm_up_in_background(context)
+    demo.launch(server_name=arguments.host, server_port=arguments.port, **launch_settings())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The texts that come with the project: a labelled collection, queries, sentence pairs, presets.
+
+All of them were written for this project; ``assets/MANIFEST.json`` describes each file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from llm2vec_core.presets import ASSETS
+
+DATA = ASSETS / "data"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A short text about one topic.
+
+    Attributes:
+        id: such as "rivers-04".
+        topic: such as "rivers".
+        text: one to three sentences.
+    """
+
+    id: str
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question with the passages that answer it.
+
+    Attributes:
+        id: such as "q-rivers-1".
+        query: the question.
+        topic: the topic of its answers.
+        relevant: ids of the passages that answer it.
+    """
+
+    id: str
+    query: str
+    topic: str
+    relevant: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SentencePair:
+    """Two sentences and what they have in common.
+
+    Attributes:
+        sentence1: the first.
+        sentence2: the second.
+        label: "similar" (same meaning, other words), "unrelated", or "misleading" (many words in
+            common, another meaning).
+    """
+
+    sentence1: str
+    sentence2: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PairPreset:
+    """Two sentences that make a point.
+
+    Attributes:
+        name: shown in a list.
+        kind: what the two have in common, such as "shared_beginning".
+        a: the first sentence.
+        b: the second sentence.
+        note: what to look at.
+    """
+
+    name: str
+    kind: str
+    a: str
+    b: str
+    note: str
+
+
+@lru_cache
+def passages() -> tuple[Passage, ...]:
+    """The collection, ordered by topic."""
+    return tuple(Passage(**row) for row in _read_jsonl("collection.jsonl"))
+
+
+@lru_cache
+def queries() -> tuple[Query, ...]:
+    """The labelled queries of the collection."""
+    return tuple(Query(**{**row, "relevant": tuple(row["relevant"])}) for row in _read_jsonl("queries.jsonl"))
+
+
+@lru_cache
+def sentence_pairs() -> tuple[SentencePair, ...]:
+    """Labelled pairs: what similar and unrelated sentences look like to an encoder."""
+    return tuple(SentencePair(**row) for row in _read_jsonl("pairs.jsonl"))
+
+
+@lru_cache
+def pair_presets() -> tuple[PairPreset, ...]:
+    """Pairs to compare; the first one opens the page."""
+    rows = json.loads((DATA / "presets.json").read_text(encoding="utf-8"))
+    return tuple(PairPreset(**row) for row in rows)
+
+
+def _read_jsonl(name: str) -> list[dict[str, Any]]:
+    lines = (DATA / name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]

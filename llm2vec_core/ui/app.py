@@ -1,0 +1,72 @@
+"""The page: header, tabs, launch settings."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.ui import paint, text
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.html import panel
+from llm2vec_core.ui.plot import allow_plotly_file
+from llm2vec_core.ui.tabs import TABS
+from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.theme import CSS, page_theme
+from llm2vec_core.ui.visitor import Visitor
+
+SESSION_SECONDS = 3600
+# More visitors than this at once push out the one who was idle longest.
+SESSION_CAPACITY = 200
+
+
+def build_app(context: AppContext) -> gr.Blocks:
+    """Draw the page.
+
+    Args:
+        context: what the handlers share.
+
+    Returns:
+        The Blocks, ready for ``launch(**launch_settings())``.
+    """
+    allow_plotly_file()
+    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+        visitor = gr.State(Visitor(), time_to_live=SESSION_SECONDS)
+        page = Page(context, visitor, demo)
+        panel(text.HERO)
+        badge = panel(elem_id="badge", min_height=40)
+        with gr.Tabs(elem_id="tabs"):
+            for tab in TABS:
+                with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
+                    tab.build(page, container)
+        demo.load(lambda: prove(context), None, badge, api_name=False, show_progress="hidden")
+    demo.queue(max_size=64, default_concurrency_limit=4)
+    return demo
+
+
+def prove(context: AppContext) -> str:
+    """Run the prefix test now, on the causal model and on the finished encoder."""
+    first, last = context.preset.stages[0], context.preset.stages[-1]
+    return paint.badge(context.encoder(first.key).prefix_test(), context.encoder(last.key).prefix_test())
+
+
+def launch_settings() -> dict[str, Any]:
+    """Arguments of ``launch()`` that belong to the page, whoever starts it."""
+    return {
+        "theme": page_theme(),
+        "css": CSS,
+        "ssr_mode": False,
+        "run_history": False,
+        "max_file_size": "10mb",
+        "state_session_capacity": SESSION_CAPACITY,
+        "footer_links": [],
+        "show_error": False,
+    }
+
+
+def warm_up_in_background(context: AppContext) -> threading.Thread:
+    """Prepare what visitors will ask for, while the page is already served."""
+    thread = threading.Thread(target=context.warm_up, name="warm-up", daemon=True)
+    thread.start()
+    return thread

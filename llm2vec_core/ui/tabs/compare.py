@@ -1,0 +1,145 @@
+"""Compare two sentences: shared beginning, sentence similarity, attention."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from llm2vec_core.bundled_data import pair_presets
+from llm2vec_core.comparison import compare_prefix
+from llm2vec_core.evaluation.sts import cosine_of_pairs
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.ui import paint, text
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.handlers import checked_text, guarded
+from llm2vec_core.ui.html import notice_panel, panel
+from llm2vec_core.ui.tabs.base import Page, Tab
+from llm2vec_core.ui.visitor import OWN_LABEL, OWN_STAGE, Visitor
+
+OPENING = pair_presets()[0]
+
+
+def compare(
+    context: AppContext, visitor: Visitor, a: str, b: str, stage_key: str, pooling_mode: str
+) -> tuple[str, str]:
+    """The shared-beginning table and the similarity strips."""
+    limit = context.limits.text_characters
+    a, b = checked_text(a, "Sentence A", limit), checked_text(b, "Sentence B", limit)
+    causal_key = context.preset.stages[0].key
+    causal, other = context.encoder(causal_key), visitor.encoder_for(stage_key, context)
+    table = paint.prefix_table(
+        compare_prefix(causal, a, b),
+        compare_prefix(other, a, b),
+        stage_label(context, stage_key),
+        context.limits.token_pictures,
+    )
+    keys = [(stage.key, stage.label, stage.bidirectional) for stage in context.preset.stages]
+    if visitor.encoder is not None:
+        keys.append((OWN_STAGE, OWN_LABEL, True))
+    rows = []
+    for key, label, bidirectional in keys:
+        first, second = visitor.encoder_for(key, context).encode([a, b], pooling_mode=pooling_mode)
+        cosine = float(cosine_of_pairs(first[None], second[None])[0])
+        rows.append((key, label, bidirectional, cosine, visitor.yardstick_for(key, pooling_mode, context)))
+    return table, paint.similarity_strips(rows, text.POOLING_LABELS[pooling_mode])
+
+
+def attention(
+    context: AppContext, visitor: Visitor, sentence: str, stage_key: str, layer: int, head: int
+) -> str:
+    """One head's attention, causal beside bidirectional."""
+    sentence = checked_text(sentence, "The sentence", context.limits.text_characters)
+    limit = context.limits.token_pictures
+    causal = context.encoder(context.preset.stages[0].key).attentions(sentence, limit)
+    other = visitor.encoder_for(stage_key, context).attentions(sentence, limit)
+    where = (int(layer) - 1, int(head) - 1)
+    return paint.attention_pair(
+        causal.tokens, causal.weights[where], other.weights[where], int(layer), int(head), stage_label(context, stage_key)
+    )
+
+
+def stage_label(context: AppContext, key: str) -> str:
+    """A stage's name, the visitor's own included."""
+    return OWN_LABEL if key == OWN_STAGE else context.preset.stage(key).label
+
+
+def _build(page: Page, _tab: gr.Tab) -> None:
+    context = page.context
+    last = context.preset.stages[-1]
+    model_config = context.encoder(context.preset.stages[0].key).model.config
+    layers, heads = model_config.num_hidden_layers, model_config.num_attention_heads
+
+    panel(text.COMPARE_INTRO)
+    with gr.Row(equal_height=True):
+        a = gr.Textbox(OPENING.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3)
+        b = gr.Textbox(OPENING.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3)
+    with gr.Row(equal_height=True):
+        preset = gr.Dropdown(
+            [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
+            value=0,
+            label="Examples",
+            elem_id="preset",
+            scale=3,
+        )
+        stage = gr.Dropdown(
+            [(s.label, s.key) for s in context.preset.stages if s.bidirectional],
+            value=last.key,
+            label="Bidirectional stage",
+            elem_id="stage",
+            scale=2,
+        )
+        pooling = gr.Dropdown(
+            [(text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+            value="mean",
+            label="Pooling: tokens into one vector",
+            elem_id="pooling",
+            scale=2,
+        )
+        run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=1, min_width=120)
+    page.stage_pickers.append(stage)
+    notice = notice_panel("compare-notice")
+    # Painted while the page is built, so that the first visitor finds an answer and not a button.
+    first_table, first_strips = compare(context, Visitor(), OPENING.a, OPENING.b, last.key, "mean")
+    with gr.Row():
+        table = panel(first_table, elem_id="prefix", min_width=330)
+        strips = panel(first_strips, elem_id="similarity", min_width=330)
+
+    panel(text.ATTENTION_INTRO)
+    with gr.Row(equal_height=True):
+        which = gr.Radio([("Sentence A", "a"), ("Sentence B", "b")], value="a", label="Whose attention", elem_id="which")
+        layer = gr.Slider(1, layers, value=min(2, layers), step=1, label="Layer", elem_id="layer")
+        head = gr.Slider(1, heads, value=1, step=1, label="Head", elem_id="head")
+    attention_notice = notice_panel("attention-notice")
+    picture = panel(
+        attention(context, Visitor(), OPENING.a, last.key, min(2, layers), 1), elem_id="attention-picture"
+    )
+
+    on_compare = guarded(2)(lambda visitor, *values: compare(context, visitor, *values))
+    on_attention = guarded(1)(
+        lambda visitor, a, b, which, *values: attention(context, visitor, a if which == "a" else b, *values)
+    )
+    compare_io = {
+        "fn": on_compare,
+        "inputs": [page.visitor, a, b, stage, pooling],
+        "outputs": [notice, table, strips],
+        "concurrency_id": "interactive",
+        "show_progress": "minimal",
+        "api_name": False,
+    }
+    attention_io = {
+        "fn": on_attention,
+        "inputs": [page.visitor, a, b, which, stage, layer, head],
+        "outputs": [attention_notice, picture],
+        "concurrency_id": "interactive",
+        "show_progress": "minimal",
+        "api_name": False,
+    }
+    chosen = preset.input(
+        lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), preset, [a, b], api_name=False, queue=False
+    )
+    chosen.then(**compare_io).then(**attention_io)
+    gr.on([run.click, a.submit, b.submit, stage.input], **compare_io).then(**attention_io)
+    pooling.input(**compare_io)
+    gr.on([which.input, layer.release, head.release], **attention_io)
+
+
+TAB = Tab("compare", "Compare", _build)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from llm2vec_core.batching import TokenizedText, clean_text, collate, token_budget_batches, tokenize
+from llm2vec_core.errors import InputError
+
+
+def test_every_text_is_in_exactly_one_batch_and_no_batch_exceeds_the_budget():
+    lengths = np.random.default_rng(0).integers(1, 60, 200).tolist()
+    batches = token_budget_batches(lengths, max_tokens=128)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
+    assert all(len(b) * max(lengths[i] for i in b) <= 128 for b in batches)
+    padded = sum(len(b) * max(lengths[i] for i in b) for b in batches)
+    assert padded / sum(lengths) < 1.1
+
+
+def test_a_text_above_the_budget_stands_alone():
+    assert [b.tolist() for b in token_budget_batches([5, 100, 5], max_tokens=10)] == [[1], [0, 2]]
+
+
+def test_batch_size_bounds_rows():
+    assert max(len(b) for b in token_budget_batches([1] * 10, max_tokens=1000, max_rows=3)) == 3
+
+
+def test_nothing_to_batch():
+    assert token_budget_batches([], max_tokens=8) == []
+
+
+@pytest.mark.parametrize(("tokens", "rows"), [(0, None), (8, 0)])
+def test_useless_budgets_are_refused(tokens, rows):
+    with pytest.raises(InputError, match="at least 1"):
+        token_budget_batches([1], tokens, rows)
+
+
+def test_collate_pads_on_the_right_and_pools_after_the_instruction():
+    batch = collate([TokenizedText((1, 5, 6, 7), pooling_start=2), TokenizedText((1, 9))], 0, torch.device("cpu"))
+    assert batch["input_ids"].tolist() == [[1, 5, 6, 7], [1, 9, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert batch["pooling_mask"].tolist() == [[0, 0, 1, 1], [1, 1, 0, 0]]
+
+
+def test_instruction_tokens_are_those_before_the_text(bundled):
+    (row,) = tokenize(bundled.tokenizer, ["river bank"], max_length=32, instruction="Find the place:")
+    (alone,) = tokenize(bundled.tokenizer, ["river bank"], max_length=32)
+    assert row.input_ids[row.pooling_start :] == alone.input_ids[1:]  # all but <s>
+    assert row.pooling_start == len(row.input_ids) - len(alone.input_ids) + 1
+
+
+def test_an_instruction_that_fills_everything_is_refused(bundled):
+    with pytest.raises(InputError, match="leaves no room"):
+        tokenize(bundled.tokenizer, ["river"], max_length=4, instruction="Find the place that is meant here:")
+
+
+def test_an_empty_text_behind_an_instruction_still_has_tokens_to_pool(bundled):
+    (row,) = tokenize(bundled.tokenizer, [""], max_length=32, instruction="Find:")
+    assert row.pooling_start < len(row.input_ids)
+
+
+def test_truncation_is_exact_and_reported(bundled):
+    short, long, huge = tokenize(bundled.tokenizer, ["a b", "word " * 40, "x" * 100_000], max_length=16)
+    assert (short.truncated, long.truncated, huge.truncated) == (False, True, True)
+    assert len(long.input_ids) == len(huge.input_ids) == 16
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\x00\x07", "שלום", "a\ud800b", "😀" * 5, "<script>alert(1)</script>", "</s><mask>"])
+def test_any_string_has_tokens(bundled, text):
+    (row,) = tokenize(bundled.tokenizer, [text], max_length=32)
+    assert row.input_ids
+    assert row.pooling_start == 0
+
+
+def test_lone_surrogates_become_replacement_characters():
+    assert clean_text("a\ud800b😀") == "a\ufffdb😀"
+
+
+def test_what_is_no_string_is_refused():
+    with pytest.raises(InputError, match="not int: 7"):
+        clean_text(7)

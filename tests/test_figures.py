@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from llm2vec_core.figures import loss_curve, running_mean, scatter_map, topic_style
+
+
+def test_scatter_has_a_trace_a_topic_and_every_point_once():
+    points = np.arange(8).reshape(4, 2)
+    figure = scatter_map(points, ["b", "a", "b", "a"], ["w", "x", "y", "z"], "Title")
+    assert [trace.name for trace in figure.data] == ["a", "b"]
+    assert sorted(x for trace in figure.data for x in trace.x) == [0, 2, 4, 6]
+    assert figure.layout.title.text == "Title"
+
+
+def test_hover_texts_are_escaped_and_short():
+    figure = scatter_map(np.zeros((1, 2)), ["<b>t</b>"], ["<img src=x onerror=alert(1)> " + "long " * 200], "T")
+    text = json.dumps(figure.to_dict()["data"][0], default=str)
+    assert "<img" not in text
+    assert "&lt;img" in text
+    assert len(figure.data[0].text[0]) < 300
+
+
+def test_topics_look_different():
+    assert len({topic_style(i) for i in range(36)}) == 36
+
+
+def test_loss_curve_shows_what_was_measured():
+    figure = loss_curve([1, 2, 3], [3.0, 2.0, 1.0], [(0, 3.5), (3, 1.5)], "Loss")
+    each, mean, held_out = figure.data
+    assert list(each.y) == [3.0, 2.0, 1.0]
+    assert list(mean.y) == [3.0, 2.5, 2.0]
+    assert (list(held_out.x), list(held_out.y)) == ([0, 3], [3.5, 1.5])
+    assert figure.layout.yaxis.title.text == "loss (nats)"
+    assert len(loss_curve([1], [1.0], [], "Loss").data) == 2
+
+
+def test_running_mean_window():
+    assert running_mean(list(range(20)))[-1] == np.mean(range(10, 20))
+    assert running_mean([]).tolist() == []

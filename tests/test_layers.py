@@ -1,0 +1,122 @@
+"""The architecture, checked: who may import whom, and what importing the core does not load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "llm2vec_core"
+
+# A module imports from floors below its own, or from its own folder.
+FLOORS = {
+    "errors": 0, "presets": 0,
+    "bidirectional": 1, "pooling": 1, "batching": 1, "bundled_data": 1,
+    "encoder": 2,
+    "training": 3, "evaluation": 3, "search": 3, "projection": 3, "manifest": 3,
+    "comparison": 4, "figures": 4,
+    "cli": 5,
+    "__main__": 6, "ui": 6,
+}  # fmt: skip
+ONLY_IMPORTER = {"gradio": "ui", "plotly": ("figures", "ui")}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, everywhere: bool = True) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if everywhere else tree.body
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def home(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if "." in m])
+def test_imports_go_down(module):
+    own = home(module)
+    assert own in FLOORS, f"{own} has no floor yet: add it to FLOORS"
+    known = modules()
+    for name in imports(modules()[module]):
+        if name in known and "." in name and home(name) != own:
+            assert FLOORS[home(name)] < FLOORS[own], f"{module} imports {name}"
+
+
+def test_no_circles():
+    known = modules()
+    graph = {m: {n for n in imports(p, everywhere=False) if n in known and n != m} for m, p in known.items()}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module not in done:
+            for name in graph[module]:
+                # A package's own __init__ imports its modules: that edge is the package's business.
+                if not module.startswith(name + "."):
+                    visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_gradio_and_plotly_stay_where_they_belong():
+    for module, path in modules().items():
+        roots = {name.split(".")[0] for name in imports(path) if name}
+        if "gradio" in roots:
+            assert home(module) == "ui", module
+        if "plotly" in roots:
+            assert home(module) == "figures" or module == "llm2vec_core.ui.plot", module
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import llm2vec_core", ["torch", "transformers", "gradio", "plotly", "umap", "peft", "mteb"]),
+        ("from llm2vec_core import LLM2Vec", ["gradio", "plotly", "umap", "peft", "mteb", "sentence_transformers"]),
+        ("import llm2vec_core.ui.app", ["umap", "peft", "mteb", "sentence_transformers", "datasets"]),
+    ],
+)
+def test_imports_load_no_more_than_needed(statement, unwanted):
+    code = f"{statement}; import sys; print([m for m in {unwanted!r} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_no_unsafe_loading():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
+                pytest.fail(f"{path.name}: trust_remote_code")
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = {a.name for a in node.names} | {getattr(node, "module", None)}
+                assert not names & {"pickle", "joblib", "dill"}, path.name
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
+                pytest.fail(f"{path.name}: torch.load")
+
+
+def test_public_names_are_what_all_says():
+    import llm2vec_core
+
+    for name in llm2vec_core.__all__:
+        assert getattr(llm2vec_core, name).__name__ == name if name.isidentifier() and name[0].isupper() and not name.isupper() else True
+    assert set(llm2vec_core.__all__) <= set(dir(llm2vec_core))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = llm2vec_core.nothing
