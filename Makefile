@@ -31,7 +31,11 @@ lint: $(VENV)/.test ## check and format the code
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 
-bench: $(VENV)/.test ## measure speed as ratios against a peer in the same run
+$(VENV)/.bench: $(VENV)/.test
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
 	$(VENV)/bin/python -m tests.benchmarks.bench_encode
 
 deploy: ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)

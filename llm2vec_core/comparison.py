@@ -81,11 +81,13 @@ class Yardstick:
         return float((below + 0.5 * ties).mean() / len(self.unrelated))
 
 
-def measure_yardstick(
-    encoder: LLM2Vec, similar: Sequence[tuple[str, str]], unrelated: Sequence[tuple[str, str]], pooling_mode: str
-) -> Yardstick:
-    """Embed pairs of known relation and keep their cosines."""
+def measure_yardsticks(
+    encoder: LLM2Vec, similar: Sequence[tuple[str, str]], unrelated: Sequence[tuple[str, str]]
+) -> dict[str, Yardstick]:
+    """Embed pairs of known relation and keep their cosines, for every pooling mode at once."""
     texts = [text for pair in (*similar, *unrelated) for text in pair]
-    embeddings = encoder.encode(texts, pooling_mode=pooling_mode)
-    cosines = cosine_of_pairs(embeddings[0::2], embeddings[1::2])
-    return Yardstick(np.sort(cosines[: len(similar)]), np.sort(cosines[len(similar) :]))
+    yardsticks = {}
+    for mode, embeddings in encoder.encode_poolings(texts).items():
+        cosines = cosine_of_pairs(embeddings[0::2], embeddings[1::2])
+        yardsticks[mode] = Yardstick(np.sort(cosines[: len(similar)]), np.sort(cosines[len(similar) :]))
+    return yardsticks

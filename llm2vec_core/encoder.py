@@ -264,22 +264,46 @@ class LLM2Vec:
             )[0]
         mode = pooling_mode or self.pooling_mode
         rows = self.tokenize(texts, instruction)
-        result = np.zeros((len(rows), self.hidden_size), dtype=np.float32)
+        result = self._pooled(rows, (mode,), batch_size, max_tokens_per_batch, progress)[mode]
+        if normalize:
+            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
+        return result
+
+    @torch.inference_mode()
+    def encode_poolings(self, texts: Sequence[str], instruction: str | None = None) -> dict[str, np.ndarray]:
+        """Embed texts in every pooling mode for the price of one: the forward pass is shared.
+
+        Args:
+            texts: several texts.
+            instruction: as in :meth:`encode`.
+
+        Returns:
+            By the mode's name, what :meth:`encode` would return.
+        """
+        return self._pooled(self.tokenize(texts, instruction), tuple(POOLING_MODES), None, DEFAULT_TOKEN_BUDGET, None)
+
+    def _pooled(
+        self,
+        rows: Sequence[TokenizedText],
+        modes: tuple[str, ...],
+        batch_size: int | None,
+        max_tokens_per_batch: int,
+        progress: Progress | None,
+    ) -> dict[str, np.ndarray]:
+        results = {mode: np.zeros((len(rows), self.hidden_size), dtype=np.float32) for mode in modes}
         done = 0
         for indices in token_budget_batches([len(r.input_ids) for r in rows], max_tokens_per_batch, batch_size):
             batch = collate([rows[i] for i in indices], pad_token_id(self.tokenizer), self.model.device)
             pooling_mask = batch.pop("pooling_mask")
             states = self.model(**batch, use_cache=False).last_hidden_state
-            embeddings = pool(states, pooling_mask, mode).float()
-            if normalize:
-                embeddings = torch.nn.functional.normalize(embeddings, dim=1)
-            result[indices] = embeddings.cpu().numpy()
+            for mode in modes:
+                results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
             done += len(indices)
             if progress:
                 progress(done, len(rows))
-        if not np.isfinite(result).all():
+        if not all(np.isfinite(result).all() for result in results.values()):
             raise ModelError("the model answered with NaN or infinity: its weights or its dtype are broken")
-        return result
+        return results
 
     @torch.inference_mode()
     def token_states(self, text: str, max_length: int | None = None) -> TokenStates:

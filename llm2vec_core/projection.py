@@ -53,8 +53,10 @@ def umap_2d(
         InputError: for fewer than :data:`MIN_POINTS` points.
     """
     unit = _checked(embeddings)
-    import umap
-
+    with warnings.catch_warnings():
+        # It tells each time that its tensorflow part is missing.
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap
     neighbors = min(n_neighbors, len(unit) - 1)
     indices, distances = exact_neighbors(unit, neighbors + 1, include_self=True)
     with warnings.catch_warnings():

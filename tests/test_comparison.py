@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llm2vec_core.comparison import Yardstick, compare_prefix, measure_yardstick
+from llm2vec_core.comparison import Yardstick, compare_prefix, measure_yardsticks
 
 A, B = "The bank was steep and muddy.", "The bank was robbed at noon."
 
@@ -36,7 +36,7 @@ def test_yardstick_closed_form():
 
 
 def test_measured_yardstick_is_sorted_and_within_cosines(bundled):
-    yardstick = measure_yardstick(bundled, [(A, A), (A, B)], [(A, "Interest rates rose.")], "mean")
+    yardstick = measure_yardsticks(bundled, [(A, A), (A, B)], [(A, "Interest rates rose.")])["mean"]
     assert yardstick.similar[1] == pytest.approx(1.0, abs=1e-6)
     assert yardstick.similar[0] < 1.0
     assert -1.0 <= yardstick.unrelated[0] <= 1.0

@@ -9,6 +9,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, InputError, ModelError
+from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.presets import BUNDLED
 
 TEXTS = [
@@ -43,6 +44,13 @@ def test_shapes(bundled):
     assert bundled.encode(["river"]).shape == (1, 256)
     assert bundled.encode([]).shape == (0, 256)
     assert bundled.encode(TEXTS).dtype == np.float32
+
+
+def test_all_poolings_at_once_are_the_single_ones(bundled):
+    together = bundled.encode_poolings(TEXTS)
+    assert set(together) == set(POOLING_MODES)
+    for mode, embeddings in together.items():
+        np.testing.assert_array_equal(embeddings, bundled.encode(TEXTS, pooling_mode=mode))
 
 
 def test_normalize(bundled):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
-from llm2vec_core.comparison import Yardstick, measure_yardstick
+from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
@@ -70,9 +70,7 @@ class AppContext:
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""
-        return self._once(
-            ("yardstick", stage_key, pooling_mode), lambda: yardstick_of(self.encoder(stage_key), pooling_mode)
-        )
+        return self._once(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
@@ -152,9 +150,9 @@ class AppContext:
             return self._made[key]
 
 
-def yardstick_of(encoder: LLM2Vec, pooling_mode: str) -> Yardstick:
-    """Cosines of the bundled similar and unrelated pairs under any encoder."""
+def yardsticks_of(encoder: LLM2Vec) -> dict[str, Yardstick]:
+    """Cosines of the bundled similar and unrelated pairs under any encoder, by pooling mode."""
     by_label: dict[str, list[tuple[str, str]]] = {"similar": [], "unrelated": [], "misleading": []}
     for pair in sentence_pairs():
         by_label[pair.label].append((pair.sentence1, pair.sentence2))
-    return measure_yardstick(encoder, by_label["similar"], by_label["unrelated"], pooling_mode)
+    return measure_yardsticks(encoder, by_label["similar"], by_label["unrelated"])

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+
+SIDE_WIDTH = 330
 
 
 def panel(value: str = "", **options: Any) -> gr.HTML:
     """A place for HTML from :mod:`llm2vec_core.ui.paint` (which escapes what comes from outside)."""
     return gr.HTML(value, apply_default_css=False, **options)
+
+
+def side_by_side(first: Callable[[], gr.HTML], second: Callable[[], gr.HTML]) -> tuple[gr.HTML, gr.HTML]:
+    """Two panels beside each other where there is room, one below the other where there is not.
+
+    (``min_width`` of ``gr.HTML`` itself does not make a row wrap; a column's does.)
+    """
+    with gr.Row():
+        with gr.Column(min_width=SIDE_WIDTH):
+            left = first()
+        with gr.Column(min_width=SIDE_WIDTH):
+            right = second()
+    return left, right
 
 
 def notice_panel(elem_id: str) -> gr.HTML:

@@ -46,7 +46,7 @@ def page_theme() -> gr.themes.Base:
 
 CSS = """
 :root {
-  --causal: #2f6fb3; --bidi: #c9540f; --causal-soft: #dbe8f5; --bidi-soft: #fbe3d2;
+  --causal: #2f6fb3; --bidi: #b84a0c; --causal-soft: #dbe8f5; --bidi-soft: #fbe3d2;
   --paper: #fffdf9; --ink: #1d2129; --muted: #5f6470; --line: #e3ded3; --good: #00795a; --track: #ece8df;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "Liberation Serif", Georgia, serif;
 }
@@ -58,7 +58,8 @@ CSS = """
 .gradio-container .html-container { padding: 0 !important; }
 .gradio-container .row { gap: 12px; }
 .gradio-container .column, .gradio-container .gap { gap: 12px; }
-.gradio-container { max-width: 1240px !important; margin: 0 auto !important; padding: 0 20px 48px !important; }
+.gradio-container { max-width: 1240px !important; margin: 0 auto !important; padding: 0 20px 48px !important; box-sizing: border-box; }
+.gradio-container > .main, .gradio-container > .main > .wrap { padding: 0 !important; }
 footer { opacity: .75; }
 .l2v { color: var(--ink); font-size: 15px; line-height: 1.5; }
 .l2v * { box-sizing: border-box; }

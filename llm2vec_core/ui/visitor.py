@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.ui.context import AppContext, yardstick_of
+from llm2vec_core.ui.context import AppContext, yardsticks_of
 
 OWN_STAGE = "own"
 OWN_LABEL = "Your adapter"
@@ -39,11 +39,11 @@ class Visitor:
     def yardstick_for(self, key: str, pooling_mode: str, context: AppContext) -> Yardstick:
         """The yardstick of a stage, the visitor's own included."""
         if key == OWN_STAGE and self.encoder is not None:
-            if pooling_mode not in self._yardsticks:
-                self._yardsticks[pooling_mode] = yardstick_of(self.encoder, pooling_mode)
+            if not self._yardsticks:
+                self._yardsticks = yardsticks_of(self.encoder)
             return self._yardsticks[pooling_mode]
         return context.yardstick(key, pooling_mode)
 
     def forget_measurements(self) -> None:
         """Drop what was measured of the adapter as it was: it has learned since."""
-        self._yardsticks.clear()
+        self._yardsticks = {}

@@ -11,7 +11,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text, guarded
-from llm2vec_core.ui.html import notice_panel, panel
+from llm2vec_core.ui.html import notice_panel, panel, side_by_side
 from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.visitor import OWN_LABEL, OWN_STAGE, Visitor
 
@@ -70,8 +70,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
 
     panel(text.COMPARE_INTRO)
     with gr.Row(equal_height=True):
-        a = gr.Textbox(OPENING.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3)
-        b = gr.Textbox(OPENING.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3)
+        a = gr.Textbox(OPENING.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3, min_width=260)
+        b = gr.Textbox(OPENING.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3, min_width=260)
     with gr.Row(equal_height=True):
         preset = gr.Dropdown(
             [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
@@ -99,9 +99,9 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     notice = notice_panel("compare-notice")
     # Painted while the page is built, so that the first visitor finds an answer and not a button.
     first_table, first_strips = compare(context, Visitor(), OPENING.a, OPENING.b, last.key, "mean")
-    with gr.Row():
-        table = panel(first_table, elem_id="prefix", min_width=330)
-        strips = panel(first_strips, elem_id="similarity", min_width=330)
+    table, strips = side_by_side(
+        lambda: panel(first_table, elem_id="prefix"), lambda: panel(first_strips, elem_id="similarity")
+    )
 
     panel(text.ATTENTION_INTRO)
     with gr.Row(equal_height=True):
@@ -139,7 +139,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     chosen.then(**compare_io).then(**attention_io)
     gr.on([run.click, a.submit, b.submit, stage.input], **compare_io).then(**attention_io)
     pooling.input(**compare_io)
-    gr.on([which.input, layer.release, head.release], **attention_io)
+    # Not `release`: it knows the mouse alone, and a slider is moved by keys as well.
+    gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
 
 
 TAB = Tab("compare", "Compare", _build)

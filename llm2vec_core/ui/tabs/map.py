@@ -12,7 +12,7 @@ from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded_stream
 from llm2vec_core.ui.plot import plot_view
-from llm2vec_core.ui.html import notice_panel, panel
+from llm2vec_core.ui.html import notice_panel, panel, side_by_side
 from llm2vec_core.ui.tabs.base import Page, Tab
 
 PLOT_HEIGHT = 470
@@ -50,9 +50,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
         right = gr.Dropdown(choices, value=choices[-1][1], label="Right encoder", elem_id="map-right")
     panel(paint.topic_legend(sorted({p.topic for p in passages()})))
     notice = notice_panel("map-notice")
-    with gr.Row():
-        left_plot = plot_view(PLOT_HEIGHT, elem_id="left-map", min_width=320)
-        right_plot = plot_view(PLOT_HEIGHT, elem_id="right-map", min_width=320)
+    left_plot, right_plot = side_by_side(
+        lambda: plot_view(PLOT_HEIGHT, elem_id="left-map"), lambda: plot_view(PLOT_HEIGHT, elem_id="right-map")
+    )
     numbers = panel(elem_id="map-summary")
     io = {
         "fn": guarded_stream(3)(lambda *values: draw_maps(context, *values)),

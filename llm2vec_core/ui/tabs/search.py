@@ -9,7 +9,7 @@ from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text, guarded
-from llm2vec_core.ui.html import notice_panel, panel
+from llm2vec_core.ui.html import notice_panel, panel, side_by_side
 from llm2vec_core.ui.tabs.base import Page, Tab
 
 
@@ -48,9 +48,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         right = gr.Dropdown(choices, value=choices[-1][1], label="Right encoder", elem_id="right-encoder")
     notice = notice_panel("search-notice")
     note = panel(elem_id="search-note")
-    with gr.Row():
-        left_list = panel(elem_id="left-hits", min_width=320)
-        right_list = panel(elem_id="right-hits", min_width=320)
+    left_list, right_list = side_by_side(lambda: panel(elem_id="left-hits"), lambda: panel(elem_id="right-hits"))
     io = {
         "fn": guarded(3)(lambda *values: search(context, *values)),
         "inputs": [query, left, right],

@@ -154,11 +154,15 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             status = panel(paint.training_status("Nothing trained yet."), elem_id="train-status")
             plot = plot_view(380, elem_id="loss-plot")
 
-    def refreshed(visitor: Visitor) -> list[dict[str, Any]]:
-        choices = visitor.stage_choices(context)
-        return [gr.update(choices=choices, value=OWN_STAGE if visitor.encoder else gr.skip()) for _ in page.stage_pickers]
+    def refreshed(visitor: Visitor) -> dict[Any, Any]:
+        updates: dict[Any, Any] = {run: gr.update(interactive=True)}
+        if visitor.encoder is not None:
+            picked = gr.update(choices=visitor.stage_choices(context), value=OWN_STAGE)
+            updates |= dict.fromkeys(page.stage_pickers, picked)
+        return updates
 
-    started = run.click(
+    # A second click while a run is going on would be lost; the button says so by itself.
+    started = run.click(lambda: gr.update(interactive=False), None, run, api_name=False, queue=False).then(
         fn=guarded_stream(3)(lambda visitor, *values: train(context, visitor, *values)),
         inputs=[page.visitor, objective, start, steps, learning_rate, rank, own],
         outputs=[notice, status, plot, page.visitor],
@@ -167,10 +171,15 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         show_progress="minimal",
         api_name=False,
     )
-    started.then(refreshed, page.visitor, page.stage_pickers, api_name=False, show_progress="hidden")
-    stop.click(stopped, page.visitor, status, cancels=[started], api_name=False, show_progress="hidden").then(
-        refreshed, page.visitor, page.stage_pickers, api_name=False, show_progress="hidden"
-    )
+    afterwards = {
+        "fn": refreshed,
+        "inputs": page.visitor,
+        "outputs": [run, *page.stage_pickers],
+        "api_name": False,
+        "show_progress": "hidden",
+    }
+    started.then(**afterwards)
+    stop.click(stopped, page.visitor, status, cancels=[started], api_name=False, show_progress="hidden").then(**afterwards)
 
 
 TAB = Tab("train", "Train", _build)

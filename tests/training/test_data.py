@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.training.data import cut_texts, read_texts, split_sentences
+
+
+def test_each_kind_of_file(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n\n two \n")
+    (tmp_path / "b.jsonl").write_text('{"text": "three"}\n\n{"text": "four"}\n')
+    pq.write_table(pa.table({"text": ["five", "", None, "six"]}), tmp_path / "c.parquet")
+    (tmp_path / "ignored.md").write_text("no")
+    assert list(read_texts(tmp_path)) == ["one", "two", "three", "four", "five", "six"]
+
+
+def test_bytes_that_are_no_utf8_do_not_stop_the_reading(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"good\nb\xffd\n")
+    assert list(read_texts(tmp_path / "a.txt")) == ["good", "b\ufffdd"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "x", "no known kind"),
+        ("a.jsonl", '{"text": "ok"}\n{"txt": 1}\n', "line 2"),
+        ("a.jsonl", "not json\n", "line 1"),
+        ("a.jsonl", "[1]\n", "line 1"),
+    ],
+)
+def test_wrong_files(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        list(read_texts(tmp_path / name))
+
+
+def test_missing_things(tmp_path):
+    with pytest.raises(InputError, match=r"no file 'x\.txt'"):
+        list(read_texts(tmp_path / "x.txt"))
+    with pytest.raises(InputError, match="holds no"):
+        list(read_texts(tmp_path))
+    pq.write_table(pa.table({"words": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="'text'"):
+        list(read_texts(tmp_path / "a.parquet"))
+
+
+def test_sentences_are_cut_at_their_ends_only():
+    text = 'Dr. Who met Mrs. Jones at 3.5 km. "Really?" She left, e.g. by train. Then it rained'
+    assert split_sentences(text) == ["Dr. Who met Mrs. Jones at 3.5 km.", '"Really?"', "She left, e.g. by train.", "Then it rained"]
+    assert split_sentences("   ") == []
+
+
+def test_units_and_lengths():
+    texts = ["First one. Second one.\nA new paragraph."]
+    assert list(cut_texts(texts, "document")) == texts
+    assert list(cut_texts(texts, "paragraph")) == ["First one. Second one.", "A new paragraph."]
+    assert list(cut_texts(texts, "sentence", min_characters=11, max_characters=12)) == ["Second one."]

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from llm2vec_core.bundled_data import passages, queries
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.visitor import OWN_STAGE, Visitor
+
+
+@pytest.fixture(scope="module")
+def context() -> AppContext:
+    return AppContext()
+
+
+def test_things_are_made_once_however_many_ask(context):
+    made = []
+
+    def make():
+        made.append(1)
+        return object()
+
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(context._once("thing", make))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len(set(map(id, found))) == 1
+
+
+def test_stages_that_differ_in_direction_alone_share_their_weights(context):
+    causal, bidirectional = context.encoder("causal"), context.encoder("bidirectional")
+    assert causal.model.embed_tokens.weight is bidirectional.model.embed_tokens.weight
+    assert causal.prefix_test().is_causal
+    assert bidirectional.prefix_test().is_bidirectional
+
+
+def test_ndcg_against_a_loop(context):
+    embeddings = context.collection("bidirectional")
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    ids = [p.id for p in passages()]
+    scores = []
+    for query in queries():
+        order = np.argsort(-(unit @ context.encoder("bidirectional").encode(query.query)))
+        gains = [1 / np.log2(rank + 2) for rank, row in enumerate(order[:10]) if ids[row] in query.relevant]
+        ideal = sum(1 / np.log2(rank + 2) for rank in range(min(10, len(query.relevant))))
+        scores.append(sum(gains) / ideal)
+    assert context.ndcg("bidirectional") == pytest.approx(np.mean(scores), abs=1e-6)
+
+
+def test_maps_lie_in_one_frame(context):
+    left, right = (context.map_points("pca", key, "causal") for key in ("causal", "bidirectional"))
+    np.testing.assert_allclose(left.mean(axis=0), right.mean(axis=0), atol=1e-4)
+    assert context.map_is_ready("pca", "causal", "bidirectional")
+    assert not context.map_is_ready("umap", "causal")
+
+
+def test_a_visitor_without_an_adapter_sees_the_bundled_stages(context):
+    visitor = Visitor()
+    assert [key for _, key in visitor.stage_choices(context)] == ["bidirectional", "mntp", "simcse"]
+    assert visitor.encoder_for("causal", context) is context.encoder("causal")
+
+
+def test_a_visitors_adapter_is_that_visitors_alone(context):
+    one, other = Visitor(), Visitor()
+    one.encoder = context.encoder("mntp")
+    assert [key for _, key in one.stage_choices(context)][-1] == OWN_STAGE
+    assert OWN_STAGE not in [key for _, key in other.stage_choices(context)]
+    assert one.encoder_for(OWN_STAGE, context) is one.encoder
+    with pytest.raises(KeyError):
+        other.encoder_for(OWN_STAGE, context)
+    assert one.yardstick_for(OWN_STAGE, "mean", context) is one.yardstick_for(OWN_STAGE, "mean", context)
+    first = one.yardstick_for(OWN_STAGE, "mean", context)
+    one.forget_measurements()
+    assert one.yardstick_for(OWN_STAGE, "mean", context) is not first
