@@ -8,12 +8,15 @@ import os
 from llm2vec_core.ui.app import build_app, launch_settings, warm_up_in_background
 from llm2vec_core.ui.context import AppContext
 
+# A Space's container is reached from outside; a visitor's own machine should not be.
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
 
 def main() -> None:
     """Read the flags, build, launch. HOST and PORT in the environment are the defaults."""
     on_spaces = "SPACE_ID" in os.environ
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default=os.environ.get("HOST", "0.0.0.0" if on_spaces else "127.0.0.1"))
+    parser.add_argument("--host", default=os.environ.get("HOST", EVERYWHERE if on_spaces else "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "7860")))
     arguments = parser.parse_args()
     context = AppContext()

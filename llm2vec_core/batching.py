@@ -36,13 +36,13 @@ class TokenizedText:
 
 
 def clean_text(text: str) -> str:
-    """Replace what no tokenizer can encode (lone surrogates) by U+FFFD.
+    r"""Replace what no tokenizer can encode (lone surrogates) by U+FFFD.
 
     Raises:
         InputError: if ``text`` is no string.
 
     Example:
-        >>> clean_text("a\\ud800b") == "a\\ufffdb"
+        >>> clean_text("a\ud800b") == "a\ufffdb"
         True
     """
     if not isinstance(text, str):
@@ -79,7 +79,11 @@ def tokenize(
         return []
     # Truncation is done here and not by the tokenizer, so that "was it cut?" can be answered.
     encoded = tokenizer(
-        strings, return_offsets_mapping=bool(prefix), return_attention_mask=False, add_special_tokens=True, verbose=False
+        strings,
+        return_offsets_mapping=bool(prefix),
+        return_attention_mask=False,
+        add_special_tokens=True,
+        verbose=False,
     )
     results = []
     for row, ids in enumerate(encoded["input_ids"]):
@@ -99,9 +103,7 @@ def tokenize(
     return results
 
 
-def token_budget_batches(
-    lengths: Sequence[int], max_tokens: int, max_rows: int | None = None
-) -> list[np.ndarray]:
+def token_budget_batches(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[np.ndarray]:
     """Group texts of similar length so that no batch, padding included, exceeds ``max_tokens``.
 
     Args:

@@ -185,7 +185,7 @@ def prefix_test(model: PreTrainedModel) -> PrefixReport:
     try:
         ids, changed = _probe_ids(model)
         layers = decoder_layers(model)
-        with _recorded_inputs(layers) as recorded:
+        with _RecordedInputs(layers) as recorded:
             before = _last_hidden_state(model, ids)
         after = _last_hidden_state(model, changed)
         end_to_end = _difference(before[:, :-1], after[:, :-1])
@@ -270,7 +270,7 @@ def _last_hidden_state(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tenso
     return output.hidden_states[-1]
 
 
-class _recorded_inputs:
+class _RecordedInputs:
     """Context in which each layer's last call is recorded as (args, kwargs)."""
 
     def __init__(self, layers: list[nn.Module]) -> None:

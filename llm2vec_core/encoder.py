@@ -17,7 +17,15 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.batching import MAX_CHARACTERS_PER_TOKEN, TokenizedText, clean_text, collate, pad_token_id, token_budget_batches, tokenize
+from llm2vec_core.batching import (
+    MAX_CHARACTERS_PER_TOKEN,
+    TokenizedText,
+    clean_text,
+    collate,
+    pad_token_id,
+    token_budget_batches,
+    tokenize,
+)
 from llm2vec_core.bidirectional import PrefixReport, make_bidirectional, prefix_test, shared_weights_view
 from llm2vec_core.errors import AdapterError, InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES, pool

@@ -77,7 +77,9 @@ BUNDLED = ModelPreset(
     stages=(
         CAUSAL,
         BIDIRECTIONAL,
-        Stage("mntp", "+ MNTP", True, (_MNTP,), "Step 2: it practised filling in masked words with both sides in view."),
+        Stage(
+            "mntp", "+ MNTP", True, (_MNTP,), "Step 2: it practised filling in masked words with both sides in view."
+        ),
         Stage(
             "simcse",
             "LLM2Vec (+ MNTP + SimCSE)",

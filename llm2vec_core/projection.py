@@ -32,9 +32,7 @@ def pca_2d(embeddings: np.ndarray) -> np.ndarray:
     return PCA(n_components=2, svd_solver="full").fit_transform(_checked(embeddings)).astype(np.float32)
 
 
-def umap_2d(
-    embeddings: np.ndarray, *, n_neighbors: int = 15, min_dist: float = 0.1, seed: int = 0
-) -> np.ndarray:
+def umap_2d(embeddings: np.ndarray, *, n_neighbors: int = 15, min_dist: float = 0.1, seed: int = 0) -> np.ndarray:
     """UMAP (McInnes et al., 2018) of unit-length embeddings.
 
     The neighbours are exact, from one matrix product, instead of approximate: faster for a few thousand
@@ -100,9 +98,7 @@ def align(reference: np.ndarray, moving: np.ndarray) -> np.ndarray:
     return scale * b @ rotation + center_a
 
 
-def exact_neighbors(
-    embeddings: np.ndarray, count: int, *, include_self: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def exact_neighbors(embeddings: np.ndarray, count: int, *, include_self: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Nearest neighbours by Euclidean distance, from the full table of distances.
 
     Args:

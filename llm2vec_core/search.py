@@ -43,7 +43,9 @@ class SearchIndex:
 
     def __init__(self, embeddings: np.ndarray) -> None:
         if embeddings.ndim != 2 or not len(embeddings):
-            raise InputError(f"embeddings have shape {embeddings.shape}; expected (texts, hidden) with at least one text")
+            raise InputError(
+                f"embeddings have shape {embeddings.shape}; expected (texts, hidden) with at least one text"
+            )
         self._unit = _normalized(embeddings)
 
     def cosines(self, queries: np.ndarray) -> np.ndarray:

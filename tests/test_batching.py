@@ -65,7 +65,9 @@ def test_truncation_is_exact_and_reported(bundled):
     assert len(long.input_ids) == len(huge.input_ids) == 16
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\x00\x07", "שלום", "a\ud800b", "😀" * 5, "<script>alert(1)</script>", "</s><mask>"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "\x00\x07", "שלום", "a\ud800b", "😀" * 5, "<script>alert(1)</script>", "</s><mask>"]
+)
 def test_any_string_has_tokens(bundled, text):
     (row,) = tokenize(bundled.tokenizer, [text], max_length=32)
     assert row.input_ids

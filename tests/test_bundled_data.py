@@ -46,4 +46,7 @@ def test_presets_are_what_their_kind_says():
             assert Counter("".join(c for c in preset.a.lower() if c.isalnum() or c == " ").split()) == Counter(
                 "".join(c for c in preset.b.lower() if c.isalnum() or c == " ").split()
             )
-    assert (pair_presets()[0].a, pair_presets()[0].b) == ("The bank was steep and muddy.", "The bank was robbed at noon.")
+    assert (pair_presets()[0].a, pair_presets()[0].b) == (
+        "The bank was steep and muddy.",
+        "The bank was robbed at noon.",
+    )

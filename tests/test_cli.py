@@ -21,8 +21,15 @@ def texts(tmp_path):
 def test_train_writes_an_adapter_that_loads(tmp_path, texts, capsys, objective):
     out = tmp_path / "adapter"
     options = ["--steps", "2", "--batch-size", "8", "--max-length", "24", "--held-out", "8", "--held-out-every", "1"]
-    extra = ["--mask-probability", "0.3"] if objective == "mntp" else ["--token-dropout", "0.2", "--merge", BUNDLED.stages[2].adapters[0]]
-    assert main(["train", objective, "--base", BUNDLED.base, "--texts", str(texts), "--out", str(out), *options, *extra]) == 0
+    extra = (
+        ["--mask-probability", "0.3"]
+        if objective == "mntp"
+        else ["--token-dropout", "0.2", "--merge", BUNDLED.stages[2].adapters[0]]
+    )
+    assert (
+        main(["train", objective, "--base", BUNDLED.base, "--texts", str(texts), "--out", str(out), *options, *extra])
+        == 0
+    )
     settings = json.loads((out / "training.json").read_text())
     assert (settings["objective"], settings["steps_done"], settings["texts"]) == (objective, 2, 32)
     assert settings["final_held_out_loss"] > 0

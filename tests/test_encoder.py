@@ -23,7 +23,10 @@ TEXTS = [
 
 def test_equals_plain_transformers_one_text_at_a_time(bundled_causal):
     """Independent oracle: AutoModel, no batching, no masks, mean by hand."""
-    tokenizer, model = AutoTokenizer.from_pretrained(BUNDLED.base), AutoModel.from_pretrained(BUNDLED.base).float().eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(BUNDLED.base),
+        AutoModel.from_pretrained(BUNDLED.base).float().eval(),
+    )
     for text in ("The bank was robbed at noon.", "river"):
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
         with torch.no_grad():
@@ -60,9 +63,7 @@ def test_normalize(bundled):
 def test_an_instruction_changes_the_vector_but_is_not_pooled(bundled):
     states = bundled.token_states("Find the meaning: river bank").hidden_states[-1]
     # "river bank" is the last two tokens of the joined text.
-    np.testing.assert_allclose(
-        bundled.encode("river bank", "Find the meaning:"), states[-2:].mean(axis=0), atol=1e-5
-    )
+    np.testing.assert_allclose(bundled.encode("river bank", "Find the meaning:"), states[-2:].mean(axis=0), atol=1e-5)
 
 
 def test_progress_counts_texts_and_may_stop(bundled):
@@ -91,7 +92,9 @@ def test_token_states(bundled_causal):
     assert states.hidden_states.shape == (5, len(states.tokens), 256)
     assert not states.truncated
     text = "The Bank was robbed."
-    assert [text[s:].lstrip().startswith(t) for s, t in zip(states.starts[1:], states.tokens[1:], strict=True)].count(False) == 0
+    assert [text[s:].lstrip().startswith(t) for s, t in zip(states.starts[1:], states.tokens[1:], strict=True)].count(
+        False
+    ) == 0
     np.testing.assert_allclose(states.hidden_states[-1].mean(0), bundled_causal.encode(text), atol=1e-5)
 
 
@@ -148,7 +151,9 @@ def test_adapters_of_the_stages_load_one_after_another(bundled):
         previous = embedding
 
 
-@pytest.mark.parametrize(("option", "message"), [({"pooling_mode": "max"}, "'max'"), ({"max_length": 0}, "max_length 0")])
+@pytest.mark.parametrize(
+    ("option", "message"), [({"pooling_mode": "max"}, "'max'"), ({"max_length": 0}, "max_length 0")]
+)
 def test_wrong_options(bundled, option, message):
     with pytest.raises(InputError, match=message):
         LLM2Vec(bundled.causal_model, bundled.tokenizer, **option)

@@ -116,7 +116,11 @@ def test_public_names_are_what_all_says():
     import llm2vec_core
 
     for name in llm2vec_core.__all__:
-        assert getattr(llm2vec_core, name).__name__ == name if name.isidentifier() and name[0].isupper() and not name.isupper() else True
+        assert (
+            getattr(llm2vec_core, name).__name__ == name
+            if name.isidentifier() and name[0].isupper() and not name.isupper()
+            else True
+        )
     assert set(llm2vec_core.__all__) <= set(dir(llm2vec_core))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = llm2vec_core.nothing

@@ -49,7 +49,7 @@ def test_bool_masks_are_welcome():
 
 
 def test_unknown_mode_names_the_known_ones():
-    with pytest.raises(InputError, match="'max'.*weighted_mean"):
+    with pytest.raises(InputError, match=r"'max'.*weighted_mean"):
         pool(STATES, MIDDLE, "max")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from llm2vec_core.encoder import LLM2Vec
@@ -63,7 +64,8 @@ def measure_ladder(
         encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, bidirectional=stage.bidirectional)
         for pooling in ("mean",) if stage.bidirectional else CAUSAL_POOLINGS:
             label = f"{stage.label}, {pooling.replace('_', ' ')}"
-            scores = {s.name: evaluate_sts(lambda t, p=pooling: encoder.encode(t, pooling_mode=p), s) for s in data}
+            encode = partial(encoder.encode, pooling_mode=pooling)
+            scores = {sts.name: evaluate_sts(encode, sts) for sts in data}
             rows.append(LadderRow(label, scores))
             report(rows[-1])
     return rows

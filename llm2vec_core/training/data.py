@@ -15,7 +15,9 @@ from llm2vec_core.errors import InputError
 Unit = Literal["document", "paragraph", "sentence"]
 
 # A full stop after a single letter or a short title is no end ("J. Smith", "Dr. Who").
-_SENTENCE_END = re.compile(r"(?<![\s.][A-Za-z])(?<!\b(?:Mr|Dr|St|vs))(?<!\b(?:Mrs|etc))[.!?]['\")]*\s+(?=['\"(]*[A-Z0-9])")
+_SENTENCE_END = re.compile(
+    r"(?<![\s.][A-Za-z])(?<!\b(?:Mr|Dr|St|vs))(?<!\b(?:Mrs|etc))[.!?]['\")]*\s+(?=['\"(]*[A-Z0-9])"
+)
 
 
 def read_texts(path: Path) -> Iterator[str]:

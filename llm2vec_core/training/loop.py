@@ -110,7 +110,12 @@ class AdapterTraining:
             if self._held_out and (self.steps_done % config.held_out_every == 0 or self.steps_done == config.steps):
                 measured = self.held_out_loss()
             yield StepEvent(
-                self.steps_done, config.steps, value, config.learning_rate_at(step), time.monotonic() - started, measured
+                self.steps_done,
+                config.steps,
+                value,
+                config.learning_rate_at(step),
+                time.monotonic() - started,
+                measured,
             )
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from llm2vec_core.ui.html import panel
 from llm2vec_core.ui.plot import allow_plotly_file
 from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.tabs.base import Page
-from llm2vec_core.ui.theme import CSS, page_theme
+from llm2vec_core.ui.theme import CSS_FILE, page_theme
 from llm2vec_core.ui.visitor import Visitor
 
 SESSION_SECONDS = 3600
@@ -55,7 +55,7 @@ def launch_settings() -> dict[str, Any]:
     """Arguments of ``launch()`` that belong to the page, whoever starts it."""
     return {
         "theme": page_theme(),
-        "css": CSS,
+        "css_paths": CSS_FILE,
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from transformers import AutoConfig
 
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
@@ -67,6 +68,11 @@ class AppContext:
             lambda: LLM2Vec.from_pretrained(self.preset.base, stage.adapters, bidirectional=True),
         )
         return self._once(("encoder", stage_key), lambda: base.view(bidirectional=stage.bidirectional))
+
+    def layers_and_heads(self) -> tuple[int, int]:
+        """Numbers of layers and of heads, from the configuration alone (no weights are loaded)."""
+        config = self._once(("config",), lambda: AutoConfig.from_pretrained(self.preset.base).get_text_config())
+        return config.num_hidden_layers, config.num_attention_heads
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""

@@ -13,7 +13,9 @@ from llm2vec_core.errors import InputError, LLM2VecError
 
 log = logging.getLogger(__name__)
 
-UNEXPECTED = "Something went wrong on our side, and it was written to the log. What you see is still the last good result."
+UNEXPECTED = (
+    "Something went wrong on our side, and it was written to the log. What you see is still the last good result."
+)
 
 
 def guarded(outputs: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

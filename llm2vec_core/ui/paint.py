@@ -235,7 +235,9 @@ def topic_legend(topics: Sequence[str]) -> str:
     items = []
     for number, topic in enumerate(topics):
         color, symbol = topic_style(number)
-        items.append(f'<span><svg viewBox="0 0 14 14" fill="{color}" aria-hidden="true">{shapes[symbol]}</svg>{escape(topic)}</span>')
+        items.append(
+            f'<span><svg viewBox="0 0 14 14" fill="{color}" aria-hidden="true">{shapes[symbol]}</svg>{escape(topic)}</span>'
+        )
     return f'<div class="l2v"><div class="l2v-legend" aria-label="topics">{"".join(items)}</div></div>'
 
 

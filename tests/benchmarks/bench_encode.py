@@ -28,7 +28,7 @@ def texts() -> list[str]:
     """1,000 texts of mixed length from the bundled ones, in a fixed shuffled order."""
     pool = [p.text for p in passages()] + [q.query for q in queries()]
     pool += [s for pair in sentence_pairs() for s in (pair.sentence1, pair.sentence2)]
-    order = np.random.default_rng(0).choice(len(pool), TEXTS, replace=TEXTS > len(pool))
+    order = np.random.default_rng(0).choice(len(pool), TEXTS, replace=len(pool) < TEXTS)
     return [pool[i] for i in order]
 
 
@@ -54,7 +54,9 @@ def main() -> int:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         print(f"{name:22s} {tokens / median:8,.0f} tokens/s  (median of {ROUNDS}: {median:.2f} s, {tokens:,} tokens)")
-    print(f"ratio {medians['sentence-transformers'] / medians['llm2vec_core']:.2f}, largest difference {difference:.1e}")
+    print(
+        f"ratio {medians['sentence-transformers'] / medians['llm2vec_core']:.2f}, largest difference {difference:.1e}"
+    )
     return int(difference > 1e-4)
 
 

@@ -25,7 +25,9 @@ def test_perfect_reversed_and_known_rankings():
 
 def test_each_sentence_is_encoded_once():
     seen = []
-    evaluate_sts(lambda t: (seen.extend(t), encode(t))[1], STSSet("s", ("a", "a", "b"), ("b", "c", "c"), np.array([1.0, 2, 3])))
+    evaluate_sts(
+        lambda t: (seen.extend(t), encode(t))[1], STSSet("s", ("a", "a", "b"), ("b", "c", "c"), np.array([1.0, 2, 3]))
+    )
     assert sorted(seen) == ["a", "b", "c"]
 
 
@@ -37,7 +39,12 @@ def test_reading(tmp_path):
     file = tmp_path / "S.parquet"
     pq.write_table(pa.table({"sentence1": ["a", "b"], "sentence2": ["c", "d"], "score": [1.0, 4.5]}), file)
     data = read_sts(file)
-    assert (data.name, data.sentence1, data.sentence2, data.scores.tolist()) == ("S", ("a", "b"), ("c", "d"), [1.0, 4.5])
+    assert (data.name, data.sentence1, data.sentence2, data.scores.tolist()) == (
+        "S",
+        ("a", "b"),
+        ("c", "d"),
+        [1.0, 4.5],
+    )
 
 
 @pytest.mark.parametrize(

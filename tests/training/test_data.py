@@ -48,7 +48,12 @@ def test_missing_things(tmp_path):
 
 def test_sentences_are_cut_at_their_ends_only():
     text = 'Dr. Who met Mrs. Jones at 3.5 km. "Really?" She left, e.g. by train. Then it rained'
-    assert split_sentences(text) == ["Dr. Who met Mrs. Jones at 3.5 km.", '"Really?"', "She left, e.g. by train.", "Then it rained"]
+    assert split_sentences(text) == [
+        "Dr. Who met Mrs. Jones at 3.5 km.",
+        '"Really?"',
+        "She left, e.g. by train.",
+        "Then it rained",
+    ]
     assert split_sentences("   ") == []
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from llm2vec_core.bundled_data import passages, queries
+from llm2vec_core.errors import InputError
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.visitor import OWN_STAGE, Visitor
 
@@ -71,7 +72,7 @@ def test_a_visitors_adapter_is_that_visitors_alone(context):
     assert [key for _, key in one.stage_choices(context)][-1] == OWN_STAGE
     assert OWN_STAGE not in [key for _, key in other.stage_choices(context)]
     assert one.encoder_for(OWN_STAGE, context) is one.encoder
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="Train it again"):
         other.encoder_for(OWN_STAGE, context)
     assert one.yardstick_for(OWN_STAGE, "mean", context) is one.yardstick_for(OWN_STAGE, "mean", context)
     first = one.yardstick_for(OWN_STAGE, "mean", context)

@@ -51,6 +51,8 @@ def test_pictures_have_names_for_those_who_cannot_see_them(page):
     open_tab(page, "Map")
     page.wait_for_selector(READY["Map"])
     for selector in ("#attention svg", ".l2v-strip svg", ".l2v-plot[data-drawn]"):
-        names = page.eval_on_selector_all(selector, "all => all.map(e => [e.getAttribute('role'), e.getAttribute('aria-label')])")
+        names = page.eval_on_selector_all(
+            selector, "all => all.map(e => [e.getAttribute('role'), e.getAttribute('aria-label')])"
+        )
         assert names
         assert all(role == "img" and label for role, label in names), selector

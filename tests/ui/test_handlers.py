@@ -53,7 +53,9 @@ def test_what_nobody_foresaw_goes_to_the_log_and_not_to_the_visitor(caplog):
     assert "secret" in caplog.text
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "is empty"), (None, "is empty"), (" \n\t", "is empty"), ("x" * 11, "11 characters")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "is empty"), (None, "is empty"), (" \n\t", "is empty"), ("x" * 11, "11 characters")]
+)
 def test_texts_that_cannot_be_used(text, message):
     with pytest.raises(InputError, match=message):
         checked_text(text, "Sentence A", 10)

@@ -28,9 +28,7 @@ class Objective(ABC):
         """Called once before training; ``model`` is the bidirectional decoder that will be trained."""
 
     @abstractmethod
-    def loss(
-        self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator
-    ) -> torch.Tensor:
+    def loss(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
         """Mean loss of a batch.
 
         Args:

@@ -54,9 +54,7 @@ class MNTP(Objective):
         self._special_ids = torch.tensor(sorted(set(tokenizer.all_special_ids)))
         self._pad_id = pad_token_id(tokenizer)
 
-    def loss(
-        self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator
-    ) -> torch.Tensor:
+    def loss(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
         """Mean over the masked tokens of the negative log-likelihood of what stood there."""
         batch = collate(rows, self._pad_id, model.device)
         maskable = batch["attention_mask"].bool() & ~torch.isin(batch["input_ids"], self._special_ids)

@@ -61,16 +61,12 @@ class SimCSE(Objective):
         add_hidden_dropout(model, self.hidden_dropout)
         self._pad_id = pad_token_id(tokenizer)
 
-    def loss(
-        self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator
-    ) -> torch.Tensor:
+    def loss(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
         """Contrastive loss between the first and the second views."""
         first, second = (self._view(model, rows, generator) for _ in range(2))
         return contrastive_loss(first, second, scale=self.scale)
 
-    def _view(
-        self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator
-    ) -> torch.Tensor:
+    def _view(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
         if self.token_dropout:
             rows = [drop_tokens(row, self.token_dropout, generator) for row in rows]
         batch = collate(rows, self._pad_id, model.device)

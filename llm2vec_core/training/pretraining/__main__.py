@@ -25,11 +25,12 @@ SHARD_SIZE = "9MB"
 
 
 def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line; the defaults are those that made the bundled model."""
+    """Read the command line; the defaults are those of the bundled model's main phase."""
     parser = argparse.ArgumentParser(prog="python -m llm2vec_core.training.pretraining", description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with train-*.parquet and valid.parquet")
     parser.add_argument("--work", type=Path, required=True, help="folder for token files and checkpoints")
     parser.add_argument("--export", type=Path, help="folder for the finished model")
+    parser.add_argument("--start-from", type=Path, help="folder of an exported model to go on from (a fresh optimizer)")
     parser.add_argument("--vocab-size", type=int, default=8192)
     parser.add_argument("--hidden-size", type=int, default=256)
     parser.add_argument("--layers", type=int, default=4)
@@ -50,6 +51,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def prepare_tokens(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """Tokenizer and token files, made once."""
     work: Path = arguments.work
+    if arguments.start_from and not (work / "tokenizer").exists():
+        (work / "tokenizer").mkdir()
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            (work / "tokenizer" / name).write_bytes((arguments.start_from / name).read_bytes())
     train_files = sorted(arguments.corpus.glob("train-*.parquet"))
     valid_file = arguments.corpus / "valid.parquet"
     if not train_files or not valid_file.exists():
@@ -67,7 +72,9 @@ def prepare_tokens(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarra
 
 
 def initial_model(arguments: argparse.Namespace, train_ids: np.ndarray) -> LlamaForCausalLM:
-    """A fresh model whose embeddings come from co-occurrence."""
+    """A fresh model whose embeddings come from co-occurrence, or the one to go on from."""
+    if arguments.start_from:
+        return LlamaForCausalLM.from_pretrained(arguments.start_from, dtype=torch.float32)
     torch.manual_seed(arguments.seed)
     config = model_config(
         arguments.vocab_size,

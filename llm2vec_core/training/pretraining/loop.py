@@ -37,12 +37,12 @@ class PretrainConfig:
         seed: of the weights and of the order of the data.
     """
 
-    steps: int = 2400
-    decay_steps: int = 800
+    steps: int = 5000
+    decay_steps: int = 2800
     warmup_steps: int = 100
-    batch_size: int = 16
+    batch_size: int = 8
     sequence_length: int = 256
-    learning_rate: float = 2.5e-3
+    learning_rate: float = 1.2e-3
     weight_decay: float = 0.1
     max_grad_norm: float = 1.0
     seed: int = 0
@@ -116,7 +116,7 @@ def language_model_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.T
 
 @torch.no_grad()
 def held_out_perplexity(model: LlamaForCausalLM, ids: np.ndarray, length: int, rows: int = 64) -> float:
-    """exp of the mean loss over the first ``rows`` sequences of a held-out token file."""
+    """Exp of the mean loss over the first ``rows`` sequences of a held-out token file."""
     was_training = model.training
     model.eval()
     rows = min(rows, (len(ids) - 1) // length)
@@ -216,7 +216,9 @@ def pretrain(
         optimizer.zero_grad(set_to_none=True)
         running.append(loss.detach().item())
         if not math.isfinite(running[-1]):
-            raise FloatingPointError(f"loss is {running[-1]} at step {step}: lower learning_rate {config.learning_rate}")
+            raise FloatingPointError(
+                f"loss is {running[-1]} at step {step}: lower learning_rate {config.learning_rate}"
+            )
         last = step + 1 == config.steps
         if (step + 1) % log_every == 0 or last:
             row = {"step": step + 1, "loss": sum(running) / len(running), "minutes": (time.time() - started) / 60}

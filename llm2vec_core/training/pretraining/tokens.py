@@ -26,10 +26,10 @@ def read_documents(files: list[Path]) -> Iterator[str]:
 
 
 def split_paragraphs(document: str, min_characters: int = MIN_PARAGRAPH_CHARACTERS) -> list[str]:
-    """Split a document at line ends; short lines (titles, headings) join the paragraph below them.
+    r"""Split a document at line ends; short lines (titles, headings) join the paragraph below them.
 
     Example:
-        >>> split_paragraphs("Rivers\\nA river is water that flows.", min_characters=10)
+        >>> split_paragraphs("Rivers\nA river is water that flows.", min_characters=10)
         ['Rivers: A river is water that flows.']
     """
     paragraphs: list[str] = []

@@ -12,10 +12,9 @@ from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text, guarded
 from llm2vec_core.ui.html import notice_panel, panel, side_by_side
+from llm2vec_core.ui.opening import HEAD, LAYER, PAIR, stored_opening
 from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.visitor import OWN_LABEL, OWN_STAGE, Visitor
-
-OPENING = pair_presets()[0]
 
 
 def compare(
@@ -43,9 +42,7 @@ def compare(
     return table, paint.similarity_strips(rows, text.POOLING_LABELS[pooling_mode])
 
 
-def attention(
-    context: AppContext, visitor: Visitor, sentence: str, stage_key: str, layer: int, head: int
-) -> str:
+def attention(context: AppContext, visitor: Visitor, sentence: str, stage_key: str, layer: int, head: int) -> str:
     """One head's attention, causal beside bidirectional."""
     sentence = checked_text(sentence, "The sentence", context.limits.text_characters)
     limit = context.limits.token_pictures
@@ -53,7 +50,12 @@ def attention(
     other = visitor.encoder_for(stage_key, context).attentions(sentence, limit)
     where = (int(layer) - 1, int(head) - 1)
     return paint.attention_pair(
-        causal.tokens, causal.weights[where], other.weights[where], int(layer), int(head), stage_label(context, stage_key)
+        causal.tokens,
+        causal.weights[where],
+        other.weights[where],
+        int(layer),
+        int(head),
+        stage_label(context, stage_key),
     )
 
 
@@ -65,13 +67,13 @@ def stage_label(context: AppContext, key: str) -> str:
 def _build(page: Page, _tab: gr.Tab) -> None:
     context = page.context
     last = context.preset.stages[-1]
-    model_config = context.encoder(context.preset.stages[0].key).model.config
-    layers, heads = model_config.num_hidden_layers, model_config.num_attention_heads
+    layers, heads = context.layers_and_heads()
+    opening = stored_opening()
 
     panel(text.COMPARE_INTRO)
     with gr.Row(equal_height=True):
-        a = gr.Textbox(OPENING.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3, min_width=260)
-        b = gr.Textbox(OPENING.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3, min_width=260)
+        a = gr.Textbox(PAIR.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3, min_width=260)
+        b = gr.Textbox(PAIR.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3, min_width=260)
     with gr.Row(equal_height=True):
         preset = gr.Dropdown(
             [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
@@ -97,21 +99,19 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=1, min_width=120)
     page.stage_pickers.append(stage)
     notice = notice_panel("compare-notice")
-    # Painted while the page is built, so that the first visitor finds an answer and not a button.
-    first_table, first_strips = compare(context, Visitor(), OPENING.a, OPENING.b, last.key, "mean")
     table, strips = side_by_side(
-        lambda: panel(first_table, elem_id="prefix"), lambda: panel(first_strips, elem_id="similarity")
+        lambda: panel(opening.table, elem_id="prefix"), lambda: panel(opening.strips, elem_id="similarity")
     )
 
     panel(text.ATTENTION_INTRO)
     with gr.Row(equal_height=True):
-        which = gr.Radio([("Sentence A", "a"), ("Sentence B", "b")], value="a", label="Whose attention", elem_id="which")
-        layer = gr.Slider(1, layers, value=min(2, layers), step=1, label="Layer", elem_id="layer")
-        head = gr.Slider(1, heads, value=1, step=1, label="Head", elem_id="head")
+        which = gr.Radio(
+            [("Sentence A", "a"), ("Sentence B", "b")], value="a", label="Whose attention", elem_id="which"
+        )
+        layer = gr.Slider(1, layers, value=LAYER, step=1, label="Layer", elem_id="layer")
+        head = gr.Slider(1, heads, value=HEAD, step=1, label="Head", elem_id="head")
     attention_notice = notice_panel("attention-notice")
-    picture = panel(
-        attention(context, Visitor(), OPENING.a, last.key, min(2, layers), 1), elem_id="attention-picture"
-    )
+    picture = panel(opening.attention, elem_id="attention-picture")
 
     on_compare = guarded(2)(lambda visitor, *values: compare(context, visitor, *values))
     on_attention = guarded(1)(

@@ -11,8 +11,8 @@ from llm2vec_core.figures import scatter_map
 from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded_stream
-from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.html import notice_panel, panel, side_by_side
+from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.tabs.base import Page, Tab
 
 PLOT_HEIGHT = 470

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -11,16 +12,37 @@ import gradio as gr
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.errors import InputError
 from llm2vec_core.figures import loss_curve
+from llm2vec_core.training.objectives import MNTP, Objective, SimCSE
 from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded_stream
-from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.html import notice_panel, panel
+from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.visitor import OWN_STAGE, Visitor
 
 REDRAW_SECONDS = 0.5
 HELD_OUT_SHARE = 8  # every eighth text is kept back
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an objective is set up in the page, small enough for two cores.
+
+    Attributes:
+        make: the objective.
+        batch_size: texts a step.
+    """
+
+    make: Callable[[], Objective]
+    batch_size: int
+
+
+# The dropouts are those that trained the bundled SimCSE adapter.
+RECIPES = {
+    "mntp": Recipe(MNTP, 16),
+    "simcse": Recipe(lambda: SimCSE(hidden_dropout=0.1, token_dropout=0.3), 32),
+}
 
 
 def training_texts(context: AppContext, own_texts: str) -> list[str]:
@@ -57,27 +79,28 @@ def train(
     # PEFT takes seconds to import; a visitor who never trains should not wait for it.
     from llm2vec_core.training.config import TrainingConfig
     from llm2vec_core.training.loop import AdapterTraining
-    from llm2vec_core.training.objectives import MNTP, SimCSE
 
     limits = context.limits
     texts = training_texts(context, own_texts)
-    if not 1 <= steps <= limits.training_steps:
-        raise InputError(f"{steps:g} steps were asked for; choose from 1 to {limits.training_steps}.")
+    if steps is None or not 1 <= steps <= limits.training_steps:
+        raise InputError(f"{steps or 0:g} steps were asked for; choose from 1 to {limits.training_steps}.")
     if learning_rate is None or not 0 < learning_rate <= 0.1:
-        raise InputError(f"The learning rate is {learning_rate}; choose a number above 0 and at most 0.1, such as 0.001.")
+        raise InputError(
+            f"The learning rate is {learning_rate}; choose a number above 0 and at most 0.1, such as 0.001."
+        )
     held_out, kept = texts[::HELD_OUT_SHARE], [t for i, t in enumerate(texts) if i % HELD_OUT_SHARE]
-    objective = MNTP() if objective_key == "mntp" else SimCSE(hidden_dropout=0.1, token_dropout=0.15)
+    recipe = RECIPES[objective_key]
     config = TrainingConfig(
         steps=int(steps),
-        batch_size=16 if objective_key == "mntp" else 32,
+        batch_size=recipe.batch_size,
         max_length=64,
         learning_rate=float(learning_rate),
         lora_rank=int(rank),
         held_out_every=max(1, int(steps) // 8),
     )
     yield paint.training_status("Setting up the adapter …", busy=True), gr.skip(), gr.skip()
-    training = AdapterTraining(context.encoder(start_key), objective, kept, config, held_out)
-    visitor.encoder = training.encoder()
+    training = AdapterTraining(context.encoder(start_key), recipe.make(), kept, config, held_out)
+    encoder = training.encoder()
     losses: list[float] = []
     measured: list[tuple[int, float]] = []
     name = text.OBJECTIVE_LABELS[objective_key].split(":")[0]
@@ -94,6 +117,8 @@ def train(
         losses.append(event.loss)
         if event.held_out_loss is not None:
             measured.append((event.step, event.held_out_loss))
+        # Not before the first step: a run that fails at once must not cost the visitor an earlier adapter.
+        visitor.encoder = encoder
         visitor.description = f"{name}, {event.step} steps from {context.preset.stage(start_key).label}"
         visitor.forget_measurements()
         status = f"Step {event.step} of {event.steps}, loss {event.loss:.3f}, {event.seconds:.0f} s"
@@ -168,6 +193,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         outputs=[notice, status, plot, page.visitor],
         concurrency_id="training",
         concurrency_limit=1,
+        # A run that was just stopped counts as pending until its step is done; "once" would drop the next click.
+        trigger_mode="multiple",
         show_progress="minimal",
         api_name=False,
     )
@@ -178,8 +205,10 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         "api_name": False,
         "show_progress": "hidden",
     }
-    started.then(**afterwards)
-    stop.click(stopped, page.visitor, status, cancels=[started], api_name=False, show_progress="hidden").then(**afterwards)
+    started.success(**afterwards)  # not after a stop: a new run may be going on by then
+    stop.click(stopped, page.visitor, status, cancels=[started], api_name=False, show_progress="hidden").then(
+        **afterwards
+    )
 
 
 TAB = Tab("train", "Train", _build)

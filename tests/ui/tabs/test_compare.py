@@ -20,7 +20,9 @@ def prefix(page: Page, kind: str) -> list[float]:
 
 
 def test_the_first_screen_answers_before_anything_is_pressed(page):
-    expect(page.locator("#prefix-badge")).to_contain_text("causal holds: changing the last word moved earlier words by 0")
+    expect(page.locator("#prefix-badge")).to_contain_text(
+        "causal holds: changing the last word moved earlier words by 0"
+    )
     expect(page.locator("#prefix-badge")).not_to_contain_text("fails")
     assert prefix(page, "causal") == [1.0, 1.0, 1.0]  # The bank was
     assert all(value < 0.995 for value in prefix(page, "bidi"))
@@ -40,7 +42,9 @@ def test_other_sentences_give_other_numbers(page):
     assert len(shared) >= 3
     assert set(shared) == {1.0}
     assert min(prefix(page, "bidi")) < 0.999
-    expect(page.locator("#attention")).to_contain_text("planted" if page.locator("#attention", has_text="planted").count() else "pl")
+    expect(page.locator("#attention")).to_contain_text(
+        "planted" if page.locator("#attention", has_text="planted").count() else "pl"
+    )
     assert strips(page) != before
 
 
@@ -70,7 +74,9 @@ def test_pooling_and_stage_can_be_chosen(page):
 
 def test_layer_head_and_sentence_of_the_attention_picture(page):
     page.locator("#which").get_by_text("Sentence B").click()
-    expect(page.locator("#attention")).to_contain_text("noon" if page.locator("#attention", has_text="noon").count() else "no")
+    expect(page.locator("#attention")).to_contain_text(
+        "noon" if page.locator("#attention", has_text="noon").count() else "no"
+    )
     page.locator("#head input[type=number]").fill("3")
     page.locator("#head input[type=number]").press("Enter")
     page.locator("#head input[type=range]").focus()

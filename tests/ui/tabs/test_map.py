@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from llm2vec_core.bundled_data import passages
+from llm2vec_core.ui.context import AppContext
 from tests.ui.conftest import open_tab
 
 UMAP_MILLISECONDS = 240_000  # the very first fit on a machine compiles
@@ -28,8 +29,9 @@ def test_every_passage_is_drawn_on_both_sides_at_once_and_umap_follows(map_page)
     map_page.wait_for_selector("#map-numbers[data-kind=umap]", timeout=UMAP_MILLISECONDS)
     expect(map_page.locator("#left-map .gtitle")).to_have_text("Causal (UMAP)")
     assert drawn_points(map_page, "right") == len(passages())
-    left, right = (int(map_page.locator(f"#map-numbers b.{c}").inner_text().rstrip("%")) for c in "cb")
-    assert 20 < left < right <= 100
+    shown = [int(map_page.locator(f"#map-numbers b.{c}").inner_text().rstrip("%")) for c in "cb"]
+    context = AppContext()
+    assert shown == [pytest.approx(100 * context.topic_accuracy(key), abs=1) for key in ("causal", "simcse")]
 
 
 def test_resting_on_a_mark_shows_its_passage(map_page):

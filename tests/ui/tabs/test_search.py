@@ -22,7 +22,9 @@ def ids(page, side: str) -> list[str]:
 def test_two_ranked_lists_are_there_when_the_tab_opens(search):
     assert ids(search, "left") != ids(search, "right")
     for side in ("left", "right"):
-        cosines = search.eval_on_selector_all(f"#{side}-hits .meta", "all => all.map(e => parseFloat(e.innerText.slice(4)))")
+        cosines = search.eval_on_selector_all(
+            f"#{side}-hits .meta", "all => all.map(e => parseFloat(e.innerText.slice(4)))"
+        )
         assert cosines == sorted(cosines, reverse=True)
     left, right = (float(search.locator(f"#{s}-hits .ndcg").inner_text()) for s in ("left", "right"))
     assert 0 < left < right < 1

@@ -1,0 +1,54 @@
+// Runs inside gr.HTML, which provides element, props and watch. SOURCE and HEIGHT are filled in by plot.py.
+function script() {
+  if (!window.__l2vPlotly) {
+    window.__l2vPlotly = new Promise((resolve, reject) => {
+      const tag = document.createElement('script');
+      tag.src = SOURCE;
+      tag.onload = () => resolve(window.Plotly);
+      tag.onerror = () => reject(new Error('the drawing library could not be loaded'));
+      document.head.appendChild(tag);
+    });
+  }
+  return window.__l2vPlotly;
+}
+function colors(layout) {
+  const style = getComputedStyle(document.body);
+  const ink = getComputedStyle(element).getPropertyValue('--ink').trim() || style.color;
+  const line = getComputedStyle(element).getPropertyValue('--line').trim() || '#ccc';
+  const paper = getComputedStyle(element).getPropertyValue('--paper').trim() || '#fff';
+  layout.font = Object.assign({family: style.fontFamily, size: 13}, layout.font, {color: ink});
+  layout.hoverlabel = Object.assign({}, layout.hoverlabel, {bgcolor: paper, bordercolor: line, font: {color: ink}});
+  for (const axis of ['xaxis', 'yaxis']) {
+    if (layout[axis]) Object.assign(layout[axis], {gridcolor: line, zerolinecolor: line, linecolor: line});
+  }
+  return layout;
+}
+async function draw() {
+  const value = props.value;
+  if (!value) return;
+  try {
+    const library = await script();
+    const figure = JSON.parse(value);
+    const target = element.querySelector('.l2v-plot');
+    const layout = colors(figure.layout || {});
+    layout.autosize = true;
+    layout.height = HEIGHT;
+    layout.uirevision = 'keep';
+    await library.react(target, figure.data, layout, {responsive: true, displaylogo: false,
+      modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+      toImageButtonOptions: {format: 'svg'}});
+    target.setAttribute('role', 'img');
+    const title = layout.title && (layout.title.text || layout.title);
+    if (title) target.setAttribute('aria-label', title);
+    target.dataset.drawn = String(Number(target.dataset.drawn || 0) + 1);
+  } catch (error) {
+    const target = element.querySelector('.l2v-plot');
+    target.textContent = 'This figure could not be drawn: ' + error.message;
+  }
+}
+watch('value', draw);
+draw();
+new ResizeObserver(() => {
+  const target = element.querySelector('.l2v-plot');
+  if (window.Plotly && target && target.data && target.offsetParent) window.Plotly.Plots.resize(target);
+}).observe(element);
