@@ -59,8 +59,8 @@ def prefix_table(causal: PrefixComparison, bidirectional: PrefixComparison, stag
     name, cosine = escape(causal.tokens[moved]), float(bidirectional.cosines[moved])
     largest = float(np.max(1.0 - causal.cosines[1:]))
     sentence = (
-        f"<p><b>What to notice.</b> The sentences go on with <em>{_rest(causal.rest_a)}</em> and "
-        f"<em>{_rest(causal.rest_b)}</em>. "
+        f"<p><b>What to notice.</b> One sentence goes on with “{_rest(causal.rest_a)}”, the other with "
+        f"“{_rest(causal.rest_b)}” "
         f'<b class="c">Causal</b>: the largest change is {largest:.3f}, because no word can see what follows. '
         f'<b class="b">{escape(stage)}</b>: <em>{name}</em> changed most; the cosine of its two vectors is '
         f"<b>{cosine:.3f}</b>.</p>"
