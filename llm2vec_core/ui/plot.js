@@ -12,7 +12,7 @@ function script() {
   return window.__l2vPlotly;
 }
 function colors(layout) {
-  const style = getComputedStyle(document.body);
+  const style = getComputedStyle(element);
   const ink = getComputedStyle(element).getPropertyValue('--ink').trim() || style.color;
   const line = getComputedStyle(element).getPropertyValue('--line').trim() || '#ccc';
   const paper = getComputedStyle(element).getPropertyValue('--paper').trim() || '#fff';

@@ -50,11 +50,12 @@ POOLING_LABELS = {
     "first_token": "first token",
 }
 
+# Checked on the bundled model: bidirectional attention finds the first three; nobody finds the last one.
 EXAMPLE_QUERIES = (
-    "How do winding bends form and change over time?",
-    "Why does money buy less than it used to?",
-    "using recorded pictures to review decisions on the field",
     "Why should I not take penicillin for a common cold?",
+    "ways to haul people up a steep mountainside",
+    "devices that stop a train automatically in an emergency",
+    "Why does a loaf get bigger before it is baked?",
 )
 
 OBJECTIVE_LABELS = {"mntp": "MNTP: fill in masked words", "simcse": "SimCSE: tell texts apart"}
