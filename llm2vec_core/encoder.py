@@ -248,6 +248,10 @@ class LLM2Vec:
     ) -> np.ndarray:
         """Embed texts.
 
+        Without an instruction every token is pooled, the begin token included, as sentence-transformers
+        does; the published LLM2Vec leaves the begin token out. With an instruction only the text's own
+        tokens are pooled, in both.
+
         Args:
             texts: one text, or several.
             instruction: put in front of each text and left out of pooling.

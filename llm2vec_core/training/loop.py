@@ -21,7 +21,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.events import StepEvent
-from llm2vec_core.training.lora import add_lora
+from llm2vec_core.training.lora import add_lora, portable_adapter_config
 from llm2vec_core.training.objectives.base import Objective
 
 HELD_OUT_SEED = 1
@@ -154,10 +154,8 @@ class AdapterTraining:
         folder = Path(folder)
         self._peft.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)
-        # PEFT writes the base's full path, which is this machine's own business: keep its name alone.
         file = folder / "adapter_config.json"
-        adapter = json.loads(file.read_text(encoding="utf-8"))
-        adapter["base_model_name_or_path"] = self._base.name
+        adapter = portable_adapter_config(json.loads(file.read_text(encoding="utf-8")), self._base.name)
         file.write_text(json.dumps(adapter, indent=1) + "\n", encoding="utf-8")
         settings = {"objective": self.objective.name, "steps_done": self.steps_done, **asdict(self.config)}
         (folder / "training.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
@@ -28,3 +30,33 @@ def add_lora(model: PreTrainedModel, config: TrainingConfig) -> PeftModel:
         bias="none",
     )
     return get_peft_model(shared_weights_view(model), lora)
+
+
+# Written whatever their value: loaders look for them.
+_ALWAYS = {"peft_type", "task_type", "r", "lora_alpha", "lora_dropout", "bias", "inference_mode"}
+
+
+def portable_adapter_config(config: dict[str, Any], base_name: str) -> dict[str, Any]:
+    """An ``adapter_config.json`` that says what differs from PEFT's defaults and nothing else.
+
+    Older PEFT releases refuse options that they do not know, and the base's full path is the training
+    machine's own business.
+
+    Args:
+        config: as PEFT wrote it.
+        base_name: Hub id or folder name of the base model.
+
+    Returns:
+        The entries worth keeping, the base by its name, target modules in alphabetical order.
+
+    Example:
+        >>> portable_adapter_config({"peft_type": "LORA", "r": 4, "use_dora": False, "target_modules": ["v", "k"]}, "b")
+        {'peft_type': 'LORA', 'r': 4, 'target_modules': ['k', 'v'], 'base_model_name_or_path': 'b'}
+    """
+    defaults = LoraConfig().to_dict()
+    kept = {
+        name: sorted(value) if name == "target_modules" and isinstance(value, list) else value
+        for name, value in config.items()
+        if name in _ALWAYS or (name not in ("auto_mapping", "peft_version") and value != defaults.get(name))
+    }
+    return {**kept, "base_model_name_or_path": base_name}

@@ -72,5 +72,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context_length: int) -> N
         "eos_token": EOS,
         "mask_token": MASK,
         "clean_up_tokenization_spaces": False,
+        # Without this, older libraries hand a Llama token_type_ids, which it does not know.
+        "model_input_names": ["input_ids", "attention_mask"],
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ def test_every_string_has_tokens_and_comes_back_lower_cased(tmp_path):
         assert ids[0] == tokenizer.bos_token_id == 1
         assert tokenizer.decode(ids[1:]).strip() == text.lower().strip()
     assert [tokenizer.convert_tokens_to_ids(t) for t in SPECIAL_TOKENS] == [0, 1, 2, 3]
+    assert set(tokenizer("a")) == {"input_ids", "attention_mask"}
     assert (tokenizer.mask_token, tokenizer.pad_token, tokenizer.model_max_length) == ("<mask>", "<pad>", 64)
 
 
