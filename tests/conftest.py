@@ -14,20 +14,20 @@ from transformers import LlamaConfig, LlamaModel
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
 
+SMALL = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
 
 def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
     torch.manual_seed(seed)
-    settings = {
-        "vocab_size": 97,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "initializer_range": 0.3,
-        "tie_word_embeddings": True,
-    }
-    return LlamaModel(LlamaConfig(**{**settings, **changes})).eval()
+    settings = {**SMALL, "initializer_range": 0.3, "tie_word_embeddings": True, **changes}
+    return LlamaModel(LlamaConfig(**settings)).eval()
 
 
 @pytest.fixture

@@ -19,16 +19,7 @@ from transformers import (
 
 from llm2vec_core.bidirectional import OPEN_WINDOW, make_bidirectional, prefix_test, shared_weights_view
 from llm2vec_core.errors import ConversionError
-from tests.conftest import tiny_llama
-
-SMALL = {
-    "vocab_size": 97,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
+from tests.conftest import SMALL, tiny_llama
 
 
 def states(model, ids, mask=None, **kwargs):

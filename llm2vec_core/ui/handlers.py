@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.batching import clean_text
 from llm2vec_core.errors import InputError, LLM2VecError
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def notice_for(error: Exception) -> str:
 
 
 def checked_text(text: str | None, name: str, limit: int) -> str:
-    """A visitor's text, or a readable complaint about it.
+    """A visitor's text, fit to be encoded and sent back (no lone surrogates), or a readable complaint about it.
 
     Raises:
         InputError: if it is empty, blank or longer than ``limit`` characters.
@@ -77,4 +78,4 @@ def checked_text(text: str | None, name: str, limit: int) -> str:
         raise InputError(f"{name} is empty. Type a few words.")
     if len(text) > limit:
         raise InputError(f"{name} has {len(text):,} characters; at most {limit:,} fit here. Shorten it.")
-    return text
+    return clean_text(text)

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.encoder import LLM2Vec
@@ -42,8 +42,8 @@ def main() -> int:
     """Print tokens per second of both and their ratio; 1 if the embeddings differ."""
     torch.set_num_threads(2)
     ours = LLM2Vec.from_pretrained(BUNDLED.base, bidirectional=False)
-    module = Transformer(BUNDLED.base, max_seq_length=ours.max_length, model_args={"dtype": torch.float32})
-    peer = SentenceTransformer(modules=[module, Pooling(module.get_word_embedding_dimension(), "mean")], device="cpu")
+    module = Transformer(BUNDLED.base, max_seq_length=ours.max_length, model_kwargs={"dtype": torch.float32})
+    peer = SentenceTransformer(modules=[module, Pooling(module.get_embedding_dimension(), "mean")], device="cpu")
     data = texts()
     tokens = sum(len(row.input_ids) for row in ours.tokenize(data))
     difference = float(np.abs(ours.encode(data[:64]) - peer.encode(data[:64], batch_size=BATCH_SIZE)).max())

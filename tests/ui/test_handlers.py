@@ -63,3 +63,4 @@ def test_texts_that_cannot_be_used(text, message):
 
 def test_a_text_that_fits():
     assert checked_text(" ok ", "A", 10) == " ok "
+    assert checked_text("a\ud800", "A", 10) == "a\ufffd"

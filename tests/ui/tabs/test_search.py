@@ -64,6 +64,15 @@ def test_an_example_and_another_encoder(search):
     assert ids(search, "left") == ids(search, "right")
 
 
+def test_a_lone_surrogate_is_no_trouble(search):
+    search.locator("#query textarea, #query input").first.evaluate(
+        "(box, text) => { box.value = text; box.dispatchEvent(new Event('input', {bubbles: true})); }", "rivers \ud83d"
+    )
+    search.locator("#search-button").click()
+    expect(search.locator("#search-note")).to_contain_text("rivers \ufffd")
+    expect(search.locator("#right-hits li")).to_have_count(8)
+
+
 def test_an_empty_question(search):
     before = ids(search, "left")
     search.locator("#query textarea, #query input").first.fill("")
