@@ -108,8 +108,9 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         which = gr.Radio(
             [("Sentence A", "a"), ("Sentence B", "b")], value="a", label="Whose attention", elem_id="which"
         )
-        layer = gr.Slider(1, layers, value=LAYER, step=1, label="Layer", elem_id="layer")
-        head = gr.Slider(1, heads, value=HEAD, step=1, label="Head", elem_id="head")
+        # Buttons, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
+        layer = gr.Radio(list(range(1, layers + 1)), value=LAYER, label="Layer", elem_id="layer")
+        head = gr.Radio(list(range(1, heads + 1)), value=HEAD, label="Head", elem_id="head")
     attention_notice = notice_panel("attention-notice")
     picture = panel(opening.attention, elem_id="attention-picture")
 
@@ -139,7 +140,6 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     chosen.then(**compare_io).then(**attention_io)
     gr.on([run.click, a.submit, b.submit, stage.input], **compare_io).then(**attention_io)
     pooling.input(**compare_io)
-    # Not `release`: it knows the mouse alone, and a slider is moved by keys as well.
     gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
 
 

@@ -77,10 +77,14 @@ def test_layer_head_and_sentence_of_the_attention_picture(page):
     expect(page.locator("#attention")).to_contain_text(
         "noon" if page.locator("#attention", has_text="noon").count() else "no"
     )
-    page.locator("#head input[type=number]").fill("3")
-    page.locator("#head input[type=number]").press("Enter")
-    page.locator("#head input[type=range]").focus()
-    page.locator("#head input[type=range]").press("ArrowRight")
+    page.locator("#head").get_by_label("4", exact=True).check()
+    expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 4")
+    page.locator("#layer").get_by_label("1", exact=True).check()
+    expect(page.locator("#attention-picture")).to_contain_text("layer 1, head 4")
+    # By keyboard alone: each button is a stop of the Tab key, and Space chooses it.
+    page.locator("#layer").get_by_label("1", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
     expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 4")
     assert float(page.locator("#attention").get_attribute("data-causal")) == 0.0
 
