@@ -15,12 +15,15 @@ PACKAGE = ROOT / "llm2vec_core"
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
     "errors": 0, "presets": 0,
-    "bidirectional": 1, "pooling": 1, "batching": 1, "bundled_data": 1,
-    "encoder": 2,
-    "training": 3, "evaluation": 3, "search": 3, "projection": 3, "manifest": 3,
-    "comparison": 4, "figures": 4,
-    "cli": 5,
-    "__main__": 6, "ui": 6,
+    "bidirectional": 1, "pooling": 1, "templates": 1, "bundled_data": 1, "acceleration": 1,
+    "settings": 2, "batching": 2, "architectures": 2,
+    "checkpoints": 3,
+    "loading": 4,
+    "encoder": 5,
+    "training": 6, "evaluation": 6, "search": 6, "projection": 6, "manifest": 6, "export": 6, "hub": 6, "corpus": 6,
+    "comparison": 7, "figures": 7,
+    "cli": 8,
+    "__main__": 9, "ui": 9,
 }  # fmt: skip
 ONLY_IMPORTER = {"gradio": "ui", "plotly": ("figures", "ui")}
 
@@ -104,7 +107,8 @@ def test_no_unsafe_loading():
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
-                pytest.fail(f"{path.name}: trust_remote_code")
+                # Said out loud, it also keeps transformers from asking on the terminal.
+                assert isinstance(node.value, ast.Constant) and node.value.value is False, path.name
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = {a.name for a in node.names} | {getattr(node, "module", None)}
                 assert not names & {"pickle", "joblib", "dill"}, path.name
