@@ -123,9 +123,10 @@ class _Dressing:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.limit = max_length * MAX_CHARACTERS_PER_TOKEN
-        self.prefix = prefix
         self.layout = layout
         self.has_tail = layout.template.has_tail or bool(layout.suffix)
+        # A blank instruction leaves its one blank in front of a plain text, as in the published package.
+        self.prefix = prefix.lstrip() if self.has_tail else prefix
 
     @property
     def is_plain(self) -> bool:

@@ -44,6 +44,14 @@ _PUBLISHED_TEMPLATES = {
     "mistralai/Mistral-7B-Instruct-v0.2": "mistral-instruct",
     "meta-llama/Llama-2-7b-chat-hf": "llama-2-chat",
 }
+_ST_SWITCHES = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+}
 _ST_POOLING = {"mean": "mean", "weightedmean": "weighted_mean", "lasttoken": "last_token", "cls": "first_token"}
 
 
@@ -260,14 +268,7 @@ def _st_pooling(config: dict[str, Any], source: str) -> dict[str, Any]:
     mode = config.get("pooling_mode")
     if mode is None:
         # Folders written before version 5.5 keep one switch a mode.
-        mode = "+".join(
-            name for key, name in {
-                "pooling_mode_mean_tokens": "mean", "pooling_mode_weightedmean_tokens": "weightedmean",
-                "pooling_mode_lasttoken": "lasttoken", "pooling_mode_cls_token": "cls", "
-                ""pooling_mode_max_tokens": "max",
-                "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-            }.items() if config.get(key)
-        )  # fmt: skip
+        mode = "+".join(name for switch, name in _ST_SWITCHES.items() if config.get(switch))
     if mode not in _ST_POOLING:
         raise ModelError(f"{shown(source)} pools by {mode!r}; known here: {', '.join(_ST_POOLING)}")
     return {"pooling_mode": _ST_POOLING[mode], "skip_instruction": not config.get("include_prompt", True)}
