@@ -100,11 +100,14 @@ def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | 
     else:
         checkpoint = _chain(source, revision)
     settings = dict(checkpoint.settings)
-    for adapter in adapters:
+    for adapter in map(str, adapters):
         settings |= _settings_of(adapter, None)
+    every = checkpoint.adapters + tuple(map(str, adapters))
+    if any(_is_published(adapter) for adapter in every):
+        settings = _published_settings(checkpoint.base) | settings
     return Checkpoint(
         checkpoint.base,
-        checkpoint.adapters + tuple(map(str, adapters)),
+        every,
         checkpoint.tokenizer or checkpoint.base,
         settings,
         checkpoint.prompts,
@@ -186,24 +189,31 @@ def _chain(source: str, revision: str | None) -> Checkpoint:
     """Follow adapters down to the model that has the weights."""
     adapters: list[str] = []
     settings: dict[str, Any] = {}
-    tokenizer, published, current = "", False, source
+    tokenizer, current = "", source
     while adapter_config := find_file(current, "adapter_config.json", revision if current == source else None):
         if current in adapters or len(adapters) >= MAX_CHAIN:
             raise AdapterError(f"the adapters of {shown(source)} name each other as base in a circle: {shown(current)}")
         found = _read_json(adapter_config)
         adapters.insert(0, current)
         settings = _settings_of(current, revision if current == source else None) | settings
-        auto = found.get("auto_mapping") or {}
-        published = published or bool(_PUBLISHED_CLASS.search(str(auto.get("base_model_class", ""))))
         if not tokenizer and find_file(current, "tokenizer_config.json", revision if current == source else None):
             tokenizer = current
         current = _base_of(current, found)
     if not adapters:
         return Checkpoint(source, settings=_settings_of(source, revision))
-    if published:
-        template = {"template": _PUBLISHED_TEMPLATES[current]} if current in _PUBLISHED_TEMPLATES else {}
-        settings = _PUBLISHED_SETTINGS | template | settings
     return Checkpoint(current, tuple(adapters), tokenizer, _settings_of(current, None) | settings)
+
+
+def _is_published(adapter: str) -> bool:
+    """Whether an adapter was trained with the published package, whose conventions then hold."""
+    file = find_file(adapter, "adapter_config.json")
+    auto = (_read_json(file).get("auto_mapping") or {}) if file else {}
+    return bool(_PUBLISHED_CLASS.search(str(auto.get("base_model_class", ""))))
+
+
+def _published_settings(base: str) -> dict[str, Any]:
+    template = _PUBLISHED_TEMPLATES.get(base)
+    return _PUBLISHED_SETTINGS | ({"template": template} if template else {})
 
 
 def _base_of(adapter: str, config: dict[str, Any]) -> str:

@@ -34,6 +34,7 @@ from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.loading import Quantization, apply_adapters, load_config, load_model, load_tokenizer, merged_copy
 from llm2vec_core.pooling import POOLING_MODES, pool
+from llm2vec_core.presets import find_stage
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
 
@@ -206,6 +207,26 @@ class LLM2Vec:
         encoder = cls(model, tokenizer, **known)
         encoder.prompts = found.prompts
         return encoder
+
+    @classmethod
+    def from_preset(cls, name: str, **options: Any) -> LLM2Vec:
+        """Load a stage of a preset of :data:`llm2vec_core.presets.PRESETS`.
+
+        Args:
+            name: ``"mini"`` for its last stage, ``"mini:mntp"`` for a stage by its key.
+            options: as for :meth:`from_pretrained`; they go before the preset's own.
+
+        Raises:
+            InputError: if there is no such preset or stage.
+
+        Example:
+            >>> LLM2Vec.from_preset("mini:causal").prefix_test().is_causal
+            True
+        """
+        preset, stage = find_stage(name)
+        return cls.from_pretrained(
+            preset.base, stage.adapters, **{"bidirectional": stage.bidirectional, **preset.settings, **options}
+        )
 
     @property
     def name(self) -> str:

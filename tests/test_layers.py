@@ -14,16 +14,17 @@ PACKAGE = ROOT / "llm2vec_core"
 
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
-    "errors": 0, "presets": 0,
-    "bidirectional": 1, "pooling": 1, "templates": 1, "bundled_data": 1, "acceleration": 1,
-    "settings": 2, "batching": 2, "architectures": 2,
+    "errors": 0,
+    "presets": 1, "bidirectional": 1, "pooling": 1, "templates": 1, "acceleration": 1,
+    "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,
     "checkpoints": 3,
     "loading": 4,
     "encoder": 5,
-    "training": 6, "evaluation": 6, "search": 6, "projection": 6, "manifest": 6, "export": 6, "hub": 6, "corpus": 6,
-    "comparison": 7, "figures": 7,
-    "cli": 8,
-    "__main__": 9, "ui": 9,
+    "baselines": 6,
+    "training": 7, "evaluation": 7, "search": 7, "projection": 7, "manifest": 7, "export": 7, "hub": 7, "corpus": 7,
+    "comparison": 8, "figures": 8,
+    "cli": 9,
+    "__main__": 10, "ui": 10,
 }  # fmt: skip
 ONLY_IMPORTER = {"gradio": "ui", "plotly": ("figures", "ui")}
 
