@@ -31,6 +31,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.errors import AdapterError, ModelError
 
@@ -124,6 +125,12 @@ def load_model(
         )
     model = _text_tower(model)
     refuse_broken_weights(model, base)
+    if prefix_test(model).is_bidirectional:
+        raise ModelError(
+            f"{shown(base)} ({config.model_type}) reads in both directions already: it is an encoder, and "
+            "LLM2Vec starts from "
+            "a decoder-only language model"
+        )
     return (model if quantization else model.to(device)).eval()
 
 
@@ -369,11 +376,13 @@ def _without_head_prefix(model: PreTrainedModel, folder: Path) -> dict[str, str]
     """An adapter trained on the model with its language-model head calls every module ``model.…``."""
     with safe_open(str(folder / "adapter_model.safetensors"), framework="pt") as tensors:
         names = list(tensors.keys())
-    prefix = f"base_model.model.{getattr(model, 'base_model_prefix', 'model')}."
-    has_own = any(name.startswith(prefix.removeprefix("base_model.model.")) for name, _ in model.named_modules())
-    if has_own or not names or not all(name.startswith((prefix, "base_model.model.lm_head")) for name in names):
+    prefix = f"{getattr(model, 'base_model_prefix', '') or 'model'}."
+    has_own = any(name.startswith(prefix) for name, _ in model.named_modules())
+    expected = (f"base_model.model.{prefix}", "base_model.model.lm_head")
+    if has_own or not names or not all(name.startswith(expected) for name in names):
         return None
-    return {f"^{prefix}".replace(".", r"\."): "base_model.model."}
+    # PEFT applies this behind its own "base_model.model.".
+    return {"^" + prefix.replace(".", r"\."): ""}
 
 
 def _foreign(adapter: str, model: PreTrainedModel, why: str) -> AdapterError:

@@ -70,7 +70,8 @@ class ModelPreset:
         access = "nothing to download" if self.bundled else "the Hub"
         if self.gated:
             access += " with an account that has accepted its licence"
-        return f"{access}, {self.parameters * 4 / 1e9:.1f} GB of memory as float32 ({self.parameters * 2 / 1e9:.1f} GB as bfloat16)"
+        full, half = self.parameters * 4 / 1e9, self.parameters * 2 / 1e9
+        return f"{access}, {full:.2g} GB of memory as float32 ({half:.2g} GB as bfloat16)"
 
     def stage(self, key: str) -> Stage:
         """The stage of this name.

@@ -117,11 +117,13 @@ def read_settings(file: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        given = {name: found[name] for name in SETTING_NAMES if name in found}
+        if not isinstance(found, dict):
+            raise TypeError(type(found).__name__)
     except (ValueError, TypeError) as error:
         raise ModelError(
             f"{SETTINGS_FILE} in {file.parent.name!r} is no JSON object: mend it or take it away"
         ) from error
+    given = {name: found[name] for name in SETTING_NAMES if name in found}
     if "bidirectional" not in given:
         # Only the published package's own files lack it; its encoders never pool the begin token.
         given |= {"bidirectional": found.get("enable_bidirectional", True), "skip_begin_token": True}

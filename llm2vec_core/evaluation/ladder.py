@@ -50,8 +50,7 @@ def read_ladder_data(folder: Path, names: Sequence[str] = STS_SETS) -> list[STSS
 def measure_ladder(
     preset: ModelPreset, data: Sequence[STSSet], report: Callable[[LadderRow], None] = lambda _: None
 ) -> list[LadderRow]:
-    """Measure each stage with mean pooling, and the causal one with every pooling that could suit it
-    and as the baselines that need no training.
+    """Measure each stage with mean pooling, and the causal one with every pooling and as every baseline.
 
     Args:
         preset: the model and its stages.
