@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,21 @@ class Attentions:
         return np.triu(self.weights, k=1).sum(axis=-1).mean(axis=-1)
 
 
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How an encoder reads and pools."""
+
+    bidirectional: bool = True
+    pooling_mode: str = "mean"
+    max_length: int = DEFAULT_MAX_LENGTH
+    doc_max_length: int | None = None
+    skip_instruction: bool = True
+    skip_begin_token: bool = False
+    template: str | None = None
+    sliding_window: str = "full"
+    precision: str = "full"
+
+
 class LLM2Vec:
     """A text encoder made from a decoder.
 
@@ -105,12 +120,14 @@ class LLM2Vec:
         bidirectional: bool = True,
         pooling_mode: str = "mean",
         max_length: int = DEFAULT_MAX_LENGTH,
+        **more: Any,
     ) -> None:
         if pooling_mode not in POOLING_MODES:
             raise InputError(f"unknown pooling_mode {pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
         if max_length < 1:
             raise InputError(f"max_length {max_length} must be at least 1")
         self.causal_model = model.eval()
+        self.settings = EncoderSettings(bidirectional, pooling_mode, max_length, **more)
         self.tokenizer = tokenizer
         self.bidirectional = bidirectional
         self.pooling_mode = pooling_mode
@@ -119,7 +136,11 @@ class LLM2Vec:
         if bidirectional:
             # Converting a view leaves the causal model beside it untouched.
             self.model = shared_weights_view(self.causal_model)
-            make_bidirectional(self.model)
+            make_bidirectional(self.model, sliding_window=self.settings.sliding_window)
+
+    def with_settings(self, **changes: Any) -> LLM2Vec:
+        """The same weights with other settings."""
+        return LLM2Vec(self.causal_model, self.tokenizer, **vars(replace(self.settings, **changes)))
 
     @classmethod
     def from_pretrained(
@@ -234,7 +255,18 @@ class LLM2Vec:
 
     def tokenize(self, texts: Sequence[str], instruction: str | None = None) -> list[TokenizedText]:
         """Tokenise as :meth:`encode` does; tells each text's length and whether it was cut."""
-        return tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction)
+        rows = tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction)
+        if not self.settings.skip_instruction:
+            rows = [replace(row, pooling_start=0) for row in rows]
+        if self.settings.skip_begin_token:
+            begin = self.tokenizer.bos_token_id
+            rows = [
+                replace(row, pooling_start=max(1, row.pooling_start))
+                if row.input_ids[0] == begin and len(row.input_ids) > 1
+                else row
+                for row in rows
+            ]
+        return rows
 
     @torch.inference_mode()
     def encode(
