@@ -26,6 +26,7 @@ from transformers import PreTrainedModel
 
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
 from llm2vec_core.export.plan import ExportPlan, plan_export
+from llm2vec_core.export.prompts import appends_end_token
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -296,10 +297,11 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     largest = 0.0
     for name, instruction in ((None, None), *instructions.items()):
-        for texts, what in ((SAMPLES, "a padded batch"), (SAMPLES[1:2], "a single text")):
-            ours = encoder.encode(list(texts), instruction, normalize=plan.normalize)
+        batch = _samples(encoder, instruction, plan)
+        for texts, what in ((batch, "a padded batch"), (batch[-1:], "a single text")):
+            ours = encoder.encode(texts, instruction, normalize=plan.normalize)
             prompt = "" if name is None else plan.prompts[name]
-            theirs = model.encode(list(texts), prompt=prompt, batch_size=len(texts), show_progress_bar=False)
+            theirs = model.encode(texts, prompt=prompt, batch_size=len(texts), show_progress_bar=False)
             difference = _relative_difference(ours, np.asarray(theirs, dtype=np.float32))
             if not difference <= tolerance:
                 behind = "" if name is None else f" behind the prompt {name!r}"
@@ -310,6 +312,15 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
                 )
             largest = max(largest, difference)
     return largest
+
+
+def _samples(encoder: LLM2Vec, instruction: str | None, plan: ExportPlan) -> list[str]:
+    """Texts of several lengths; those that are cut only if both sides cut alike (see the plan's notes)."""
+    texts = list(SAMPLES)
+    if appends_end_token(plan.tokenizer):
+        rows = encoder.tokenize(texts, instruction)
+        texts = [text for text, row in zip(texts, rows, strict=True) if not row.truncated]
+    return texts or [SAMPLES[0]]
 
 
 def _relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from transformers import PreTrainedTokenizerBase
 
 from llm2vec_core.errors import ExportError, InputError
-from llm2vec_core.export.prompts import exported_tokenizer
+from llm2vec_core.export.prompts import appends_end_token, exported_tokenizer
 
 if TYPE_CHECKING:
     from llm2vec_core.encoder import LLM2Vec
@@ -95,6 +95,11 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
     tokenizer, notes = exported_tokenizer(encoder, instructions)
     if settings.precision != "full":
         notes += (f"precision {settings.precision!r} is ours alone: the folder holds the unrounded weights",)
+    if appends_end_token(tokenizer):
+        notes += (
+            f"a text of more than {settings.max_length} tokens keeps its end token in sentence-transformers; here it "
+            "loses its end whole",
+        )
     return ExportPlan(
         pooling_mode=POOLING_NAMES[settings.pooling_mode],
         include_prompt=not settings.skip_instruction,

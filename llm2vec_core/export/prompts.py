@@ -60,6 +60,8 @@ def exported_tokenizer(
     settings = encoder.settings
     if not settings.skip_instruction or settings.pooling_mode == "last_token":
         return tokenizer, ()  # where the text begins does not matter
+    if not any(text.strip() for text in instructions.values()) and not _fits(encoder, ANY_INSTRUCTION):
+        return tokenizer, ()
     given = {name: text.strip() for name, text in instructions.items() if text.strip()}
     asked = given or {"any": ANY_INSTRUCTION}
     best, wrong = min(
@@ -82,9 +84,14 @@ def exported_tokenizer(
     return best, (note,)
 
 
+def appends_end_token(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a text ends with a special token that it does not contain."""
+    return tokenizer("a river")["input_ids"][-1] in tokenizer.all_special_ids
+
+
 def prompt_length(tokenizer: PreTrainedTokenizerBase, prompt: str) -> int:
     """How many tokens sentence-transformers 6.2 leaves out for a prompt."""
-    ids = tokenizer(prompt)["input_ids"]
+    ids = tokenizer(prompt, verbose=False)["input_ids"]
     return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
@@ -108,6 +115,10 @@ def _candidates(tokenizer: PreTrainedTokenizerBase, asked: Mapping[str, str]) ->
         named.add_special_tokens({"additional_special_tokens": [blank]}, replace_extra_special_tokens=False)
         candidates.append(named)
     return candidates
+
+
+def _fits(encoder: LLM2Vec, instruction: str) -> bool:
+    return len(encoder.tokenizer(instruction, verbose=False)["input_ids"]) + 2 <= encoder.settings.max_length
 
 
 def _wrong_beginnings(encoder: LLM2Vec, tokenizer: PreTrainedTokenizerBase, asked: Mapping[str, str]) -> dict[str, str]:
