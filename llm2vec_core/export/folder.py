@@ -16,7 +16,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from llm2vec_core.encoder import SETTINGS_FILE
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
 from llm2vec_core.export.plan import ExportPlan, plan_export
 from llm2vec_core.export.prompts import appends_end_token
@@ -248,6 +249,8 @@ def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str)
             "similarity_fn_name": "cosine",
         },
     )
+    # For nobody but us: our own package reads its settings back.
+    _write_json(stage / SETTINGS_FILE, {**asdict(encoder.settings), "precision": "full"})
 
 
 def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
