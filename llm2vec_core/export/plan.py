@@ -92,6 +92,7 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
     has_prompts = any(instruction.strip() for instruction in instructions.values())
     _refuse_pooling(encoder, begin is not None, has_prompts, normalize)
     settings = encoder.settings
+    only_last = settings.pooling_mode == "last_token"
     tokenizer, notes = exported_tokenizer(encoder, instructions)
     if settings.precision != "full":
         notes += (f"precision {settings.precision!r} is ours alone: the folder holds the unrounded weights",)
@@ -102,9 +103,9 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
         )
     return ExportPlan(
         pooling_mode=POOLING_NAMES[settings.pooling_mode],
-        include_prompt=not settings.skip_instruction,
-        # The last token is the same with and without the begin token.
-        begin_token_id=None if settings.pooling_mode == "last_token" else begin,
+        # The last token is the same whatever is left out in front of it, and theirs needs one that is not.
+        include_prompt=only_last or not settings.skip_instruction,
+        begin_token_id=None if only_last else begin,
         prompts={name: f"{text.strip()} " if text.strip() else "" for name, text in instructions.items()},
         tokenizer=tokenizer,
         normalize=normalize,
