@@ -256,7 +256,7 @@ def _hub_name(name: str) -> str | None:
 
 
 def _what_it_is(encoder: LLM2Vec, facts: CardFacts) -> str:
-    base = facts.base_model or encoder.name
+    base = facts.base_model or _hub_name(encoder.name) or Path(encoder.name).name
     parameters = sum(tensor.numel() for tensor in encoder.model.parameters())
     return (
         f"A text encoder made from the decoder-only language model `{base}` ({encoder.model.config.model_type}, "

@@ -228,6 +228,13 @@ def test_the_blank_behind_a_prompt_costs_no_token(make, tmp_path):
     assert differs(encoder.encode(starts, "Any other"), model.encode(starts, prompt="Any other ")) <= 1e-5
 
 
+def test_empty_texts_are_as_the_docstring_says(tmp_path):
+    encoder = tiny_encoder()
+    model = to_sentence_transformer(encoder, prompts=PROMPTS)
+    assert differs(encoder.encode([""]), model.encode([""])) <= 1e-5
+    assert differs(encoder.encode([""], INSTRUCTION), model.encode_query([""])) > 1e-3
+
+
 def test_beginnings_for_which_no_count_is_right_are_told(tmp_path, caplog):
     encoder = tiny_encoder(tokenizer=byte_level_tokenizer(digits_alone=True))
     with caplog.at_level(logging.WARNING):
@@ -356,10 +363,11 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # no file may grow beyond
     try:
-        with pytest.raises(ExportError, match="room on the disk"):
+        with pytest.raises(ExportError, match="room on the disk") as raised:
             export_sentence_transformers(tiny_encoder(), target, overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(tmp_path) not in str(raised.value)
     assert (target / "model.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +142,7 @@ def as_mteb_encoder(
         raise MissingPackageError("this needs the package mteb: pip install 'mteb>=2.26,<3'") from error
     meta = ModelMeta.create_empty(
         {
-            "name": name or (encoder.name if "/" in encoder.name else f"llm2vec_core/{encoder.name}"),
+            "name": name or _filed_under(encoder.name),
             "revision": revision or _fingerprint(encoder, instructions),
             "embed_dim": encoder.hidden_size,
             "max_tokens": encoder.settings.max_length,
@@ -152,6 +153,11 @@ def as_mteb_encoder(
         }
     )
     return MTEBEncoder(encoder, instructions, meta)
+
+
+def _filed_under(name: str) -> str:
+    is_hub_id = name.count("/") == 1 and not name.startswith(("/", "."))
+    return name if is_hub_id else f"llm2vec_core/{PurePath(name).name}"
 
 
 def _fingerprint(encoder: LLM2Vec, instructions: Mapping[str, str]) -> str:

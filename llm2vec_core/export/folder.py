@@ -76,6 +76,10 @@ def export_sentence_transformers(
 
     The model is loaded a second time to compare, so memory for two is needed for a moment.
 
+    Three kinds of texts are read differently there: an empty one (behind a prompt the blank or nothing is
+    pooled, here the instruction stands for it; without a begin token it is an error), one in which the
+    blank's symbol ("Ġ", "▁") stands as a word of its own, and those that the report's notes tell of.
+
     Args:
         encoder: what is exported, with its settings; adapters that are not merged yet are merged into a copy.
         folder: made if it does not exist.
@@ -155,7 +159,7 @@ def _build(
     except Exception as error:
         # safetensors raises its own kind of error when a disk is full.
         raise ExportError(
-            f"the folder could not be written ({type(error).__name__}: {error}): is there room on the disk, and may "
+            f"the folder could not be written ({_without_paths(error, stage)}): is there room on the disk, and may "
             "you write there? What was there before is untouched"
         ) from error
     model = _load(encoder, stage)
@@ -290,9 +294,15 @@ def _load(encoder: LLM2Vec, stage: Path) -> SentenceTransformer:
         return _sentence_transformers().SentenceTransformer(str(stage), device=str(encoder.model.device))
     except Exception as error:
         raise ExportError(
-            f"sentence-transformers cannot load the folder of this {name} ({type(error).__name__}: {error}); "
+            f"sentence-transformers cannot load the folder of this {name} ({_without_paths(error, stage)}); "
             "save_pretrained and LLM2Vec.from_pretrained can"
         ) from error
+
+
+def _without_paths(error: Exception, stage: Path) -> str:
+    # A message may reach a visitor: it says nothing about the file system.
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {reason}".replace(str(stage), "the folder")
 
 
 def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping[str, str], plan: ExportPlan) -> float:
