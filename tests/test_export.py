@@ -8,13 +8,14 @@ import resource
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import ExportError, InputError, MissingPackageError
@@ -28,11 +29,20 @@ LETTERS = [chr(c) for c in (*range(ord("a"), ord("z") + 1), *range(ord("A"), ord
 
 TINY = {
     "llama": {},
+    "qwen2": {},
     "qwen3": {"head_dim": 8},
     # Two windows of 8: shorter than the texts, so that a window that came back would show.
     "gemma3_text": {"sliding_window": 8, "layer_types": ["sliding_attention"] * 2 + ["full_attention"], "head_dim": 8},
     "mistral": {"sliding_window": 8},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
+    "llama4_text": {
+        "layer_types": ["chunked_attention"] * 2 + ["full_attention"],
+        "no_rope_layers": [1, 1, 0],
+        "attention_chunk_size": 128,
+        "num_local_experts": 2,
+        "intermediate_size_mlp": 64,
+        "head_dim": 8,
+    },
     "stablelm": {},
     "gpt_neo": {
         "num_hidden_layers": 2,
@@ -135,6 +145,15 @@ def test_a_flag_that_does_not_survive_is_refused(model_type, early, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_chunks_are_no_hindrance_to_texts_that_fit_one(tmp_path):
+    encoder = tiny_encoder("llama4_text")
+    chunk = encoder.model.config.attention_chunk_size
+    fitting = encoder.with_settings(max_length=chunk)
+    assert export_sentence_transformers(fitting, tmp_path / "one").largest_difference <= 1e-5
+    with pytest.raises(ExportError, match="see no further than their chunk"):
+        export_sentence_transformers(encoder.with_settings(max_length=chunk + 1), tmp_path / "two")
+
+
 @pytest.mark.parametrize("model_type", ["stablelm", "gpt_neo"])
 def test_their_causal_reading_is_exported(model_type, tmp_path):
     encoder = tiny_encoder(model_type, bidirectional=False)
@@ -226,6 +245,19 @@ def test_the_blank_behind_a_prompt_costs_no_token(make, tmp_path):
         assert differs(encoder.encode([text], INSTRUCTION), model.encode([text], prompt_name="query")) <= 1e-5
     # A prompt that nobody named is right as well.
     assert differs(encoder.encode(starts, "Any other"), model.encode(starts, prompt="Any other ")) <= 1e-5
+
+
+def test_tokenizers_that_transformers_rebuilds(tmp_path):
+    """A qwen2 folder's tokenizer becomes a Qwen2Tokenizer whatever was saved: what it cannot say is refused."""
+    with pytest.raises(ExportError, match="as a Qwen2Tokenizer, which splits otherwise"):
+        export_sentence_transformers(tiny_encoder("qwen2"), tmp_path / "out")
+    AutoConfig.for_model("qwen2").save_pretrained(tmp_path / "tokenizer")
+    byte_level_tokenizer(begin=False).save_pretrained(tmp_path / "tokenizer")
+    rebuilt = AutoTokenizer.from_pretrained(tmp_path / "tokenizer")
+    assert type(rebuilt).__name__ == "Qwen2Tokenizer"
+    encoder = tiny_encoder("qwen2", rebuilt)
+    export_sentence_transformers(encoder, tmp_path / "out", prompts=PROMPTS)
+    assert differs(encoder.encode(TEXTS, INSTRUCTION), theirs(tmp_path / "out", TEXTS, prompt_name="query")) <= 1e-5
 
 
 def test_empty_texts_are_as_the_docstring_says(tmp_path):
@@ -344,6 +376,24 @@ def test_nothing_is_replaced_unasked_or_by_a_failure(tmp_path, monkeypatch):
     assert {path.name: path.stat().st_mtime_ns for path in target.iterdir()} == before
     export_sentence_transformers(tiny_encoder("qwen3"), target, overwrite=True)
     assert json.loads((target / "config.json").read_text())["model_type"] == "qwen3"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_move_that_fails_puts_the_old_one_back(tmp_path, monkeypatch):
+    target = tmp_path / "out"
+    export_sentence_transformers(tiny_encoder(), target)
+    before = (target / "config.json").read_bytes()
+    rename = Path.replace
+
+    def no_second_rename(self, other):
+        if Path(other) == target and not self.name.endswith(".old"):
+            raise PermissionError(13, "Permission denied")
+        return rename(self, other)
+
+    monkeypatch.setattr(Path, "replace", no_second_rename)
+    with pytest.raises(ExportError, match="cannot write beside 'out'.*Permission denied"):
+        export_sentence_transformers(tiny_encoder("qwen3"), target, overwrite=True)
+    assert (target / "config.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -2,7 +2,8 @@
 
 Nothing is believed because of a flag. The folder is loaded with sentence-transformers alone and its
 embeddings are compared with ours, for a single text and a padded batch, with and without each prompt;
-only then does it take its place, at once. On any failure what stood there before is whole.
+only then is it moved to its place by renaming. On any failure what stood there before is whole: it is
+renamed aside for the moment between two renames, and back if the second one fails.
 """
 
 from __future__ import annotations
@@ -320,11 +321,19 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
                 behind = "" if name is None else f" behind the prompt {name!r}"
                 raise ExportError(
                     f"plain sentence-transformers reads this {encoder.model.config.model_type} differently: {what}"
-                    f"{behind} differs by {difference:.1e} of its largest element, and {tolerance:.0e} is allowed; "
-                    "use save_pretrained and LLM2Vec.from_pretrained for it"
+                    f"{behind} differs by {difference:.1e} of its largest element, and {tolerance:.0e} is allowed"
+                    f"{_tokenizer_differs(plan, model, [prompt + text for text in texts])}; use save_pretrained and "
+                    "LLM2Vec.from_pretrained for it"
                 )
             largest = max(largest, difference)
     return largest
+
+
+def _tokenizer_differs(plan: ExportPlan, model: SentenceTransformer, texts: list[str]) -> str:
+    # transformers builds some types' tokenizers anew from the vocabulary and leaves out what they add.
+    if plan.tokenizer(texts, verbose=False)["input_ids"] == model.tokenizer(texts, verbose=False)["input_ids"]:
+        return ""
+    return f" (transformers reads its saved tokenizer as a {type(model.tokenizer).__name__}, which splits otherwise)"
 
 
 def _samples(encoder: LLM2Vec, instruction: str | None, plan: ExportPlan) -> list[str]:

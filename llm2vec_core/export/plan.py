@@ -34,8 +34,8 @@ REBUILT_CAUSAL = {
     "gpt_neo": "its causal mask is a buffer that is built anew",
     "openai-gpt": "its causal mask is a buffer that is built anew",
     "mpt": "its mask function ignores the flag",
-    "llama4": "its chunked mask function ignores the flag",
-    "llama4_text": "its chunked mask function ignores the flag",
+    "llama4": "its chunked layers see no further than their chunk",
+    "llama4_text": "its chunked layers see no further than their chunk",
 }
 
 
@@ -127,9 +127,11 @@ def _refuse_settings(encoder: LLM2Vec) -> None:
             "with_settings(doc_max_length=None)"
         )
     model_type = encoder.model.config.model_type
-    if settings.bidirectional and model_type in REBUILT_CAUSAL:
+    chunk = getattr(encoder.model.config.get_text_config(), "attention_chunk_size", None)
+    one_chunk = chunk is not None and settings.max_length <= chunk
+    if settings.bidirectional and model_type in REBUILT_CAUSAL and not one_chunk:
         raise ExportError(
-            f"{model_type} would read causally again in plain transformers: {REBUILT_CAUSAL[model_type]}. Use "
+            f"{model_type} would not read bidirectionally in plain transformers: {REBUILT_CAUSAL[model_type]}. Use "
             "save_pretrained and LLM2Vec.from_pretrained for it, or export its causal reading"
         )
     if settings.pooling_mode not in POOLING_NAMES:
