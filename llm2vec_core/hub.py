@@ -286,13 +286,17 @@ def _verdict(report: PrefixReport) -> str:
 
 def _settings(encoder: LLM2Vec, prompts: Mapping[str, str], normalize: bool, notes: tuple[str, ...]) -> str:
     settings = encoder.settings
-    begin = "is left out" if settings.skip_begin_token else "is pooled unless an instruction stands in front"
+    begin = "is pooled unless an instruction stands in front"
+    if settings.skip_begin_token:
+        begin = "is not pooled"
+    elif not settings.skip_instruction:
+        begin = "is pooled"
     rows = {
         "pooling": f"{settings.pooling_mode}: {POOLING_MEANING.get(settings.pooling_mode, settings.pooling_mode)}",
         "begin token": begin,
         "longest text": f"{settings.max_length} tokens, longer ones lose their end",
         "length of a vector": "1" if normalize else "as it comes; compare by cosine",
-        "instruction": "one blank, then the text; "
+        "instruction": "stands in front of the text, one blank between; "
         + ("its tokens are read and not pooled" if settings.skip_instruction else "its tokens are pooled as well"),
         "weights": str(encoder.model.dtype).removeprefix("torch."),
     }

@@ -391,7 +391,7 @@ def test_a_move_that_fails_puts_the_old_one_back(tmp_path, monkeypatch):
         return rename(self, other)
 
     monkeypatch.setattr(Path, "replace", no_second_rename)
-    with pytest.raises(ExportError, match="cannot write beside 'out'.*Permission denied"):
+    with pytest.raises(ExportError, match=r"cannot write beside 'out'.*Permission denied"):
         export_sentence_transformers(tiny_encoder("qwen3"), target, overwrite=True)
     assert (target / "config.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
