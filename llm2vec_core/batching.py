@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class Layout:
         suffix: written behind everything and pooled (an end token, say).
         doc_max_length: tokens of the text alone at most; None for no limit of its own.
         skip_instruction: pool the text's own tokens alone where something stands before it.
-        skip_begin_token: leave the begin token out where nothing does.
+        skip_begin_token: leave the begin token out also where nothing else is.
     """
 
     template: TextTemplate = PLAIN
@@ -138,7 +139,7 @@ class _Dressing:
         encoded = self._ids([text[: self.limit] for text in texts])["input_ids"]
         rows = []
         for text, ids in zip(texts, encoded, strict=True):
-            kept = list(ids[: self.max_length]) or [_placeholder_id(self.tokenizer)]
+            kept = self._cut(ids) or [_placeholder_id(self.tokenizer)]
             start = self._begin_tokens(kept)
             rows.append(TokenizedText(tuple(kept), start, len(ids) > self.max_length or len(text) > self.limit))
         return rows
@@ -157,6 +158,22 @@ class _Dressing:
                 ids, offsets, span = self._fit(text, len(ids) - self.max_length)
             rows.append(self._row(ids, offsets, span, cut))
         return rows
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        """The first tokens that fit; an end token that the tokenizer itself writes stays the last one."""
+        if len(ids) <= self.max_length:
+            return list(ids)
+        end = self._end_tokens
+        kept = max(0, self.max_length - len(end))
+        return list(ids[:kept]) + end[: self.max_length - kept]
+
+    @cached_property
+    def _end_tokens(self) -> list[int]:
+        whole, bare = (self._ids(["a"], special=special)["input_ids"][0] for special in (True, False))
+        behind = len(whole) - len(bare)
+        while behind and whole[len(whole) - behind - len(bare) : len(whole) - behind] != bare:
+            behind -= 1
+        return list(whole[len(whole) - behind :]) if behind else []
 
     def _ids(self, strings: list[str], offsets: bool = False, special: bool = True) -> Any:
         return self.tokenizer(
@@ -192,9 +209,9 @@ class _Dressing:
         self, ids: list[int], offsets: list[tuple[int, int]], span: tuple[str, int, int], cut: bool
     ) -> TokenizedText:
         _, text_start, text_end = span
-        kept = ids[: self.max_length] or [_placeholder_id(self.tokenizer)]
+        kept = self._cut(ids) or [_placeholder_id(self.tokenizer)]
         if not (self.layout.skip_instruction or self.layout.template.copies > 1):
-            return TokenizedText(tuple(kept), 0, cut)
+            return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         if text_start == 0 and not self.has_tail:
             return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         start = next((i for i, (_, end) in enumerate(offsets) if end > text_start), len(ids))

@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Unpack
 
 import numpy as np
@@ -371,7 +373,7 @@ class LLM2Vec:
         if budget is None:
             budget = TOKEN_BUDGET_CPU if self.model.device.type == "cpu" else TOKEN_BUDGET_GPU
         for indices in token_budget_batches([len(r.input_ids) for r in rows], budget, batch_size):
-            batch = collate([rows[i] for i in indices], pad_token_id(self.tokenizer), self.model.device)
+            batch = collate([rows[i] for i in indices], self._pad_id, self.model.device)
             pooling_mask = batch.pop("pooling_mask")
             states = self.model(**batch, use_cache=False).last_hidden_state
             for mode in modes:
@@ -448,6 +450,28 @@ class LLM2Vec:
                 "choose another folder"
             ) from error
 
+    def to_sentence_transformer(self, **options: Any) -> Any:
+        """This encoder as a ``SentenceTransformer``; see :func:`llm2vec_core.export.to_sentence_transformer`."""
+        return _above("export").to_sentence_transformer(self, **options)
+
+    def export_sentence_transformers(self, folder: str | Path, **options: Any) -> Any:
+        """Write a plain sentence-transformers folder; see :func:`llm2vec_core.export.export_sentence_transformers`."""
+        return _above("export").export_sentence_transformers(self, folder, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload this encoder with a model card; see :func:`llm2vec_core.hub.push_to_hub`."""
+        return _above("hub").push_to_hub(self, repo_id, **options)
+
+    def as_mteb_encoder(self, **options: Any) -> Any:
+        """This encoder as mteb takes one; see :func:`llm2vec_core.evaluation.mteb_adapter.as_mteb_encoder`."""
+        return _above("evaluation.mteb_adapter").as_mteb_encoder(self, **options)
+
+    @property
+    def _pad_id(self) -> int:
+        # A pad token that was added later may lie beyond the embedding rows; masked, any other id will do.
+        pad = pad_token_id(self.tokenizer)
+        return pad if pad < self.model.get_input_embeddings().weight.shape[0] else 0
+
     @property
     def _layout(self) -> Layout:
         settings = self.settings
@@ -481,7 +505,7 @@ class LLM2Vec:
     ) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, torch.Tensor]]:
         limit = min(max_length or self.max_length, self.max_length)
         (row,) = tokenize(self.tokenizer, [text], max_length=limit)
-        batch = collate([row], pad_token_id(self.tokenizer), self.model.device)
+        batch = collate([row], self._pad_id, self.model.device)
         batch.pop("pooling_mask")
         strings, starts = self._token_strings(clean_text(text), row.input_ids)
         return strings, starts, batch
@@ -500,6 +524,11 @@ class LLM2Vec:
     def _is_truncated(self, text: str, kept: int) -> bool:
         (whole,) = tokenize(self.tokenizer, [text], max_length=kept + 1)
         return len(whole.input_ids) > kept
+
+
+def _above(module: str) -> ModuleType:
+    """A module that builds on this one; found when it is called for, so that imports only ever go down."""
+    return import_module(f"llm2vec_core.{module}")
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -5,6 +5,9 @@
     ├── ModelError (RuntimeError)          a model or an adapter that cannot be loaded
     │   └── AdapterError                   an adapter that does not fit its base
     ├── ConversionError (RuntimeError)     a model that cannot be made bidirectional
+    ├── ExportError (RuntimeError)         an encoder that cannot be written for other code to read
+    │   └── HubError                       an upload that did not succeed
+    ├── MissingPackageError (ImportError)  an optional package that is not installed
     └── TrainingError (RuntimeError)       a training run that cannot go on
 
 Each message names the value that was wrong and what would be right. The page shows ``str(error)`` to
@@ -42,5 +45,17 @@ class ConversionError(LLM2VecError, RuntimeError):
         self.causal_layers = causal_layers
 
 
+class ExportError(LLM2VecError, RuntimeError):
+    """An encoder that cannot be written so that other code reads it as we do."""
+
+
+class HubError(ExportError):
+    """An upload to the Hub that did not succeed."""
+
+
 class TrainingError(LLM2VecError, RuntimeError):
     """A training run that cannot go on."""
+
+
+class MissingPackageError(LLM2VecError, ImportError):
+    """An optional package that is not installed; the message says how to install it."""

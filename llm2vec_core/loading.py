@@ -11,6 +11,7 @@ import importlib.util
 import json
 import logging
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -221,16 +222,24 @@ def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
     """
     if getattr(model, "is_quantized", False):
         raise ModelError("quantized weights are not saved: load the model without quantization and save that")
-    if not any("lora_" in name for name, _ in model.named_parameters()):
+    if "peft" not in sys.modules:
         return model
-    from peft.tuners.lora import LoraLayer
+    from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
+    if isinstance(model, PeftModel):
+        # Merging adds to the weights in place, and the encoder goes on using them.
+        return copy.deepcopy(model).merge_and_unload()
+    if not any(isinstance(module, BaseTunerLayer) for module in model.modules()):
+        return model
     merged = copy.deepcopy(model)
     for name, module in list(merged.named_modules()):
-        if isinstance(module, LoraLayer):
+        if isinstance(module, BaseTunerLayer):
             module.merge()
             parent, _, leaf = name.rpartition(".")
             setattr(merged.get_submodule(parent), leaf, module.get_base_layer())
+    # PEFT's mark on an injected model; it would save the adapter beside the merged weights.
+    merged._hf_peft_config_loaded = False
     return merged
 
 

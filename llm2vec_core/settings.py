@@ -23,7 +23,7 @@ Precision = Literal["full", "int8"]
 # The published package's names for what is a pooling mode and a switch here.
 _PUBLISHED_POOLING: dict[str, dict[str, Any]] = {
     "eos_token": {"pooling_mode": "last_token", "append_eos": True},
-    "bos_token": {"pooling_mode": "first_token", "skip_instruction": False},
+    "bos_token": {"pooling_mode": "first_token", "skip_instruction": False, "skip_begin_token": False},
 }
 
 
@@ -38,8 +38,8 @@ class EncoderSettings:
         doc_max_length: tokens of the text alone at most (the published package's second limit, so that an
             instruction never pushes a text out); None for no limit of its own.
         skip_instruction: pool the text's own tokens alone when there is an instruction or a template.
-        skip_begin_token: leave the begin token out of pooling when there is neither. The published package does;
-            sentence-transformers does not.
+        skip_begin_token: leave the begin token out of pooling also where nothing else is. The published package
+            does; sentence-transformers does not.
         append_eos: write the tokenizer's end token behind the text (the published ``eos_token`` pooling is this
             with ``last_token``).
         template: a key of :data:`llm2vec_core.templates.TEMPLATES`, or None.

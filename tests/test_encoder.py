@@ -176,3 +176,19 @@ def test_broken_weights_are_noticed(bundled):
         broken.causal_model.norm.weight[0] = float("nan")
     with pytest.raises(ModelError, match="NaN"):
         broken.encode("river")
+
+
+def test_the_ways_out_are_methods(bundled, tmp_path):
+    model = bundled.to_sentence_transformer(prompts={"query": "Find its twin:"})
+    np.testing.assert_allclose(model.encode_query(["river"]), bundled.encode(["river"], "Find its twin:"), atol=1e-5)
+    assert bundled.export_sentence_transformers(tmp_path / "out").largest_difference < 1e-5
+    assert bundled.as_mteb_encoder().encoder is bundled
+    with pytest.raises(InputError, match="no name for a repository"):
+        bundled.push_to_hub("not a name")
+
+
+def test_a_pad_token_beyond_the_embeddings(bundled):
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED.base)
+    tokenizer.add_special_tokens({"pad_token": "<late-pad>"})
+    late = LLM2Vec(bundled.causal_model, tokenizer)
+    np.testing.assert_allclose(late.encode(TEXTS), bundled.encode(TEXTS), atol=1e-5)

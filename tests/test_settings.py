@@ -45,7 +45,10 @@ def test_no_file_says_nothing(tmp_path):
     [
         ({"pooling_mode": "mean"}, {"pooling_mode": "mean"}),
         ({"pooling_mode": "eos_token"}, {"pooling_mode": "last_token", "append_eos": True}),
-        ({"pooling_mode": "bos_token"}, {"pooling_mode": "first_token", "skip_instruction": False}),
+        (
+            {"pooling_mode": "bos_token"},
+            {"pooling_mode": "first_token", "skip_instruction": False, "skip_begin_token": False},
+        ),
         ({"enable_bidirectional": False}, {"bidirectional": False}),
     ],
 )

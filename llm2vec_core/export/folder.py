@@ -1,0 +1,338 @@
+"""An encoder as a plain sentence-transformers folder: written beside its place, read back, compared, moved.
+
+Nothing is believed because of a flag. The folder is loaded with sentence-transformers alone and its
+embeddings are compared with ours, for a single text and a padded batch, with and without each prompt;
+only then is it moved to its place by renaming. On any failure what stood there before is whole: it is
+renamed aside for the moment between two renames, and back if the second one fails.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
+from llm2vec_core.export.plan import ExportPlan, plan_export
+from llm2vec_core.loading import merged_copy
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from llm2vec_core.encoder import LLM2Vec
+
+logger = logging.getLogger(__name__)
+
+# Largest difference of an embedding's element, relative to the largest element (at least 1). In half
+# precision padding alone moves elements by about a hundredth.
+TOLERANCE, HALF_TOLERANCE = 1e-5, 3e-2
+SAMPLES = (
+    "river",
+    "The bank of the river was steep and muddy.",
+    "It cost 42 dollars (or so they said), and nobody in the whole town was willing to pay as much for a boat.",
+    "Boats " + "went up and down the river all day long, and at night their lamps could be seen from the hill. " * 3,
+)
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export found.
+
+    Attributes:
+        largest_difference: largest difference to our embeddings that was seen, relative to their largest
+            element (at least 1).
+        prompts: by name, the exact strings that sentence-transformers puts in front of texts.
+        notes: what a user of the folder should know.
+    """
+
+    largest_difference: float
+    prompts: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def export_sentence_transformers(
+    encoder: LLM2Vec,
+    folder: str | Path,
+    *,
+    prompts: Mapping[str, str] | None = None,
+    normalize: bool = False,
+    overwrite: bool = False,
+    max_shard_size: str = "5GB",
+) -> ExportReport:
+    """Write a folder that sentence-transformers reads without any of our code, embeddings equal to ours.
+
+    The model is loaded a second time to compare, so memory for two is needed for a moment.
+
+    Three kinds of texts are read differently there: an empty one (behind a prompt the blank or nothing is
+    pooled, here the instruction stands for it; without a begin token it is an error), one in which the
+    blank's symbol ("Ġ", "▁") stands as a word of its own, and those that the report's notes tell of.
+
+    Args:
+        encoder: what is exported, with its settings; adapters that are not merged yet are merged into a copy.
+        folder: made if it does not exist.
+        prompts: by name, instructions as :meth:`LLM2Vec.encode` takes them ("query" and "document" are
+            the ones that ``encode_query`` and ``encode_document`` use).
+        normalize: scale embeddings to length 1.
+        overwrite: replace a model that is there already, after the new one has been proven.
+        max_shard_size: largest weight file, as transformers understands it.
+
+    Returns:
+        How exactly the folder reproduces the encoder.
+
+    Raises:
+        InputError: if the folder is there already (see ``overwrite``) or ``prompts`` is malformed.
+        ExportError: if sentence-transformers cannot express the encoder, or reads it differently.
+        MissingPackageError: if sentence-transformers is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> from llm2vec_core.encoder import LLM2Vec
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+        >>> with tempfile.TemporaryDirectory() as parent:
+        ...     report = export_sentence_transformers(encoder, f"{parent}/st", prompts={"query": "Find its twin:"})
+        >>> report.largest_difference < 1e-5
+        True
+    """
+    target = Path(folder).resolve()
+    _refuse_target(target, overwrite)
+    with _staging(target) as stage:
+        _, report = _build(encoder, stage, prompts or {}, normalize, max_shard_size)
+        _move(stage, target)
+    return report
+
+
+def to_sentence_transformer(
+    encoder: LLM2Vec, *, prompts: Mapping[str, str] | None = None, normalize: bool = False
+) -> SentenceTransformer:
+    """The encoder as a ``SentenceTransformer`` object, with weights of its own.
+
+    It takes the way over a temporary folder and is compared with ours like an export.
+
+    Args:
+        encoder: what is exported.
+        prompts: as in :func:`export_sentence_transformers`.
+        normalize: scale embeddings to length 1.
+
+    Returns:
+        A model on the encoder's device, independent of it.
+
+    Raises:
+        ExportError: as in :func:`export_sentence_transformers`.
+        MissingPackageError: if sentence-transformers is not installed.
+
+    Example:
+        >>> from llm2vec_core.encoder import LLM2Vec
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> model = to_sentence_transformer(LLM2Vec.from_pretrained(BUNDLED.base))
+        >>> model.encode(["A river bank."]).shape
+        (1, 256)
+    """
+    with tempfile.TemporaryDirectory() as parent, _staging(Path(parent) / "model") as stage:
+        return _build(encoder, stage, prompts or {}, normalize, "5GB")[0]
+
+
+def _build(
+    encoder: LLM2Vec, stage: Path, instructions: Mapping[str, str], normalize: bool, max_shard_size: str
+) -> tuple[SentenceTransformer, ExportReport]:
+    _sentence_transformers()
+    plan = plan_export(encoder, instructions, normalize)
+    if encoder.settings.precision != "full":
+        encoder = encoder.with_settings(precision="full")
+    try:
+        _write(encoder, plan, stage, max_shard_size)
+    except LLM2VecError:
+        raise
+    except Exception as error:
+        # safetensors raises its own kind of error when a disk is full.
+        raise ExportError(
+            f"the folder could not be written ({_without_paths(error, stage)}): is there room on the disk, and may "
+            "you write there? What was there before is untouched"
+        ) from error
+    model = _load(encoder, stage)
+    difference = _compare(encoder, model, instructions, plan)
+    for note in plan.notes:
+        logger.warning("%s", note)
+    return model, ExportReport(difference, plan.prompts, plan.notes)
+
+
+def _sentence_transformers() -> Any:
+    try:
+        import sentence_transformers
+    except ImportError as error:
+        raise MissingPackageError(
+            "this needs the package sentence-transformers: pip install 'sentence-transformers>=6.2,<7'"
+        ) from error
+    return sentence_transformers
+
+
+def _refuse_target(target: Path, overwrite: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target.name!r} is a file; name a folder")
+    if not target.is_dir() or not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise InputError(f"the folder {target.name!r} is not empty; name another one or pass overwrite=True")
+    if not (target / "config.json").is_file():
+        raise InputError(f"the folder {target.name!r} holds no model (no config.json), so it is not overwritten")
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """A folder beside the target, on the same disk, gone in the end whatever happens."""
+    stage = target.with_name(f".{target.name}.part-{uuid.uuid4().hex[:8]}")
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+    except OSError as error:
+        raise ExportError(f"cannot write beside {target.name!r} ({type(error).__name__}: {error.strerror})") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move(stage: Path, target: Path) -> None:
+    if not target.exists():
+        stage.replace(target)
+        return
+    old = stage.with_name(f"{stage.name}.old")
+    target.replace(old)
+    try:
+        stage.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str) -> None:
+    """The files that ``SentenceTransformer.save_pretrained`` of version 6.2 would write."""
+    library = _sentence_transformers()
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
+    model = merged_copy(encoder.model)
+    model.save_pretrained(stage, max_shard_size=max_shard_size)
+    plan.tokenizer.save_pretrained(stage)
+    # Texts as they are, even where a chat template is at hand: sentence-transformers would prefer it.
+    text = {"method": "forward", "method_output_name": "last_hidden_state"}
+    _write_json(
+        stage / "sentence_bert_config.json",
+        {
+            "transformer_task": "feature-extraction",
+            "modality_config": {"text": text},
+            "module_output_name": "token_embeddings",
+            "max_seq_length": encoder.settings.max_length,
+        },
+    )
+    modules = [{"idx": 0, "name": "0", "path": "", "type": _reference(Transformer)}]
+    for index, module in enumerate(_modules(encoder, plan), start=1):
+        path = f"{index}_{type(module).__name__}"
+        (stage / path).mkdir()
+        module.save(str(stage / path))
+        modules.append({"idx": index, "name": str(index), "path": path, "type": _reference(type(module))})
+    _write_json(stage / "modules.json", modules)
+    _write_json(
+        stage / "config_sentence_transformers.json",
+        {
+            "__version__": {"sentence_transformers": library.__version__},
+            "model_type": "SentenceTransformer",
+            "prompts": {"query": "", "document": "", **plan.prompts},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
+    # For nobody but us: our own package reads its settings back.
+    replace(encoder.settings, precision="full").save(stage)
+
+
+def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, WordWeights
+
+    modules: list[Any] = []
+    if plan.begin_token_id is not None:
+        # Ids for names: WordWeights also looks a name up in lower case, and "<S>" is not "<s>".
+        rows = encoder.model.get_input_embeddings().weight.shape[0]
+        modules.append(WordWeights([str(i) for i in range(rows)], {str(plan.begin_token_id): 0.0}, 1.0))
+    modules.append(Pooling(encoder.hidden_size, plan.pooling_mode, include_prompt=plan.include_prompt))
+    if plan.normalize:
+        modules.append(Normalize())
+    return modules
+
+
+def _load(encoder: LLM2Vec, stage: Path) -> SentenceTransformer:
+    name = encoder.model.config.model_type
+    try:
+        return _sentence_transformers().SentenceTransformer(str(stage), device=str(encoder.model.device))
+    except Exception as error:
+        raise ExportError(
+            f"sentence-transformers cannot load the folder of this {name} ({_without_paths(error, stage)}); "
+            "save_pretrained and LLM2Vec.from_pretrained can"
+        ) from error
+
+
+def _without_paths(error: Exception, stage: Path) -> str:
+    # A message may reach a visitor: it says nothing about the file system.
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {reason}".replace(str(stage), "the folder")
+
+
+def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping[str, str], plan: ExportPlan) -> float:
+    half = encoder.model.dtype in (torch.float16, torch.bfloat16)
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
+    largest = 0.0
+    for name, instruction in ((None, None), *instructions.items()):
+        batch = _samples(encoder, instruction)
+        for texts, what in ((batch, "a padded batch"), (batch[-1:], "a single text")):
+            ours = encoder.encode(texts, instruction, normalize=plan.normalize)
+            prompt = "" if name is None else plan.prompts[name]
+            theirs = model.encode(texts, prompt=prompt, batch_size=len(texts), show_progress_bar=False)
+            difference = _relative_difference(ours, np.asarray(theirs, dtype=np.float32))
+            if not difference <= tolerance:
+                behind = "" if name is None else f" behind the prompt {name!r}"
+                raise ExportError(
+                    f"plain sentence-transformers reads this {encoder.model.config.model_type} differently: {what}"
+                    f"{behind} differs by {difference:.1e} of its largest element, and {tolerance:.0e} is allowed"
+                    f"{_tokenizer_differs(plan, model, [prompt + text for text in texts])}; use save_pretrained and "
+                    "LLM2Vec.from_pretrained for it"
+                )
+            largest = max(largest, difference)
+    return largest
+
+
+def _tokenizer_differs(plan: ExportPlan, model: SentenceTransformer, texts: list[str]) -> str:
+    # transformers builds some types' tokenizers anew from the vocabulary and leaves out what they add.
+    if plan.tokenizer(texts, verbose=False)["input_ids"] == model.tokenizer(texts, verbose=False)["input_ids"]:
+        return ""
+    return f" (transformers reads its saved tokenizer as a {type(model.tokenizer).__name__}, which splits otherwise)"
+
+
+def _samples(encoder: LLM2Vec, instruction: str | None) -> list[str]:
+    """Texts of several lengths; those that are cut only if both sides cut alike (see the plan's notes)."""
+    texts = list(SAMPLES)
+    if encoder.settings.doc_max_length is not None:
+        rows = encoder.tokenize(texts, instruction)
+        texts = [text for text, row in zip(texts, rows, strict=True) if not row.truncated]
+    return texts or [SAMPLES[0]]
+
+
+def _relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    if ours.shape != theirs.shape:
+        return float("inf")
+    return float(np.abs(ours - theirs).max() / max(1.0, np.abs(ours).max()))
+
+
+def _reference(module_class: type) -> str:
+    return f"{module_class.__module__}.{module_class.__name__}"
+
+
+def _write_json(file: Path, content: object) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
