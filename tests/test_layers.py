@@ -17,7 +17,7 @@ FLOORS = {
     "errors": 0, "presets": 0,
     "bidirectional": 1, "pooling": 1, "batching": 1, "bundled_data": 1,
     "encoder": 2,
-    "training": 3, "evaluation": 3, "search": 3, "projection": 3, "manifest": 3,
+    "training": 3, "evaluation": 3, "search": 3, "corpus": 3, "projection": 3, "manifest": 3,
     "comparison": 4, "figures": 4,
     "cli": 5,
     "__main__": 6, "ui": 6,
