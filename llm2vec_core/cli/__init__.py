@@ -16,6 +16,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        _run(arguments)
         # Now, because a closed pipe must be met here and not while Python shuts down.
         sys.stdout.flush()
     except BrokenPipeError:
@@ -79,6 +80,13 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         return _explain(error, arguments.debug)
     return DONE
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    with warnings.catch_warnings():
+        # transformers' notes to its own developers are no news for users.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+        arguments.run(arguments)
 
 
 def _explain(error: Exception, debug: bool) -> int:

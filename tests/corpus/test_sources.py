@@ -114,7 +114,7 @@ def test_null_and_half_characters_are_mended(tmp_path):
     source = written(tmp_path, "t.jsonl", b'{"text": null}\n{"text": "a\\ud800b"}\n')
     assert all_texts(source, mended=mended) == ["", "a\ufffdb"]
     assert mended.rows == 2
-    with pytest.raises(InputError, match="t.jsonl, line 1: the text is null"):
+    with pytest.raises(InputError, match=r"t.jsonl, line 1: the text is null"):
         all_texts(source, mended=Mended(strict=True))
 
 

@@ -34,7 +34,7 @@ COMMAND = Command(
     summary="measure every stage of a preset on STS sets",
     lesson="Do cosines rank pairs of sentences as people do? Spearman's correlation, times 100.\n"
     "The causal model gets every pooling that could suit it: beating a weak baseline proves nothing.",
-    examples=("evaluate --data sts", "evaluate --data sts --preset mini > ladder.md"),
+    examples=("evaluate --data sts", "evaluate --data sts --preset mini"),
     add_arguments=_add_arguments,
     run=_run,
 )

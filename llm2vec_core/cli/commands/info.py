@@ -126,8 +126,13 @@ def _size(count: float) -> str:
 
 
 def _lines(facts: dict[str, Any]) -> str:
-    width = max(len(name) for name in facts) + 2
-    return "\n".join(f"{name.replace('_', ' '):<{width}}{_shown(value)}" for name, value in facts.items())
+    # A value that has parts with parts takes a line for each of them.
+    lines = {}
+    for name, value in facts.items():
+        nested = isinstance(value, dict) and all(isinstance(part, dict) for part in value.values())
+        lines.update({f"{name} {key}": part for key, part in value.items()} if nested else {name: value})
+    width = max(len(name) for name in lines) + 2
+    return "\n".join(f"{name.replace('_', ' '):<{width}}{_shown(value)}" for name, value in lines.items())
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm2vec_core.cli.base import Command
@@ -74,6 +75,8 @@ def _source(arguments: argparse.Namespace) -> TextSource:
     from llm2vec_core.corpus.sources import STDIN, open_source
 
     (name,) = arguments.texts
+    if name != STDIN and not Path(name).exists():
+        raise InputError(f"there is no file {name!r} of pairs; for one pair give two texts")
     columns = tuple(arguments.columns or NAMES)
     source = open_source(name, columns, kind="tsv" if name == STDIN else None, header=bool(arguments.columns))
     if source.kind == "txt":

@@ -127,8 +127,8 @@ COMMAND = Command(
     lesson="An opened mask is new to a language model: MNTP lets it practise by filling in masked words,\n"
     "SimCSE then pulls two readings of one text together and pushes other texts away.",
     examples=(
-        "train mntp --base mini --texts texts.txt --steps 2 --held-out 4 --out my-mntp",
-        "train simcse --base mini --merge my-mntp --texts texts.txt --steps 2 --held-out 4 --out my-simcse",
+        "train mntp --base mini --texts texts.txt --steps 2 --held-out 4 --out mntp",
+        "train simcse --base mini --merge mntp --texts texts.txt --steps 2 --held-out 4 --out simcse",
     ),
     add_arguments=_add_arguments,
     run=_run,
