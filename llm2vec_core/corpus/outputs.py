@@ -79,12 +79,12 @@ def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
 def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
     """Write one object a line; each number as short as float32 allows."""
     for part in parts:
-        # float32 -> its shortest decimal -> the Python float that prints as that decimal.
-        vectors = matrix(part).astype("U").astype(np.float64)
         texts = part["text"].to_pylist() if "text" in part.column_names else None
-        for i, (row, vector) in enumerate(zip(part["row"].to_pylist(), vectors, strict=True)):
+        for i, (row, vector) in enumerate(zip(part["row"].to_pylist(), matrix(part), strict=True)):
             text = {} if texts is None else {"text": texts[i]}
-            line = json.dumps({"row": row, **text, "embedding": vector.tolist()}, ensure_ascii=False)
+            # float32 -> its shortest decimal -> the Python float that prints as that decimal.
+            numbers = vector.astype("U").astype(np.float64).tolist()
+            line = json.dumps({"row": row, **text, "embedding": numbers}, ensure_ascii=False)
             file.write(line.encode("utf-8") + b"\n")
 
 
