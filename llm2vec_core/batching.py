@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from llm2vec_core.errors import InputError
+from llm2vec_core.templates import PLAIN, TextTemplate
 
 # More characters than any context holds are cut before tokenising, so that a huge text costs no time:
 # no tokenizer in use puts more than this many characters into one token on average.
@@ -28,11 +30,13 @@ class TokenizedText:
         input_ids: token ids, special tokens included, at most the maximal length.
         pooling_start: index of the first token to pool (0, or the first one after an instruction).
         truncated: whether the text was longer than the maximal length.
+        pooling_stop: index behind the last token to pool; None for the end.
     """
 
     input_ids: tuple[int, ...]
     pooling_start: int = 0
     truncated: bool = False
+    pooling_stop: int | None = None
 
 
 def clean_text(text: str) -> str:
@@ -50,8 +54,32 @@ def clean_text(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What is written around a text, what is cut, and which of its tokens are pooled.
+
+    Attributes:
+        template: what the text is wrapped in.
+        suffix: written behind everything and pooled (an end token, say).
+        doc_max_length: tokens of the text alone at most; None for no limit of its own.
+        skip_instruction: pool the text's own tokens alone where something stands before it.
+        skip_begin_token: leave the begin token out where nothing does.
+    """
+
+    template: TextTemplate = PLAIN
+    suffix: str = ""
+    doc_max_length: int | None = None
+    skip_instruction: bool = True
+    skip_begin_token: bool = False
+
+
 def tokenize(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_length: int, instruction: str | None = None
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    *,
+    max_length: int,
+    instruction: str | None = None,
+    layout: Layout = Layout(),  # noqa: B008 - immutable
 ) -> list[TokenizedText]:
     """Tokenise texts, each behind the same instruction if there is one.
 
@@ -61,46 +89,133 @@ def tokenize(
     Args:
         tokenizer: a fast tokenizer.
         texts: the texts; empty ones are allowed.
-        max_length: longest result, in tokens; longer texts lose their end.
-        instruction: put in front of each text and left out of pooling.
+        max_length: longest result, in tokens. Longer texts lose their end; what a template writes behind
+            them stays.
+        instruction: put in front of each text and, by default, left out of pooling.
+        layout: template, limits and what is pooled.
 
     Returns:
         One :class:`TokenizedText` a text, each with at least one token to pool.
 
     Raises:
-        InputError: if a text is no string, or if the instruction alone fills ``max_length``.
+        InputError: if a text is no string, the tokenizer is a slow one without offsets, or if instruction
+            and template alone fill ``max_length``.
     """
-    limit = max_length * MAX_CHARACTERS_PER_TOKEN
-    prefix = f"{clean_text(instruction).strip()} " if instruction and instruction.strip() else ""
+    if not getattr(tokenizer, "is_fast", True):
+        raise InputError(
+            f"{type(tokenizer).__name__} tells no offsets; use the model's fast tokenizer (tokenizer.json)"
+        )
+    dressing = _Dressing(tokenizer, max_length, _prefix(instruction), layout)
     cleaned = [clean_text(text) for text in texts]
-    cut = [len(text) > limit for text in cleaned]
-    strings = [prefix + text[:limit] for text in cleaned]
-    if not strings:
+    if not cleaned:
         return []
-    # Truncation is done here and not by the tokenizer, so that "was it cut?" can be answered.
-    encoded = tokenizer(
-        strings,
-        return_offsets_mapping=bool(prefix),
-        return_attention_mask=False,
-        add_special_tokens=True,
-        verbose=False,
-    )
-    results = []
-    for row, ids in enumerate(encoded["input_ids"]):
-        kept = list(ids[:max_length]) or [_placeholder_id(tokenizer)]
-        start = 0
-        if prefix:
-            ends = [end for _, end in encoded["offset_mapping"][row]]
-            start = next((i for i, end in enumerate(ends) if end > len(prefix)), len(ends))
-            if start >= len(kept) and start < len(ids):
-                raise InputError(
-                    f"the instruction takes {start} tokens and leaves no room for the text; "
-                    f"at most {max_length} tokens fit, so shorten it"
-                )
-            # An empty text has nothing of its own to pool: the instruction then stands for it.
-            start = start if start < len(kept) else 0
-        results.append(TokenizedText(tuple(kept), start, cut[row] or len(ids) > max_length))
-    return results
+    return dressing.plain(cleaned) if dressing.is_plain else dressing.dressed(cleaned)
+
+
+def _prefix(instruction: str | None) -> str:
+    return f"{clean_text(instruction).strip()} " if instruction else ""
+
+
+class _Dressing:
+    """One way to turn texts into rows; made for a single call of :func:`tokenize`."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int, prefix: str, layout: Layout) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.limit = max_length * MAX_CHARACTERS_PER_TOKEN
+        self.layout = layout
+        self.has_tail = layout.template.has_tail or bool(layout.suffix)
+        # A blank instruction leaves its one blank in front of a plain text, as in the published package.
+        self.prefix = prefix.lstrip() if self.has_tail else prefix
+
+    @property
+    def is_plain(self) -> bool:
+        layout = self.layout
+        return not (self.prefix or self.has_tail or layout.doc_max_length or layout.template is not PLAIN)
+
+    def plain(self, texts: Sequence[str]) -> list[TokenizedText]:
+        # Truncation is done here and not by the tokenizer, so that "was it cut?" can be answered.
+        encoded = self._ids([text[: self.limit] for text in texts])["input_ids"]
+        rows = []
+        for text, ids in zip(texts, encoded, strict=True):
+            kept = list(ids[: self.max_length]) or [_placeholder_id(self.tokenizer)]
+            start = self._begin_tokens(kept)
+            rows.append(TokenizedText(tuple(kept), start, len(ids) > self.max_length or len(text) > self.limit))
+        return rows
+
+    def dressed(self, texts: Sequence[str]) -> list[TokenizedText]:
+        shortened = [self._shorten(text[: self.limit], self.layout.doc_max_length) for text in texts]
+        filled = [self._fill(text) for text in shortened]
+        encoded = self._ids([string for string, _, _ in filled], offsets=True)
+        rows = []
+        for i, (original, text, span) in enumerate(zip(texts, shortened, filled, strict=True)):
+            ids, offsets = encoded["input_ids"][i], encoded["offset_mapping"][i]
+            fits = len(ids) <= self.max_length
+            cut = not fits or len(text) < len(original)
+            if not fits and (self.has_tail or self.layout.template.copies > 1):
+                # Cutting the row would take the tail; the text itself has to give way.
+                ids, offsets, span = self._fit(text, len(ids) - self.max_length)
+            rows.append(self._row(ids, offsets, span, cut))
+        return rows
+
+    def _ids(self, strings: list[str], offsets: bool = False, special: bool = True) -> Any:
+        return self.tokenizer(
+            strings,
+            return_offsets_mapping=offsets,
+            return_attention_mask=False,
+            add_special_tokens=special,
+            verbose=False,
+        )
+
+    def _fill(self, text: str) -> tuple[str, int, int]:
+        return self.layout.template.fill(text.rstrip() if self.has_tail else text, self.prefix, self.layout.suffix)
+
+    def _shorten(self, text: str, tokens: int | None) -> str:
+        if tokens is None:
+            return text
+        offsets = self._ids([text], offsets=True, special=False)["offset_mapping"][0]
+        return text if len(offsets) <= tokens else text[: offsets[tokens][0]]
+
+    def _fit(self, text: str, excess: int) -> tuple[list[int], list[tuple[int, int]], tuple[str, int, int]]:
+        """Shorten the text until the whole fits; tokens may merge at the seams, so look again."""
+        length = len(self._ids([text], special=False)["input_ids"][0])
+        while length > 0:
+            length -= max(1, -(-excess // self.layout.template.copies))
+            span = self._fill(self._shorten(text, max(0, length)))
+            encoded = self._ids([span[0]], offsets=True)
+            excess = len(encoded["input_ids"][0]) - self.max_length
+            if length > 0 and excess <= 0:
+                return encoded["input_ids"][0], encoded["offset_mapping"][0], span
+        raise self._no_room(self.max_length + max(1, excess))
+
+    def _row(
+        self, ids: list[int], offsets: list[tuple[int, int]], span: tuple[str, int, int], cut: bool
+    ) -> TokenizedText:
+        _, text_start, text_end = span
+        kept = ids[: self.max_length] or [_placeholder_id(self.tokenizer)]
+        if not (self.layout.skip_instruction or self.layout.template.copies > 1):
+            return TokenizedText(tuple(kept), 0, cut)
+        if text_start == 0 and not self.has_tail:
+            return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
+        start = next((i for i, (_, end) in enumerate(offsets) if end > text_start), len(ids))
+        if start >= len(kept) and start < len(ids):
+            raise self._no_room(start)
+        stop = None
+        if not self.layout.template.pool_tail:
+            stop = max((i + 1 for i, (begin, end) in enumerate(offsets) if begin < text_end and end), default=None)
+            stop = stop if stop is not None and stop > start else None
+        # An empty text has nothing of its own to pool: what stands around it does instead.
+        return TokenizedText(tuple(kept), start if start < len(kept) else 0, cut, stop)
+
+    def _begin_tokens(self, ids: Sequence[int]) -> int:
+        skip = self.layout.skip_begin_token and len(ids) > 1 and ids[0] == self.tokenizer.bos_token_id
+        return int(skip)
+
+    def _no_room(self, taken: int) -> InputError:
+        return InputError(
+            f"instruction and template take {taken} tokens and leave no room for the text; "
+            f"at most {self.max_length} tokens fit, so shorten the instruction or raise max_length"
+        )
 
 
 def token_budget_batches(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[np.ndarray]:
@@ -151,7 +266,7 @@ def collate(rows: Sequence[TokenizedText], pad_token_id: int, device: torch.devi
         length = len(row.input_ids)
         input_ids[i, :length] = row.input_ids
         attention_mask[i, :length] = 1
-        pooling_mask[i, row.pooling_start : length] = 1
+        pooling_mask[i, row.pooling_start : length if row.pooling_stop is None else row.pooling_stop] = 1
     arrays = {"input_ids": input_ids, "attention_mask": attention_mask, "pooling_mask": pooling_mask}
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 

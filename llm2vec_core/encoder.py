@@ -6,19 +6,22 @@ trained, and bidirectional, as LLM2Vec reads. :meth:`LLM2Vec.view` gives the oth
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import copy
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from safetensors import SafetensorError
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.batching import (
     MAX_CHARACTERS_PER_TOKEN,
+    Layout,
     TokenizedText,
     clean_text,
     collate,
@@ -26,13 +29,16 @@ from llm2vec_core.batching import (
     token_budget_batches,
     tokenize,
 )
-from llm2vec_core.bidirectional import PrefixReport, make_bidirectional, prefix_test, shared_weights_view
-from llm2vec_core.errors import AdapterError, InputError, ModelError
+from llm2vec_core.bidirectional import Conversion, PrefixReport, make_bidirectional, prefix_test, shared_weights_view
+from llm2vec_core.checkpoints import resolve
+from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.loading import Quantization, apply_adapters, load_config, load_model, load_tokenizer, merged_copy
 from llm2vec_core.pooling import POOLING_MODES, pool
+from llm2vec_core.presets import find_stage
+from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
+from llm2vec_core.templates import find_template
 
 Progress = Callable[[int, int], None]
-SETTINGS_FILE = "llm2vec_config.json"
-DEFAULT_MAX_LENGTH = 512
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
 # are a fifth faster than 4,096. A GPU wants to be filled.
 TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU = 1024, 16_384
@@ -79,15 +85,33 @@ class Attentions:
 class LLM2Vec:
     """A text encoder made from a decoder.
 
+    Held against the published implementation (llm2vec 0.2.3), ids, hidden states, embeddings and losses agree; see
+    ``tests/test_parity.py``. Where it goes wrong, this one does not follow:
+
+    - Qwen2 is bidirectional here; there it stays causal.
+    - A text is bidirectional alone and in a batch, whatever the attention implementation.
+    - Which tokens are pooled is read off the text's character offsets. There a number of tokens is counted from the
+      right, so with an instruction a neighbour's token may be taken in or an own one left out, and a long instruction
+      is pooled in the text's place; here that is refused.
+    - A text over ``doc_max_length`` keeps its first tokens. There it loses whole words, white space is collapsed, and a
+      text without blanks (Chinese, one long word) becomes empty.
+    - A text over ``max_length`` in a template loses its own end. There the template's end is cut off.
+    - An empty text pools its begin token (or what stands around it). There it averages padding and so depends on its
+      neighbours, and a batch of empty texts crashes.
+    - Nothing in a text acts as a separator; there ``!@#$%^&*()`` is taken out of it.
+    - ``encode("river")`` is one text, ``encode([])`` no row; there five rows and an IndexError.
+    - Padding stands on the right, the side on which every architecture counts positions rightly by itself.
+    - A sliding window is lifted by choice (``sliding_window``), there always.
+    - A chat template is chosen by name, not by a path that a local folder does not have.
+    - The first token is the first pooled one; there a text with ``<s>`` in it shifts the other rows.
+
     Args:
         model: the decoder without its language-model head, causal, in the state it was loaded in.
         tokenizer: its fast tokenizer.
-        bidirectional: open the attention in both directions (step 1 of LLM2Vec).
-        pooling_mode: a key of :data:`llm2vec_core.pooling.POOLING_MODES`.
-        max_length: longer texts lose their end, in tokens.
+        settings: the fields of :class:`llm2vec_core.settings.EncoderSettings` that are not to be the default.
 
     Raises:
-        InputError: for an unknown pooling mode or a ``max_length`` below 1.
+        InputError: for a setting that does not exist.
         ConversionError: if the model cannot be made bidirectional.
 
     Example:
@@ -98,65 +122,59 @@ class LLM2Vec:
     """
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        bidirectional: bool = True,
-        pooling_mode: str = "mean",
-        max_length: int = DEFAULT_MAX_LENGTH,
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **settings: Unpack[SettingsOverrides]
     ) -> None:
-        if pooling_mode not in POOLING_MODES:
-            raise InputError(f"unknown pooling_mode {pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
-        if max_length < 1:
-            raise InputError(f"max_length {max_length} must be at least 1")
+        self.settings = _checked(settings)
         self.causal_model = model.eval()
         self.tokenizer = tokenizer
-        self.bidirectional = bidirectional
-        self.pooling_mode = pooling_mode
-        self.max_length = max_length
         self.model = self.causal_model
-        if bidirectional:
+        self.conversion: Conversion | None = None
+        self.prompts: dict[str, str] = {}
+        if self.settings.bidirectional:
             # Converting a view leaves the causal model beside it untouched.
             self.model = shared_weights_view(self.causal_model)
-            make_bidirectional(self.model)
+            self.conversion = make_bidirectional(self.model, sliding_window=self.settings.sliding_window)
 
     @classmethod
     def from_pretrained(
         cls,
-        base: str | Path,
+        source: str | Path,
         adapters: Sequence[str | Path] = (),
         *,
-        bidirectional: bool | None = None,
-        pooling_mode: str | None = None,
-        max_length: int | None = None,
         dtype: torch.dtype | str | None = None,
         device: str | torch.device | None = None,
         attn_implementation: str | None = None,
         revision: str | None = None,
+        quantization: Quantization | None = None,
+        merge_adapters: bool | None = None,
+        **settings: Unpack[SettingsOverrides],
     ) -> LLM2Vec:
-        """Load a decoder from a folder or the Hub, and merge PEFT adapters into it one after another.
+        """Load an encoder from a folder or the Hub, in whatever layout it lies there.
 
         Args:
-            base: folder or Hub id of a causal language model, or a folder of :meth:`save_pretrained`.
-            adapters: folders or Hub ids of PEFT adapters, merged in this order.
-            bidirectional: as in the constructor; by default what the folder says, else True.
-            pooling_mode: by default what the folder says, else "mean".
-            max_length: by default what the folder says, else the model's context, at most 512 tokens.
+            source: folder or Hub id of a causal language model; of a PEFT adapter, which names its base (the
+                published ``McGill-NLP/LLM2Vec-*`` repositories; their code is not run); of a
+                sentence-transformers model; or a folder of :meth:`save_pretrained`.
+            adapters: folders or Hub ids of more PEFT adapters, put on top in this order.
             dtype: of the weights; by default float32 on a CPU (half precision crawls there) and the
                 stored one elsewhere.
             device: by default a GPU if there is one.
             attn_implementation: by default the best that the architecture has.
-            revision: of a Hub model.
+            revision: of a Hub source.
+            quantization: "4bit" or "8bit", where bitsandbytes is installed.
+            merge_adapters: write the adapters into the weights; by default so, unless these are quantized.
+            settings: fields of :class:`llm2vec_core.settings.EncoderSettings`; by default what the source says,
+                else the field's default, ``max_length`` at most the model's context.
 
         Returns:
             The encoder, in evaluation mode.
 
         Raises:
-            ModelError: if the model cannot be loaded. Only safetensors are read: no pickled weights,
-                no code from the model's repository.
+            ModelError: if the model cannot be loaded; the message says what to do. Only safetensors are read:
+                no pickled weights, no code from the model's repository.
             AdapterError: if an adapter does not belong to the base.
             ConversionError: if the architecture cannot be made bidirectional.
+            InputError: for a setting that does not exist.
 
         Example:
             >>> from llm2vec_core.presets import BUNDLED
@@ -164,38 +182,50 @@ class LLM2Vec:
             >>> encoder.prefix_test().is_bidirectional
             True
         """
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        _checked(settings)
+        device = _device(device)
         if dtype is None:
             dtype = torch.float32 if device.type == "cpu" else "auto"
-        try:
-            config = AutoConfig.from_pretrained(base, revision=revision)
-            if getattr(config, "is_causal", True) is False:
-                # A folder that we saved: start from the causal model, so that both views exist.
-                config.is_causal = True
-            model = AutoModel.from_pretrained(
-                base,
-                config=config,
-                dtype=dtype,
-                attn_implementation=attn_implementation,
-                revision=revision,
-                use_safetensors=True,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"cannot load a model from {_shown(base)}: it needs config.json, *.safetensors and tokenizer "
-                f"files of a transformers model, in a folder or on a reachable Hub ({type(error).__name__})"
-            ) from error
-        for adapter in adapters:
-            model = _merge_adapter(model, adapter)
-        settings = _read_settings(base)
-        context = getattr(config.get_text_config(), "max_position_embeddings", DEFAULT_MAX_LENGTH)
-        return cls(
-            model.to(device),
-            tokenizer,
-            bidirectional=settings.get("bidirectional", True) if bidirectional is None else bidirectional,
-            pooling_mode=pooling_mode or settings.get("pooling_mode", "mean"),
-            max_length=max_length or settings.get("max_length", min(context, DEFAULT_MAX_LENGTH)),
+        found = resolve(source, tuple(map(str, adapters)), revision)
+        # A revision is the source's own: what it points to has others.
+        base_revision = revision if found.base == str(source) else None
+        config = load_config(found.base, base_revision)
+        model = load_model(
+            found.base,
+            config,
+            dtype=dtype,
+            device=device,
+            attn_implementation=attn_implementation,
+            revision=base_revision,
+            quantization=quantization,
+        )
+        tokenizer = load_tokenizer(found.tokenizer, revision if found.tokenizer == str(source) else None)
+        merge = quantization is None if merge_adapters is None else merge_adapters
+        model = apply_adapters(model, found.adapters, merge=merge)
+        context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
+        known = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings | settings
+        encoder = cls(model, tokenizer, **known)
+        encoder.prompts = found.prompts
+        return encoder
+
+    @classmethod
+    def from_preset(cls, name: str, **options: Any) -> LLM2Vec:
+        """Load a stage of a preset of :data:`llm2vec_core.presets.PRESETS`.
+
+        Args:
+            name: ``"mini"`` for its last stage, ``"mini:mntp"`` for a stage by its key.
+            options: as for :meth:`from_pretrained`; they go before the preset's own.
+
+        Raises:
+            InputError: if there is no such preset or stage.
+
+        Example:
+            >>> LLM2Vec.from_preset("mini:causal").prefix_test().is_causal
+            True
+        """
+        preset, stage = find_stage(name)
+        return cls.from_pretrained(
+            preset.base, stage.adapters, **{"bidirectional": stage.bidirectional, **preset.settings, **options}
         )
 
     @property
@@ -218,15 +248,45 @@ class LLM2Vec:
             >>> causal.prefix_test().is_causal
             True
         """
-        if bidirectional == self.bidirectional:
+        return self.with_settings(bidirectional=bidirectional)
+
+    def with_settings(self, **changes: Unpack[SettingsOverrides]) -> LLM2Vec:
+        """The same weights read or pooled in another way; nothing is loaded or copied.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> echo = LLM2Vec.from_pretrained(BUNDLED.base).with_settings(bidirectional=False, template="echo")
+            >>> echo.encode("The bank was robbed.").shape
+            (256,)
+        """
+        settings = asdict(self.settings) | changes
+        if _checked(settings) == self.settings:
             return self
-        return LLM2Vec(
-            self.causal_model,
-            self.tokenizer,
-            bidirectional=bidirectional,
-            pooling_mode=self.pooling_mode,
-            max_length=self.max_length,
-        )
+        same_mask = all(settings[name] == getattr(self.settings, name) for name in ("bidirectional", "sliding_window"))
+        if not same_mask:
+            other = LLM2Vec(self.causal_model, self.tokenizer, **settings)
+        else:
+            other = copy.copy(self)
+            other.settings = _checked(settings)
+            for name in ("_eager_model", "_fast_model"):
+                other.__dict__.pop(name, None)
+        other.prompts = self.prompts
+        return other
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether attention is open in both directions."""
+        return self.settings.bidirectional
+
+    @property
+    def pooling_mode(self) -> str:
+        """How token vectors become one."""
+        return self.settings.pooling_mode
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that are read at most."""
+        return self.settings.max_length
 
     def prefix_test(self) -> PrefixReport:
         """Prove by behaviour in which direction this encoder reads."""
@@ -234,7 +294,7 @@ class LLM2Vec:
 
     def tokenize(self, texts: Sequence[str], instruction: str | None = None) -> list[TokenizedText]:
         """Tokenise as :meth:`encode` does; tells each text's length and whether it was cut."""
-        return tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction)
+        return tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
 
     @torch.inference_mode()
     def encode(
@@ -251,8 +311,8 @@ class LLM2Vec:
         """Embed texts.
 
         Without an instruction every token is pooled, the begin token included, as sentence-transformers
-        does; the published LLM2Vec leaves the begin token out. With an instruction only the text's own
-        tokens are pooled, in both.
+        does (``skip_begin_token=True`` leaves it out, as the published LLM2Vec does). With an instruction only
+        the text's own tokens are pooled, unless ``skip_instruction=False``.
 
         Args:
             texts: one text, or several.
@@ -353,22 +413,61 @@ class LLM2Vec:
         """Write weights, tokenizer and the encoder's own settings to a folder.
 
         A bidirectional model carries ``"is_causal": false`` in its ``config.json``: for most
-        architectures plain ``transformers`` then reads in both directions as well.
+        architectures plain ``transformers`` then reads in both directions as well. What was in the folder
+        before is replaced only once everything is written.
 
         Args:
             folder: made if it does not exist.
-            max_shard_size: largest weight file, as transformers understands it.
+            max_shard_size: of the weight files.
+
+        Raises:
+            ModelError: if the weights are quantized, or the disk is full.
+
+        Example:
+            >>> import tempfile
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     encoder.save_pretrained(folder)
+            ...     LLM2Vec.from_pretrained(folder).bidirectional
+            True
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_pretrained(folder, max_shard_size=max_shard_size)
-        self.tokenizer.save_pretrained(folder)
-        settings = {
-            "bidirectional": self.bidirectional,
-            "pooling_mode": self.pooling_mode,
-            "max_length": self.max_length,
-        }
-        (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        try:
+            with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as place:
+                merged_copy(self.model).save_pretrained(place, max_shard_size=max_shard_size)
+                self.tokenizer.save_pretrained(place)
+                self.settings.save(place)
+                for file in sorted(Path(place).iterdir()):
+                    file.replace(folder / file.name)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"cannot write the model to {folder.name!r} ({error}): nothing that was there has changed; "
+                "make room or "
+                "choose another folder"
+            ) from error
+
+    @property
+    def _layout(self) -> Layout:
+        settings = self.settings
+        return Layout(
+            template=find_template(settings.template),
+            suffix=self._end_text if settings.append_eos else "",
+            doc_max_length=settings.doc_max_length,
+            skip_instruction=settings.skip_instruction,
+            skip_begin_token=settings.skip_begin_token,
+        )
+
+    @property
+    def _end_text(self) -> str:
+        """The tokenizer's end token as text; behind a blank where it is ``</s>``, as the published package has it."""
+        end = self.tokenizer.eos_token
+        if not end:
+            raise InputError("append_eos: this tokenizer has no end token")
+        if find_template(self.settings.template).form.endswith(end):
+            return ""
+        return f" {end}" if end == "</s>" else end
 
     @cached_property
     def _eager_model(self) -> PreTrainedModel:
@@ -403,28 +502,18 @@ class LLM2Vec:
         return len(whole.input_ids) > kept
 
 
-def _merge_adapter(model: PreTrainedModel, adapter: str | Path) -> PreTrainedModel:
-    # PEFT takes seconds to import and most encoders need none of it.
-    from peft import PeftModel
-
+def _device(device: str | torch.device | None) -> torch.device:
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise AdapterError(
-            f"cannot load the adapter {_shown(adapter)} into {type(model).__name__}: it must be a PEFT folder "
-            f"(adapter_config.json, adapter_model.safetensors) trained on this very base ({type(error).__name__})"
-        ) from error
+        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise InputError(f"unknown device {device!r}: cpu, cuda, cuda:0, mps") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {str(device)!r} is asked for, but there is no CUDA GPU here: take cpu")
+    return found
 
 
-def _read_settings(base: str | Path) -> dict[str, Any]:
-    file = Path(base) / SETTINGS_FILE
-    if not file.is_file():
-        return {}
-    settings = json.loads(file.read_text(encoding="utf-8"))
-    known = ("bidirectional", "pooling_mode", "max_length")
-    return {name: settings[name] for name in known if name in settings}
-
-
-def _shown(name: str | Path) -> str:
-    # A message may reach a visitor: a folder's last part tells enough, a Hub id is shown whole.
-    return repr(Path(name).name if Path(name).is_dir() else str(name))
+def _checked(settings: Mapping[str, Any]) -> EncoderSettings:
+    unknown = [name for name in settings if name not in SETTING_NAMES]
+    if unknown:
+        raise InputError(f"unknown setting {unknown[0]!r}; choose of {', '.join(SETTING_NAMES)}")
+    return EncoderSettings(**settings)

@@ -1,9 +1,17 @@
-"""Models that the page and the command line know by name. A new one is a new row."""
+"""Models that the page and the command line know by name. A new one is a new row.
+
+Sizes and licences are those that the models' own pages on the Hub state. A gated model asks for an account
+that has accepted its licence (``hf auth login``).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from llm2vec_core.errors import InputError
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -38,6 +46,8 @@ class ModelPreset:
         license: SPDX identifier, or the name the makers use.
         parameters: rough number of weights.
         stages: in the order of the recipe, causal first.
+        gated: whether the Hub asks for an account that has accepted the licence.
+        settings: fields of :class:`llm2vec_core.settings.EncoderSettings` that belong to the model.
     """
 
     key: str
@@ -46,6 +56,22 @@ class ModelPreset:
     license: str
     parameters: int
     stages: tuple[Stage, ...]
+    gated: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it is in this repository, and so needs no Hub."""
+        return self.base.startswith(str(ASSETS))
+
+    @property
+    def needs(self) -> str:
+        """What it takes to load the model, in words."""
+        access = "nothing to download" if self.bundled else "the Hub"
+        if self.gated:
+            access += " with an account that has accepted its licence"
+        full, half = self.parameters * 4 / 1e9, self.parameters * 2 / 1e9
+        return f"{access}, {full:.2g} GB of memory as float32 ({half:.2g} GB as bfloat16)"
 
     def stage(self, key: str) -> Stage:
         """The stage of this name.
@@ -90,4 +116,104 @@ BUNDLED = ModelPreset(
     ),
 )
 
-PRESETS: dict[str, ModelPreset] = {preset.key: preset for preset in (BUNDLED,)}
+_PLAIN = (CAUSAL, BIDIRECTIONAL)
+
+
+def _published(name: str) -> tuple[Stage, ...]:
+    """The stages of a published LLM2Vec model, as its makers trained them."""
+    mntp = f"McGill-NLP/LLM2Vec-{name}-mntp"
+    simcse, supervised = f"{mntp}-unsup-simcse", f"{mntp}-supervised"
+    return (
+        CAUSAL,
+        BIDIRECTIONAL,
+        Stage("mntp", "+ MNTP (published)", True, (mntp,), "Step 2: masked next token prediction on Wikipedia."),
+        Stage("simcse", "LLM2Vec (published)", True, (mntp, simcse), "Step 3: unsupervised contrastive learning."),
+        Stage(
+            "supervised",
+            "+ supervised (published)",
+            True,
+            (mntp, supervised),
+            "Contrastive learning on labelled pairs, on top of MNTP.",
+        ),
+    )
+
+
+# What the published package does whatever the model; the chat form belongs to the model.
+_CONVENTION = {"doc_max_length": 400, "skip_begin_token": True}
+
+PRESETS: dict[str, ModelPreset] = {
+    preset.key: preset
+    for preset in (
+        BUNDLED,
+        ModelPreset("smollm2-135m", "SmolLM2 135M", "HuggingFaceTB/SmolLM2-135M", "Apache-2.0", 134_515_008, _PLAIN),
+        ModelPreset("gemma-3-270m", "Gemma 3 270M", "google/gemma-3-270m", "Gemma", 268_098_176, _PLAIN, gated=True),
+        ModelPreset("qwen3-0.6b", "Qwen3 0.6B", "Qwen/Qwen3-0.6B", "Apache-2.0", 596_049_920, _PLAIN),
+        ModelPreset("gemma-3-1b", "Gemma 3 1B", "google/gemma-3-1b-pt", "Gemma", 999_885_952, _PLAIN, gated=True),
+        ModelPreset(
+            "llama-3.2-1b", "Llama 3.2 1B", "meta-llama/Llama-3.2-1B", "Llama-3.2", 1_235_814_400, _PLAIN, gated=True
+        ),
+        ModelPreset(
+            "sheared-llama-1.3b",
+            "Sheared LLaMA 1.3B",
+            "princeton-nlp/Sheared-LLaMA-1.3B",
+            "Apache-2.0",
+            1_345_423_360,
+            _published("Sheared-LLaMA"),
+            settings=_CONVENTION,
+        ),
+        ModelPreset(
+            "starcoder2-3b", "StarCoder2 3B", "bigcode/starcoder2-3b", "BigCode-OpenRAIL-M", 3_030_371_328, _PLAIN
+        ),
+        ModelPreset(
+            "llama-2-7b",
+            "Llama 2 7B chat",
+            "meta-llama/Llama-2-7b-chat-hf",
+            "Llama-2",
+            6_738_415_616,
+            _published("Llama-2-7b-chat-hf"),
+            gated=True,
+            settings=_CONVENTION | {"template": "llama-2-chat"},
+        ),
+        ModelPreset(
+            "mistral-7b",
+            "Mistral 7B Instruct v0.2",
+            "mistralai/Mistral-7B-Instruct-v0.2",
+            "Apache-2.0",
+            7_241_732_096,
+            _published("Mistral-7B-Instruct-v2"),
+            gated=True,
+            settings=_CONVENTION | {"template": "mistral-instruct"},
+        ),
+        ModelPreset(
+            "llama-3-8b",
+            "Llama 3 8B Instruct",
+            "meta-llama/Meta-Llama-3-8B-Instruct",
+            "Llama-3",
+            8_030_261_248,
+            _published("Meta-Llama-3-8B-Instruct"),
+            gated=True,
+            settings=_CONVENTION | {"template": "llama-3-instruct"},
+        ),
+    )
+}
+
+
+def find_stage(name: str) -> tuple[ModelPreset, Stage]:
+    """A preset and one of its stages by name: ``"mini"`` (its last stage) or ``"mini:mntp"``.
+
+    Raises:
+        InputError: if there is no such preset or stage.
+
+    Example:
+        >>> preset, stage = find_stage("mini:causal")
+        >>> preset.key, stage.bidirectional
+        ('mini', False)
+    """
+    key, _, stage_key = name.partition(":")
+    if key not in PRESETS:
+        raise InputError(f"unknown preset {key!r}; choose one of {', '.join(PRESETS)}")
+    preset = PRESETS[key]
+    stages = {stage.key: stage for stage in preset.stages}
+    if stage_key and stage_key not in stages:
+        raise InputError(f"preset {key!r} has no stage {stage_key!r}; choose one of {', '.join(stages)}")
+    return preset, stages[stage_key] if stage_key else preset.stages[-1]

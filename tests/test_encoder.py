@@ -166,7 +166,7 @@ def test_a_folder_that_is_no_model(tmp_path):
 
 
 def test_a_folder_that_is_no_adapter(tmp_path):
-    with pytest.raises(AdapterError, match="PEFT folder"):
+    with pytest.raises(AdapterError, match="no PEFT adapter"):
         LLM2Vec.from_pretrained(BUNDLED.base, [tmp_path])
 
 

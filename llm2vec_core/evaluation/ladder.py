@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from llm2vec_core.baselines import BASELINES
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
-from llm2vec_core.evaluation.sts import STSSet, evaluate_sts, read_sts
+from llm2vec_core.evaluation.sts import Encode, STSSet, evaluate_sts, read_sts
 from llm2vec_core.presets import ModelPreset
 
 STS_SETS = ("STS12", "STS13", "STS14", "STS15", "SICK-R")
@@ -49,7 +50,7 @@ def read_ladder_data(folder: Path, names: Sequence[str] = STS_SETS) -> list[STSS
 def measure_ladder(
     preset: ModelPreset, data: Sequence[STSSet], report: Callable[[LadderRow], None] = lambda _: None
 ) -> list[LadderRow]:
-    """Measure each stage with mean pooling, and the causal one with every pooling that could suit it.
+    """Measure each stage with mean pooling, and the causal one with every pooling and as every baseline.
 
     Args:
         preset: the model and its stages.
@@ -61,14 +62,21 @@ def measure_ladder(
     """
     rows = []
     for stage in preset.stages:
-        encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, bidirectional=stage.bidirectional)
+        encoder = LLM2Vec.from_preset(f"{preset.key}:{stage.key}")
         for pooling in ("mean",) if stage.bidirectional else CAUSAL_POOLINGS:
             label = f"{stage.label}, {pooling.replace('_', ' ')}"
             encode = partial(encoder.encode, pooling_mode=pooling)
-            scores = {sts.name: evaluate_sts(encode, sts) for sts in data}
-            rows.append(LadderRow(label, scores))
+            rows.append(LadderRow(label, _scores(encode, data)))
             report(rows[-1])
+        if not stage.bidirectional:
+            for name, baseline in BASELINES.items():
+                rows.append(LadderRow(f"{stage.label}, {name}", _scores(baseline(encoder).encode, data)))
+                report(rows[-1])
     return rows
+
+
+def _scores(encode: Encode, data: Sequence[STSSet]) -> dict[str, float]:
+    return {sts.name: evaluate_sts(encode, sts) for sts in data}
 
 
 def markdown_table(rows: Sequence[LadderRow]) -> str:

@@ -140,9 +140,7 @@ class AdapterTraining:
         return LLM2Vec(
             self._peft.get_base_model(),
             self._base.tokenizer,
-            bidirectional=True,
-            pooling_mode=self._base.pooling_mode,
-            max_length=self._base.max_length,
+            **(asdict(self._base.settings) | {"bidirectional": True}),
         )
 
     def save(self, folder: str | Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from llm2vec_core.baselines import BASELINES
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.ladder import CAUSAL_POOLINGS, markdown_table, measure_ladder, read_ladder_data
@@ -21,10 +22,13 @@ def test_every_stage_is_measured_and_the_causal_one_with_each_pooling():
     seen = []
     rows = measure_ladder(BUNDLED, [DATA], seen.append)
     assert rows == seen
-    assert len(rows) == len(CAUSAL_POOLINGS) + len(BUNDLED.stages) - 1
+    assert len(rows) == len(CAUSAL_POOLINGS) + len(BASELINES) + len(BUNDLED.stages) - 1
     encoder = LLM2Vec.from_pretrained(BUNDLED.base, bidirectional=False)
     expected = evaluate_sts(lambda t: encoder.encode(t, pooling_mode="last_token"), DATA)
     assert rows[2].scores == {"small": pytest.approx(expected)}
+    echo = rows[len(CAUSAL_POOLINGS)]
+    assert echo.label == "Causal, echo"
+    assert echo.scores["small"] == pytest.approx(evaluate_sts(BASELINES["echo"](encoder).encode, DATA))
     table = markdown_table(rows).splitlines()
     assert len(table) == 2 + len(rows)
     assert table[2].startswith("| Causal, mean |")

@@ -1,0 +1,299 @@
+"""What lies in a folder or a Hub repository, found out without running anything from it.
+
+People have models in several layouts, and each is read here into one :class:`Checkpoint`:
+
+- a plain causal language model (``config.json`` and safetensors);
+- a PEFT adapter, whose ``adapter_config.json`` names the base it belongs to, which may be an adapter again
+  (the published ``LLM2Vec-*-mntp``, ``...-mntp-supervised`` and ``...-mntp-unsup-simcse`` repositories);
+- a sentence-transformers folder (``modules.json``);
+- a folder that :meth:`llm2vec_core.encoder.LLM2Vec.save_pretrained` wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from llm2vec_core.errors import AdapterError, ModelError
+from llm2vec_core.settings import SETTINGS_FILE, read_settings
+
+# Longer chains of adapters on adapters than this are a circle.
+MAX_CHAIN = 8
+# The published package names its model classes so; an adapter trained on one keeps the name.
+_PUBLISHED_CLASS = re.compile(r"(Bi|Encoder)Model$|BiForMNTP$")
+# The published supervised and SimCSE adapters stand on the MNTP adapter of the same name.
+_ON_MNTP = re.compile(r"(?P<mntp>.+-mntp)-(supervised|unsup-simcse)/?$")
+# What the published package assumes where its folder says nothing, and the forms it chooses by the base's name.
+_PUBLISHED_SETTINGS = {"bidirectional": True, "max_length": 512, "doc_max_length": 400, "skip_begin_token": True}
+_PUBLISHED_TEMPLATES = {
+    "meta-llama/Meta-Llama-3-8B-Instruct": "llama-3-instruct",
+    "mistralai/Mistral-7B-Instruct-v0.2": "mistral-instruct",
+    "meta-llama/Llama-2-7b-chat-hf": "llama-2-chat",
+}
+_ST_SWITCHES = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+}
+_ST_POOLING = {"mean": "mean", "weightedmean": "weighted_mean", "lasttoken": "last_token", "cls": "first_token"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the parts of an encoder lie.
+
+    Attributes:
+        base: folder or Hub id of the model with the weights.
+        adapters: folders or Hub ids of the PEFT adapters on it, in the order in which they are merged.
+        tokenizer: folder or Hub id with the tokenizer.
+        settings: what the folders say about reading and pooling, by the names of
+            :class:`llm2vec_core.settings.EncoderSettings`.
+        prompts: instructions by name, as a sentence-transformers folder keeps them.
+        revision: of the source; the parts that it points to have their own.
+    """
+
+    base: str
+    adapters: tuple[str, ...] = ()
+    tokenizer: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    prompts: dict[str, str] = field(default_factory=dict)
+    revision: str | None = None
+
+
+def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | None = None) -> Checkpoint:
+    """Find out what a folder or Hub id holds, and where everything it needs lies.
+
+    Args:
+        source: folder or Hub id in any of the layouts above.
+        adapters: more adapters, merged after those that the source brings.
+        revision: of the source on the Hub.
+
+    Raises:
+        ModelError: if there is no such folder or repository, it is gated, or its files are of no known layout.
+        AdapterError: if adapters name each other in a circle or name no base.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> resolve(BUNDLED.stage("simcse").adapters[0], revision=None).base == BUNDLED.base
+        True
+    """
+    source = str(source)
+    if find_file(source, "modules.json", revision):
+        checkpoint = _sentence_transformers(source, revision)
+    else:
+        checkpoint = _chain(source, revision)
+    settings = dict(checkpoint.settings)
+    for adapter in map(str, adapters):
+        settings |= _settings_of(adapter, None)
+    every = checkpoint.adapters + tuple(map(str, adapters))
+    if any(_is_published(adapter) for adapter in every):
+        settings = _published_settings(checkpoint.base) | settings
+    return Checkpoint(
+        checkpoint.base,
+        every,
+        checkpoint.tokenizer or checkpoint.base,
+        settings,
+        checkpoint.prompts,
+        revision,
+    )
+
+
+def find_file(source: str, name: str, revision: str | None = None) -> Path | None:
+    """A file of a folder or Hub repository, downloaded if need be; None if there is no such file.
+
+    Raises:
+        ModelError: if the folder or repository itself cannot be reached; the message says what to do.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder / name if (folder / name).is_file() else None
+    try:
+        return Path(hf_hub_download(source, name, revision=revision))
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{source!r} is gated: accept its licence on its page on the Hub, then log in with `hf auth login` "
+            "(or set HF_TOKEN) and try again"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f"{source!r} has no revision {revision!r} on the Hub: look at its branches and tags"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"there is no folder and no public Hub repository {shown(source)}: check the name; for a private "
+            "one log in "
+            "with `hf auth login`"
+        ) from error
+    except HFValidationError as error:
+        raise ModelError(
+            f"{shown(source)} is neither a folder here nor a Hub id (owner/name): check the path or the name"
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled):
+        # Offline, "not in the cache" and "not in the repository" look the same; the caller asks for what must be there.
+        return None
+    except EntryNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(f"the Hub did not answer for {source!r} ({type(error).__name__}): try again later") from error
+
+
+def require_file(source: str, name: str, revision: str | None = None) -> Path:
+    """As :func:`find_file`, for a file that has to be there.
+
+    Raises:
+        ModelError: also if there is none; the message says whether the Hub could not be reached.
+    """
+    file = find_file(source, name, revision)
+    if file is not None:
+        return file
+    if Path(source).is_dir():
+        raise ModelError(
+            f"the folder {shown(source)} has no {name}: it is no transformers model (an unfinished download?)"
+        )
+    raise ModelError(
+        f"cannot get {name} of {source!r}: the Hub is out of reach and it is not in the local cache, or the repository "
+        f"has no such file. Go online, or download it elsewhere (`hf download {source}`) and give the folder"
+    )
+
+
+def shown(name: str | Path) -> str:
+    """How a message names a source: a folder by its last part (it may reach a visitor), a Hub id whole.
+
+    Example:
+        >>> shown("owner/model")
+        "'owner/model'"
+    """
+    path = Path(name)
+    local = path.is_absolute() or path.exists() or str(name).startswith((".", "~"))
+    return repr(path.name if local else str(name))
+
+
+def _chain(source: str, revision: str | None) -> Checkpoint:
+    """Follow adapters down to the model that has the weights."""
+    adapters: list[str] = []
+    settings: dict[str, Any] = {}
+    tokenizer, current = "", source
+    while adapter_config := find_file(current, "adapter_config.json", revision if current == source else None):
+        if current in adapters or len(adapters) >= MAX_CHAIN:
+            raise AdapterError(f"the adapters of {shown(source)} name each other as base in a circle: {shown(current)}")
+        found = _read_json(adapter_config)
+        adapters.insert(0, current)
+        settings = _settings_of(current, revision if current == source else None) | settings
+        if not tokenizer and find_file(current, "tokenizer_config.json", revision if current == source else None):
+            tokenizer = current
+        current = _base_of(current, found)
+    if not adapters:
+        return Checkpoint(source, settings=_settings_of(source, revision))
+    return Checkpoint(current, tuple(adapters), tokenizer, _settings_of(current, None) | settings)
+
+
+def _is_published(adapter: str) -> bool:
+    """Whether an adapter was trained with the published package, whose conventions then hold."""
+    file = find_file(adapter, "adapter_config.json")
+    auto = (_read_json(file).get("auto_mapping") or {}) if file else {}
+    return bool(_PUBLISHED_CLASS.search(str(auto.get("base_model_class", ""))))
+
+
+def _published_settings(base: str) -> dict[str, Any]:
+    template = _PUBLISHED_TEMPLATES.get(base)
+    return _PUBLISHED_SETTINGS | ({"template": template} if template else {})
+
+
+def _base_of(adapter: str, config: dict[str, Any]) -> str:
+    named = config.get("base_model_name_or_path")
+    if not named:
+        raise AdapterError(
+            f"the adapter {shown(adapter)} names no base_model_name_or_path: give the base model, and the "
+            "adapter as one of "
+            "`adapters`"
+        )
+    base = _located(named, Path(adapter))
+    stacked = _ON_MNTP.match(adapter)
+    if stacked:
+        # Some of these name the MNTP adapter as their base, some the model below it: it is needed in either case.
+        mntp = stacked["mntp"]
+        if base != mntp and find_file(mntp, "adapter_config.json"):
+            return mntp
+    return base
+
+
+def _located(named: str, adapter: Path) -> str:
+    """A base that is named by a relative path lies here, or near its adapter."""
+    if Path(named).is_dir() or not adapter.is_dir() or Path(named).is_absolute() or ".." in Path(named).parts:
+        return named
+    near = (parent / named for parent in adapter.resolve().parents[:2])
+    by_name = (parent / Path(named).name for parent in adapter.resolve().parents[:1])
+    return next((str(place) for place in (*near, *by_name) if place.is_dir()), named)
+
+
+def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
+    modules = json.loads(require_file(source, "modules.json", revision).read_text(encoding="utf-8"))
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    places = [str(module.get("path", "")) for module in modules]
+    if kinds[:2] != ["Transformer", "Pooling"] or any(kind != "Normalize" for kind in kinds[2:]):
+        raise ModelError(
+            f"{shown(source)} is a sentence-transformers folder of {', '.join(kinds) or 'no modules'}; only "
+            "Transformer, "
+            "Pooling and Normalize can be read here"
+        )
+    if places[0]:
+        folder = Path(source) / places[0]
+        if not folder.is_dir():
+            raise ModelError(
+                f"{shown(source)} keeps its model in a subfolder ({places[0]}): download it and give the folder"
+            )
+        base = str(folder)
+    else:
+        base = source
+    limits = find_file(base, "sentence_bert_config.json", revision)
+    pooling_file = require_file(source, f"{places[1]}/config.json", revision)
+    prompts_file = find_file(source, "config_sentence_transformers.json", revision)
+    settings = _st_pooling(_read_json(pooling_file), source)
+    if limits and (length := _read_json(limits).get("max_seq_length")):
+        settings["max_length"] = length
+    config = _read_json(require_file(base, "config.json", revision))
+    settings["bidirectional"] = config.get("is_causal", True) is False
+    prompts = _read_json(prompts_file).get("prompts") or {} if prompts_file else {}
+    return Checkpoint(base, settings=settings, prompts={k: v for k, v in prompts.items() if isinstance(v, str)})
+
+
+def _st_pooling(config: dict[str, Any], source: str) -> dict[str, Any]:
+    mode = config.get("pooling_mode")
+    if mode is None:
+        # Folders written before version 5.5 keep one switch a mode.
+        mode = "+".join(name for switch, name in _ST_SWITCHES.items() if config.get(switch))
+    if mode not in _ST_POOLING:
+        raise ModelError(f"{shown(source)} pools by {mode!r}; known here: {', '.join(_ST_POOLING)}")
+    return {"pooling_mode": _ST_POOLING[mode], "skip_instruction": not config.get("include_prompt", True)}
+
+
+def _settings_of(source: str, revision: str | None) -> dict[str, Any]:
+    file = find_file(source, SETTINGS_FILE, revision)
+    return read_settings(file) if file else {}
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file.name} in {file.parent.name!r} is no JSON: the download may be unfinished") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{file.name} in {file.parent.name!r} holds no JSON object")
+    return found

@@ -1,0 +1,393 @@
+"""Load a model's parts, and refuse with a reason whatever should not be loaded.
+
+Only safetensors are read, and no code from a model's repository is run. A model that would not fit into
+memory is refused before it is loaded; one whose weights are missing, broken or of another model, after.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import torch
+from huggingface_hub import file_exists, get_safetensors_metadata
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from llm2vec_core.bidirectional import prefix_test
+from llm2vec_core.checkpoints import find_file, require_file, shown
+from llm2vec_core.errors import AdapterError, ModelError
+
+Quantization = Literal["4bit", "8bit"]
+# Beside the weights: activations, the tokenizer, the process itself.
+MEMORY_MARGIN = 1.15
+_BYTES = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 2, torch.float64: 8}
+_PROBES = ("Two words, 3 numbers: naïve café!", "  leading blanks\nand lines", "深い川 🍕")
+# What a broken folder, a foreign file or an unreachable Hub makes the libraries raise.
+_LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
+
+
+def load_config(base: str, revision: str | None) -> PreTrainedConfig:
+    """A causal decoder's configuration.
+
+    Raises:
+        ModelError: if the model is of a kind that transformers does not know by itself, or no decoder.
+    """
+    file = require_file(base, "config.json", revision)
+    try:
+        model_type = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"config.json of {shown(base)} is no JSON object: the download may be unfinished") from error
+    if model_type not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{shown(base)} is of type {model_type!r}, which the installed transformers does not know; code "
+            "from a model's "
+            "repository is never run here, so it needs a release of transformers that brings the type"
+        )
+    try:
+        config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
+    except _LOAD_ERRORS as error:
+        raise ModelError(f"config.json of {shown(base)} cannot be read ({type(error).__name__}: {error})") from error
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{shown(base)} ({model_type}) is an encoder with a decoder; LLM2Vec starts from a decoder-only "
+            "language model"
+        )
+    if getattr(config, "is_causal", True) is False:
+        # A folder with the mask open: start from the causal model, so that both views exist.
+        config.is_causal = True
+    return config
+
+
+def load_model(
+    base: str,
+    config: PreTrainedConfig,
+    *,
+    dtype: torch.dtype | str,
+    device: torch.device,
+    attn_implementation: str | None = None,
+    revision: str | None = None,
+    quantization: Quantization | None = None,
+) -> PreTrainedModel:
+    """The decoder without its language-model head, on its device, in evaluation mode.
+
+    Raises:
+        ModelError: if there are no safetensors, weights are missing or broken, or memory is short.
+    """
+    _refuse_pickles(base, revision)
+    options: dict[str, Any] = {}
+    if quantization:
+        options["quantization_config"] = _bitsandbytes(quantization)
+        options["device_map"] = device
+    else:
+        refuse_if_too_large(base, dtype, device, revision)
+    try:
+        model, info = AutoModel.from_pretrained(
+            base,
+            config=config,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
+            revision=revision,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    except ImportError as error:
+        raise ModelError(f"{shown(base)} needs a package that is not installed: {error}") from error
+    except _LOAD_ERRORS as error:
+        raise ModelError(
+            f"cannot load a model from {shown(base)}: it needs config.json and *.safetensors of a transformers model "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+        ) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"the weights in {shown(base)} are not those of its config.json: {len(missing)} are missing, "
+            f"{missing[0]} among them"
+        )
+    model = _text_tower(model)
+    refuse_broken_weights(model, base)
+    if prefix_test(model).is_bidirectional:
+        raise ModelError(
+            f"{shown(base)} ({config.model_type}) reads in both directions already: it is an encoder, and "
+            "LLM2Vec starts from "
+            "a decoder-only language model"
+        )
+    return (model if quantization else model.to(device)).eval()
+
+
+def load_tokenizer(source: str, revision: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer, as its ``tokenizer.json`` defines it where there is one.
+
+    For some types transformers rebuilds a tokenizer from vocabulary and merges and leaves the file's other
+    parts out; the file is what the model was trained with.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+        file = find_file(source, "tokenizer.json", revision)
+        if file is None:
+            return tokenizer
+        exact = Tokenizer.from_file(str(file))
+        if all(tokenizer(probe)["input_ids"] == exact.encode(probe).ids for probe in _PROBES):
+            return tokenizer
+        # The class would rebuild it again; the plain one takes the file as it is.
+        return PreTrainedTokenizerFast.from_pretrained(source, revision=revision)
+    except ImportError as error:
+        raise ModelError(f"the tokenizer of {shown(source)} needs a package that is not installed: {error}") from error
+    except Exception as error:  # the tokenizers library raises a bare Exception on a broken file
+        raise ModelError(
+            f"cannot load the tokenizer of {shown(source)}: it needs tokenizer.json and tokenizer_config.json "
+            f"({type(error).__name__})"
+        ) from error
+
+
+def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bool = True) -> PreTrainedModel:
+    """Put PEFT adapters on a model, one on top of the other.
+
+    Args:
+        model: the base; changed in place.
+        adapters: folders or Hub ids.
+        merge: write them into the weights; otherwise they stay beside them as layers of their own, all
+            active at once, which gives the same sums.
+
+    Raises:
+        AdapterError: if an adapter is none, is a pickle, or belongs to another base.
+    """
+    if not adapters:
+        return model
+    # PEFT takes seconds to import and most encoders need none of it.
+    from peft import PeftConfig, PeftModel
+
+    wrapped: PeftModel | None = None
+    names = []
+    for number, adapter in enumerate(adapters):
+        folder = _adapter_folder(adapter)
+        name = "default" if merge else f"adapter_{number}"
+        try:
+            if merge or wrapped is None:
+                config = PeftConfig.from_pretrained(str(folder))
+                config.inference_mode = True
+                wrapped = PeftModel(model, config, adapter_name=name)
+            result = wrapped.load_adapter(
+                str(folder), name, torch_device=str(model.device), key_mapping=_without_head_prefix(model, folder)
+            )
+        except (*_LOAD_ERRORS, AssertionError) as error:
+            raise _foreign(
+                adapter, model, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+            ) from error
+        strangers = [*result.missing_keys, *result.unexpected_keys]
+        if strangers:
+            raise _foreign(
+                adapter, model, f"{len(strangers)} of its tensors find no place or are missing, {strangers[0]}"
+            )
+        names.append(name)
+        if merge:
+            model = wrapped.merge_and_unload()
+    if not merge:
+        wrapped.base_model.set_adapter(names, inference_mode=True)
+        model = wrapped.get_base_model()
+    refuse_broken_weights(model, adapters[-1])
+    return model.eval()
+
+
+def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with adapters that stand beside its weights written into them; itself if there are none.
+
+    Raises:
+        ModelError: if the weights are quantized, so that nothing can be written into them exactly.
+    """
+    if getattr(model, "is_quantized", False):
+        raise ModelError("quantized weights are not saved: load the model without quantization and save that")
+    if not any("lora_" in name for name, _ in model.named_parameters()):
+        return model
+    from peft.tuners.lora import LoraLayer
+
+    merged = copy.deepcopy(model)
+    for name, module in list(merged.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            parent, _, leaf = name.rpartition(".")
+            setattr(merged.get_submodule(parent), leaf, module.get_base_layer())
+    return merged
+
+
+def refuse_broken_weights(model: PreTrainedModel, source: str) -> None:
+    """Raise if a weight is NaN or infinite.
+
+    Raises:
+        ModelError: naming the first such weight.
+    """
+    for name, parameter in model.named_parameters():
+        # The sum is NaN or infinite if any element is, and needs no second copy of the weights.
+        if parameter.is_floating_point() and not math.isfinite(parameter.detach().sum(dtype=torch.float64).item()):
+            raise ModelError(f"the weight {name} of {shown(source)} holds NaN or infinity: the file is damaged")
+
+
+def refuse_if_too_large(base: str, dtype: torch.dtype | str, device: torch.device, revision: str | None = None) -> None:
+    """Raise, before anything is loaded, if the weights would not fit into the memory that is free.
+
+    Raises:
+        ModelError: saying how much is needed, how much there is, and what would help.
+    """
+    needed = weight_bytes(base, dtype, revision)
+    if needed is None:
+        return
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    if needed * MEMORY_MARGIN > free:
+        raise ModelError(
+            f"{shown(base)} needs about {needed * MEMORY_MARGIN / 1e9:.1f} GB of memory as {dtype} and "
+            f"{free / 1e9:.1f} GB are "
+            "free: take dtype='bfloat16', quantization='4bit' (on a GPU), or a smaller model"
+        )
+
+
+def weight_bytes(base: str, dtype: torch.dtype | str, revision: str | None = None) -> int | None:
+    """Bytes that the weights take once loaded as ``dtype``; None if the Hub does not tell.
+
+    Read from the headers of the safetensors alone.
+    """
+    if isinstance(dtype, str) and dtype != "auto":
+        dtype = getattr(torch, dtype)
+    folder = Path(base)
+    if not folder.is_dir():
+        try:
+            metadata = get_safetensors_metadata(base, revision=revision)
+        except Exception:  # the size is a courtesy: whatever is wrong will be met, and named, when loading
+            return None
+        counts = metadata.parameter_count
+        return sum(count * _BYTES.get(dtype, _stored_bytes(kind)) for kind, count in counts.items())
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        if file.name.startswith("adapter"):
+            continue
+        try:
+            with safe_open(str(file), framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - no mapping
+                    part = tensors.get_slice(name)
+                    total += math.prod(part.get_shape()) * _BYTES.get(dtype, _stored_bytes(part.get_dtype()))
+        except SafetensorError as error:
+            raise ModelError(
+                f"{file.name} in {shown(base)} is damaged or cut off ({error}): download it again"
+            ) from error
+    return total
+
+
+def available_memory() -> int:
+    """Bytes of main memory that this process may still take, its container's limit included."""
+    free = psutil.virtual_memory().available
+    limit, used = (Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current"))
+    try:
+        if (text := limit.read_text().strip()) != "max":
+            free = min(free, int(text) - int(used.read_text()))
+    except (OSError, ValueError):
+        pass  # not in a container, or an older kind
+    return max(0, free)
+
+
+def _stored_bytes(kind: str) -> int:
+    digits = "".join(filter(str.isdigit, kind.split("_")[0]))
+    return max(1, int(digits or 8) // 8)
+
+
+def _refuse_pickles(base: str, revision: str | None) -> None:
+    if Path(base).is_dir():
+        names = {file.name for file in Path(base).iterdir()}
+        tensors = any(name.endswith(".safetensors") and not name.startswith("adapter") for name in names)
+        pickles = [name for name in sorted(names) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    else:
+        try:
+            names = ("model.safetensors", "model.safetensors.index.json")
+            tensors = any(find_file(base, name, revision) for name in names[::-1])
+            pickles = [] if tensors else [n for n in ("pytorch_model.bin",) if file_exists(base, n, revision=revision)]
+        except Exception:  # offline: the loader finds what is in the cache, or says that nothing is
+            return
+    if not tensors and pickles:
+        raise ModelError(
+            f"{shown(base)} holds its weights as a pickle ({pickles[0]}), which can run code when it is "
+            "read: convert it to "
+            "safetensors first (on the Hub, the space safetensors/convert does it)"
+        )
+    if not tensors:
+        raise ModelError(
+            f"{shown(base)} has no *.safetensors: it is no model with weights (an adapter? an unfinished download?)"
+        )
+
+
+def _bitsandbytes(quantization: Quantization) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization not in ("4bit", "8bit"):
+        raise ModelError(f"unknown quantization {quantization!r}; choose 4bit or 8bit")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelError(
+            f"quantization={quantization!r} needs bitsandbytes: `pip install bitsandbytes`, or load without "
+            "quantization"
+        )
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16, bnb_4bit_quant_type="nf4")
+
+
+def _text_tower(model: PreTrainedModel) -> PreTrainedModel:
+    """Of a model that sees and reads, the part that reads."""
+    if model.config.get_text_config() is model.config:
+        return model
+    tower = getattr(model, "language_model", None)
+    return tower if isinstance(tower, PreTrainedModel) else model
+
+
+def _adapter_folder(adapter: str) -> Path:
+    try:
+        config = require_file(adapter, "adapter_config.json")
+    except ModelError as error:
+        raise AdapterError(f"{shown(adapter)} is no PEFT adapter, or cannot be reached: {error}") from error
+    weights = find_file(adapter, "adapter_model.safetensors")
+    if weights is None:
+        raise AdapterError(
+            f"the adapter {shown(adapter)} has no adapter_model.safetensors; a pickled adapter_model.bin can "
+            "run code when it "
+            "is read and is refused: save it again as safetensors"
+        )
+    return config.parent
+
+
+def _without_head_prefix(model: PreTrainedModel, folder: Path) -> dict[str, str] | None:
+    """An adapter trained on the model with its language-model head calls every module ``model.…``."""
+    with safe_open(str(folder / "adapter_model.safetensors"), framework="pt") as tensors:
+        names = list(tensors.keys())
+    prefix = f"{getattr(model, 'base_model_prefix', '') or 'model'}."
+    has_own = any(name.startswith(prefix) for name, _ in model.named_modules())
+    expected = (f"base_model.model.{prefix}", "base_model.model.lm_head")
+    if has_own or not names or not all(name.startswith(expected) for name in names):
+        return None
+    # PEFT applies this behind its own "base_model.model.".
+    return {"^" + prefix.replace(".", r"\."): ""}
+
+
+def _foreign(adapter: str, model: PreTrainedModel, why: str) -> AdapterError:
+    logging.getLogger(__name__).debug("adapter refused", exc_info=True)
+    return AdapterError(
+        f"the adapter {shown(adapter)} does not fit {type(model).__name__} "
+        f"({model.config.get_text_config().hidden_size} wide): it was trained on another base ({why})"
+    )

@@ -1,0 +1,130 @@
+"""How an encoder reads and pools: one small record, checked once, saved beside the model.
+
+The published package keeps its settings in a file of the same name, ``llm2vec_config.json``, with fewer
+keys; both are read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypedDict, get_args
+
+from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.templates import find_template
+
+SETTINGS_FILE = "llm2vec_config.json"
+DEFAULT_MAX_LENGTH = 512
+SlidingWindow = Literal["full", "keep"]
+Precision = Literal["full", "int8"]
+
+# The published package's names for what is a pooling mode and a switch here.
+_PUBLISHED_POOLING: dict[str, dict[str, Any]] = {
+    "eos_token": {"pooling_mode": "last_token", "append_eos": True},
+    "bos_token": {"pooling_mode": "first_token", "skip_instruction": False},
+}
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How an encoder reads and pools.
+
+    Attributes:
+        bidirectional: whether attention is open in both directions (step 1 of LLM2Vec).
+        pooling_mode: a key of :data:`llm2vec_core.pooling.POOLING_MODES`.
+        max_length: tokens that a model reads at most, template, instruction and special tokens included.
+        doc_max_length: tokens of the text alone at most (the published package's second limit, so that an
+            instruction never pushes a text out); None for no limit of its own.
+        skip_instruction: pool the text's own tokens alone when there is an instruction or a template.
+        skip_begin_token: leave the begin token out of pooling when there is neither. The published package does;
+            sentence-transformers does not.
+        append_eos: write the tokenizer's end token behind the text (the published ``eos_token`` pooling is this
+            with ``last_token``).
+        template: a key of :data:`llm2vec_core.templates.TEMPLATES`, or None.
+        sliding_window: "full" lifts a sliding window when the attention is opened, "keep" keeps it.
+        precision: "full", or "int8" for linear layers in 8-bit integers (CPU only, faster, slightly off).
+
+    Raises:
+        InputError: for a value that does not exist.
+
+    Example:
+        >>> EncoderSettings(pooling_mode="last_token").pooling_mode
+        'last_token'
+    """
+
+    bidirectional: bool = True
+    pooling_mode: str = "mean"
+    max_length: int = DEFAULT_MAX_LENGTH
+    doc_max_length: int | None = None
+    skip_instruction: bool = True
+    skip_begin_token: bool = False
+    append_eos: bool = False
+    template: str | None = None
+    sliding_window: SlidingWindow = "full"
+    precision: Precision = "full"
+
+    def __post_init__(self) -> None:
+        if self.pooling_mode not in POOLING_MODES:
+            raise InputError(f"unknown pooling_mode {self.pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
+        for name in ("max_length", "doc_max_length"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} {value!r} must be a whole number of at least 1")
+        for name, choices in (("sliding_window", get_args(SlidingWindow)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+        find_template(self.template)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the settings to ``llm2vec_config.json`` in a folder."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        (Path(folder) / SETTINGS_FILE).write_text(text, encoding="utf-8")
+
+
+class SettingsOverrides(TypedDict, total=False):
+    """The same fields, each optional: what a caller may give as keywords."""
+
+    bidirectional: bool
+    pooling_mode: str
+    max_length: int
+    doc_max_length: int | None
+    skip_instruction: bool
+    skip_begin_token: bool
+    append_eos: bool
+    template: str | None
+    sliding_window: SlidingWindow
+    precision: Precision
+
+
+SETTING_NAMES = tuple(field.name for field in fields(EncoderSettings))
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """What a settings file says, in our names; ours or the published package's.
+
+    Args:
+        file: a ``llm2vec_config.json``; may be missing.
+
+    Returns:
+        Known settings only; empty if there is no file.
+
+    Raises:
+        ModelError: if the file is no JSON object.
+    """
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError(type(found).__name__)
+    except (ValueError, TypeError) as error:
+        raise ModelError(
+            f"{SETTINGS_FILE} in {file.parent.name!r} is no JSON object: mend it or take it away"
+        ) from error
+    given = {name: found[name] for name in SETTING_NAMES if name in found}
+    if "bidirectional" not in given:
+        # Only the published package's own files lack it; its encoders never pool the begin token.
+        given |= {"bidirectional": found.get("enable_bidirectional", True), "skip_begin_token": True}
+    return given | _PUBLISHED_POOLING.get(given.get("pooling_mode", ""), {})

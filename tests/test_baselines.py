@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llm2vec_core.baselines import BASELINES, echo, prompt
+from llm2vec_core.templates import TEMPLATES
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_they_are_causal_encoders_over_the_same_weights(name, bundled):
+    encoder = BASELINES[name](bundled)
+    assert encoder.prefix_test().is_causal
+    assert encoder.model.embed_tokens.weight is bundled.model.embed_tokens.weight
+    assert encoder.encode(["a", "b"]).shape == (2, 256)
+
+
+def test_echo_pools_the_second_copy_alone(bundled):
+    text = "The bank was robbed."
+    string, start, end = TEMPLATES["echo"].fill(text)
+    causal = bundled.view(bidirectional=False)
+    whole = causal.token_states(string)
+    second = [i for i, at in enumerate(whole.starts) if at >= start - 1 and i > len(whole.starts) // 2]
+    second = [i for i in second if at_least(whole.starts[i], start)]
+    assert string[start:end] == text and len(second) >= 4
+    np.testing.assert_allclose(echo(bundled).encode(text), whole.hidden_states[-1][second].mean(axis=0), atol=1e-5)
+
+
+def at_least(at: int, start: int) -> bool:
+    # A token may begin with the blank before its word.
+    return at >= start - 1
+
+
+def test_echo_sees_the_end_of_the_text_in_its_first_word(bundled):
+    """What it is for: two texts that begin alike give other vectors for their first words."""
+    causal = bundled.view(bidirectional=False)
+    first = [causal.encode(text, pooling_mode="first_token") for text in ("bank of the river", "bank of England")]
+    np.testing.assert_allclose(first[0], first[1], atol=1e-6)
+    echoed = [
+        echo(bundled).encode(text, pooling_mode="first_token") for text in ("bank of the river", "bank of England")
+    ]
+    assert np.abs(echoed[0] - echoed[1]).max() > 1e-2
+
+
+def test_prompt_is_the_state_of_the_last_token(bundled):
+    string, _, _ = TEMPLATES["prompt"].fill("river")
+    states = bundled.view(bidirectional=False).token_states(string).hidden_states[-1]
+    np.testing.assert_allclose(prompt(bundled).encode("river"), states[-1], atol=1e-5)
+
+
+def test_a_long_text_is_cut_so_that_both_copies_fit(bundled):
+    encoder = echo(bundled).with_settings(max_length=40)
+    (row,) = encoder.tokenize(["river valley " * 100])
+    assert row.truncated and 34 <= len(row.input_ids) <= 40
+    pooled = row.input_ids[row.pooling_start : row.pooling_stop]
+    assert row.input_ids[: row.pooling_start][-len(pooled) - 8 :].count(pooled[1]) >= len(pooled) // 2 - 1
