@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import say
 from llm2vec_core.errors import InputError
-from llm2vec_core.presets import BUNDLED, PRESETS, ModelPreset, Stage
+from llm2vec_core.presets import BUNDLED, PRESETS, ModelPreset, find_stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,7 @@ LOADING = (
     "precision",
     "skip_instruction",
     "skip_begin_token",
+    "append_eos",
 )
 ENCODING = ("instruction", "normalize", "batch_size", "max_tokens_per_batch")
 
@@ -55,8 +56,8 @@ class ModelChoice:
     preset: ModelPreset | None = None
 
     def as_settings(self) -> dict[str, Any]:
-        """Everything that decides the vectors, as JSON has it."""
-        return {"model": self.source, "adapters": list(self.adapters), **self.options}
+        """Everything that decides the vectors, as JSON has it; of a folder only its name, for it may be shared."""
+        return {"model": _shown(self.source), "adapters": [_shown(name) for name in self.adapters], **self.options}
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = False, required: bool = False) -> None:
@@ -76,10 +77,13 @@ def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = Fal
     group.add_argument("--causal", action="store_true", help="read from left to right, as the language model did")
     group.add_argument("--pooling-mode", help="mean, weighted_mean, last_token or first_token")
     group.add_argument("--max-length", type=int, help="longer texts lose their end, in tokens")
-    group.add_argument("--doc-max-length", type=int, help="the same for the text behind an instruction")
-    group.add_argument("--template", help="chat template that each text is wrapped in")
+    group.add_argument(
+        "--doc-max-length", type=int, help="the same for the text alone, without instruction and template"
+    )
+    group.add_argument("--template", help="wrap each text: echo, prompt, or a chat form such as llama-3-instruct")
     group.add_argument("--sliding-window", choices=("full", "keep"), help="lift a sliding window, or keep it")
     group.add_argument("--skip-begin-token", action="store_true", default=None, help="leave it out of pooling")
+    group.add_argument("--append-eos", action="store_true", default=None, help="end each text with the end token")
     group.add_argument(
         "--pool-instruction",
         dest="skip_instruction",
@@ -126,12 +130,11 @@ def choose_model(arguments: argparse.Namespace) -> ModelChoice:
         options["bidirectional"] = False
     if arguments.model:
         refuse_missing_folder(arguments.model)
-    key, _, stage_key = (arguments.model or BUNDLED.key).partition(":")
-    if key not in PRESETS:
-        return ModelChoice(arguments.model, tuple(arguments.adapter), options)
-    preset = PRESETS[key]
-    stage = _stage(preset, stage_key)
-    options.setdefault("bidirectional", stage.bidirectional)
+    name = arguments.model or BUNDLED.key
+    if name.partition(":")[0] not in PRESETS:
+        return ModelChoice(name, tuple(arguments.adapter), options)
+    preset, stage = find_stage(name)
+    options = {"bidirectional": stage.bidirectional, **preset.settings, **options}
     return ModelChoice(preset.base, (*stage.adapters, *arguments.adapter), options, preset)
 
 
@@ -175,14 +178,8 @@ def encoding_function(encoder: LLM2Vec, options: dict[str, Any]) -> Callable[...
     return encode
 
 
-def _stage(preset: ModelPreset, key: str) -> Stage:
-    if not key:
-        return preset.stages[-1]
-    try:
-        return preset.stage(key)
-    except KeyError as error:
-        stages = ", ".join(stage.key for stage in preset.stages)
-        raise InputError(f"the preset {preset.key!r} has no stage {key!r}; it has {stages}") from error
+def _shown(name: str) -> str:
+    return Path(name).resolve().name if Path(name).is_dir() else name
 
 
 def refuse_missing_folder(name: str) -> None:

@@ -134,13 +134,14 @@ class CorpusEncoding:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         lock = FileLock(self.parts / LOCK)
-        try:
-            # The system frees it when the process ends, however it ends.
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise InputError(
-                f"another process is writing {self.out.name!r}; wait for it or choose another name"
-            ) from error
+        with _disk_errors(self.out.name):
+            try:
+                # The system frees it when the process ends, however it ends.
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise InputError(
+                    f"another process is writing {self.out.name!r}; wait for it or choose another name"
+                ) from error
         try:
             yield
         finally:
@@ -202,7 +203,7 @@ class CorpusEncoding:
             raise InputError(f"the input became shorter since {self.out.name!r} was begun; --restart begins anew")
         tables = (_read_part(self._part(number)) for number in range(parts))
         with _disk_errors(self.out.name, rows), whole_file(self.out, self.parts / "joined.tmp") as file:
-            OUTPUTS[self.out.suffix](file, tables, rows)
+            OUTPUTS[self.out.suffix](file, tables, rows, self._settings)
         self._remove_parts()
 
     def _remove_parts(self) -> None:

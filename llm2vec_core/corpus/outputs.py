@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from llm2vec_core.errors import InputError
 
+SETTINGS_KEY = b"llm2vec_core"
 # Statistics of a million numbers help no reader; "row" keeps its own, so that a range of rows is found at once.
 PARQUET_OPTIONS = {"compression": "zstd", "use_dictionary": False, "write_statistics": ["row"]}
 
@@ -53,12 +54,12 @@ def matrix(table: pa.Table) -> np.ndarray:
     return values.to_numpy().reshape(table.num_rows, -1)
 
 
-def write_parquet(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
-    """Write parts, each as a row group."""
+def write_parquet(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
+    """Write parts, each as a row group; the settings go into the file's metadata."""
     writer = None
     try:
         for part in parts:
-            table = part.replace_schema_metadata(None)
+            table = part.replace_schema_metadata({SETTINGS_KEY: json.dumps(settings)})
             writer = writer or pq.ParquetWriter(file, table.schema, **PARQUET_OPTIONS)
             writer.write_table(table)
     finally:
@@ -66,7 +67,7 @@ def write_parquet(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
             writer.close()
 
 
-def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
+def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
     """Write one matrix; its header needs the number of rows beforehand."""
     for number, part in enumerate(parts):
         values = matrix(part)
@@ -76,7 +77,7 @@ def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
         file.write(values.astype("<f4", copy=False).tobytes())
 
 
-def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
+def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
     """Write one object a line; each number as short as float32 allows."""
     for part in parts:
         texts = part["text"].to_pylist() if "text" in part.column_names else None
@@ -88,7 +89,7 @@ def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int) -> None:
             file.write(line.encode("utf-8") + b"\n")
 
 
-OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int], None]] = {
+OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int, dict[str, Any]], None]] = {
     ".parquet": write_parquet,
     ".npy": write_npy,
     ".jsonl": write_jsonl,
@@ -121,6 +122,13 @@ def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.floating):
         raise InputError(f"{path.name!r} holds {embeddings.dtype} of shape {embeddings.shape}; expected (rows, hidden)")
     return embeddings.astype(np.float32, copy=False), texts
+
+
+def stored_settings(path: Path) -> dict[str, Any]:
+    """With what the embeddings of a ``.parquet`` file were made; empty if it does not say."""
+    if path.suffix != ".parquet":
+        return {}
+    return json.loads((pq.read_schema(path).metadata or {}).get(SETTINGS_KEY, b"{}"))
 
 
 def has_embeddings(path: Path) -> bool:

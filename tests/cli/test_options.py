@@ -21,6 +21,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.presets import BUNDLED, PRESETS
+from llm2vec_core.settings import SETTING_NAMES
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -42,7 +43,8 @@ def test_every_stage_has_a_name(preset):
     for stage in preset.stages:
         choice = choose_model(parse("--model", f"{preset.key}:{stage.key}", "--adapter", "more"))
         assert (choice.source, choice.adapters) == (preset.base, (*stage.adapters, "more"))
-        assert choice.options == {"bidirectional": stage.bidirectional}
+        assert choice.options == {"bidirectional": stage.bidirectional, **preset.settings}
+        assert choose_model(parse("--model", preset.key, "--causal")).options["bidirectional"] is False
 
 
 def test_other_models_are_handed_on(tmp_path):
@@ -51,8 +53,16 @@ def test_other_models_are_handed_on(tmp_path):
     assert choose_model(parse("--model", str(tmp_path))).source == str(tmp_path)
 
 
+def test_settings_name_folders_without_their_place():
+    settings = choose_model(parse("--model", "mini:mntp", "--max-length", "9")).as_settings()
+    assert settings == {"model": "llm2vec-mini", "adapters": ["mntp"], "bidirectional": True, "max_length": 9}
+    assert choose_model(parse("--model", "owner/model")).as_settings()["model"] == "owner/model"
+
+
 def test_unusable_names():
-    with pytest.raises(InputError, match=r"preset 'mini' has no stage 'best'; it has causal, bidirectional, mntp"):
+    with pytest.raises(
+        InputError, match=r"preset 'mini' has no stage 'best'; choose one of causal, bidirectional, mntp"
+    ):
         choose_model(parse("--model", "mini:best"))
     with pytest.raises(InputError, match=r"there is no folder './nowhere'"):
         choose_model(parse("--model", "./nowhere"))
@@ -80,18 +90,27 @@ def test_only_given_options_are_handed_on(monkeypatch):
         return SimpleNamespace(name="m", bidirectional=True, pooling_mode="mean", hidden_size=8)
 
     monkeypatch.setattr(encoder_module.LLM2Vec, "from_pretrained", from_pretrained)
-    load_encoder(parse("--model", "m", "--adapter", "a", *typed, "--skip-begin-token", "--pool-instruction"))
+    load_encoder(
+        parse("--model", "m", "--adapter", "a", *typed, "--skip-begin-token", "--pool-instruction", "--append-eos")
+    )
     assert asked == {
         **dict(every.values()),
         "skip_begin_token": True,
         "skip_instruction": False,
+        "append_eos": True,
         "source": "m",
         "adapters": ("a",),
     }
-    assert {*dict(every.values()), "skip_begin_token", "skip_instruction"} == set(LOADING)
+    assert set(asked) - {"source", "adapters"} == set(LOADING)
     asked.clear()
     load_encoder(parse("--model", "m"))
     assert asked == {"source": "m", "adapters": ()}
+
+
+def test_every_setting_can_be_given():
+    assert set(SETTING_NAMES) - {"bidirectional"} <= set(LOADING)
+    named = set(inspect.signature(LLM2Vec.from_pretrained).parameters)
+    assert set(LOADING) <= named | set(SETTING_NAMES)
 
 
 def test_encoding_options_are_arguments_of_encode():

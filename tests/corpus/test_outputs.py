@@ -6,7 +6,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from llm2vec_core.corpus.outputs import OUTPUTS, embedding_table, has_embeddings, load_embeddings, matrix, whole_file
+from llm2vec_core.corpus.outputs import (
+    OUTPUTS,
+    embedding_table,
+    has_embeddings,
+    load_embeddings,
+    matrix,
+    stored_settings,
+    whole_file,
+)
 from llm2vec_core.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -23,13 +31,13 @@ def parts(texts=TEXTS):
 
 def written(path, texts=TEXTS):
     with whole_file(path) as file:
-        OUTPUTS[path.suffix](file, iter(parts(texts)), len(VECTORS))
+        OUTPUTS[path.suffix](file, iter(parts(texts)), len(VECTORS), {"model": "m"})
     return path
 
 
 def test_parquet(tmp_path):
     table = pq.read_table(written(tmp_path / "v.parquet"))
-    assert table.schema.to_string() == (
+    assert table.schema.to_string(show_schema_metadata=False) == (
         "row: int64\ntext: string\nembedding: fixed_size_list<element: float>[3]\n  child 0, element: float"
     )
     assert (table["row"].to_pylist(), table["text"].to_pylist()) == (list(range(5)), TEXTS)
@@ -63,6 +71,7 @@ def test_embeddings_are_read_back(tmp_path, suffix):
     embeddings, texts = load_embeddings(path)
     assert np.array_equal(embeddings, VECTORS)
     assert texts == (TEXTS if suffix == ".parquet" else None)
+    assert stored_settings(path) == ({"model": "m"} if suffix == ".parquet" else {})
 
 
 def test_other_files_are_no_embeddings(tmp_path):

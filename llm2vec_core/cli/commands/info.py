@@ -50,14 +50,14 @@ def _installation() -> dict[str, str]:
 
 
 def _presets() -> list[dict[str, Any]]:
-    return [asdict(preset) for preset in PRESETS.values()]
+    return [{**asdict(preset), "needs": preset.needs} for preset in PRESETS.values()]
 
 
 def _preset_table(rows: list[dict[str, Any]]) -> str:
-    table = [("preset", "parameters", "license", "what it is", "stages")]
+    table = [("preset", "parameters", "license", "stages", "needs")]
     for row in rows:
         stages = " ".join(stage["key"] for stage in row["stages"])
-        table.append((row["key"], f"{row['parameters']:,}", row["license"], row["label"], stages))
+        table.append((row["key"], f"{row['parameters']:,}", row["license"], stages, row["needs"]))
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]) - 1)]
     return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[-1]]) for r in table)
 
@@ -74,7 +74,7 @@ def _model(arguments: argparse.Namespace) -> dict[str, Any]:
     if wanted is False:
         facts["reads"] = "causally, as asked"
     if choice.preset:
-        facts["license"] = choice.preset.license
+        facts |= {"license": choice.preset.license, "needs": choice.preset.needs}
     return facts
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm2vec_core.cli.base import Command
 from llm2vec_core.cli.commands.encode import add_input_options, tell_mended
 from llm2vec_core.cli.commands.similarity import one_line
-from llm2vec_core.cli.options import add_batch_options, add_model_options, given, load_encoder
+from llm2vec_core.cli.options import (
+    LOADING,
+    ModelChoice,
+    add_batch_options,
+    add_model_options,
+    choose_model,
+    given,
+    load_encoder,
+)
 from llm2vec_core.cli.progress import Meter
 from llm2vec_core.errors import InputError
 
@@ -52,7 +61,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if not queries:
         raise InputError("no query was given: --query TEXT, or --queries FILE")
     stored, texts = _corpus(arguments, mended)
-    encoder = load_encoder(arguments)
+    choice = choose_model(arguments)
+    encoder = load_encoder(arguments, choice)
     if stored is None:
         stored = _encoded(encoder, texts, arguments)
     elif stored.shape[1] != encoder.hidden_size:
@@ -60,6 +70,8 @@ def _run(arguments: argparse.Namespace) -> None:
             f"the corpus has vectors of {stored.shape[1]} numbers, but {encoder.name} makes {encoder.hidden_size}; "
             "name the model that it was encoded with (--model)"
         )
+    else:
+        _warn_of_another_model(Path(arguments.corpus), choice)
     index = SearchIndex(stored)
     vectors = encoder.encode(queries, arguments.instruction, **given(arguments, BATCHES))
     for query, vector in zip(queries, vectors, strict=True):
@@ -86,6 +98,22 @@ def _texts(arguments: argparse.Namespace, name: str, mended: Mended) -> list[str
     from llm2vec_core.corpus.sources import open_source, read_texts
 
     return list(read_texts([open_source(name, (arguments.column,), kind=arguments.input_format)], mended))
+
+
+def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
+    from llm2vec_core.corpus.outputs import stored_settings
+
+    # Vectors of different models fit in shape and mean nothing to each other.
+    then, now = stored_settings(path), choice.as_settings()
+    names = ("model", "adapters", *LOADING, "bidirectional")
+    differing = [name for name in names if then.get(name) != now.get(name)]
+    if then and differing:
+        name = differing[0]
+        print(
+            f"warning: the corpus was encoded with another model or in another way than the query: {name} was "
+            f"{then.get(name)!r} and is {now.get(name)!r}; the cosines then mean nothing",
+            file=sys.stderr,
+        )
 
 
 def _encoded(encoder: LLM2Vec, texts: list[str], arguments: argparse.Namespace) -> np.ndarray:

@@ -67,4 +67,4 @@ def test_a_model_that_does_not_convert(tmp_path, run):
 def test_no_model_there(tmp_path, run):
     code, printed, talk = run("info", str(tmp_path))
     assert (code, printed) == (2, "")
-    assert talk.startswith("error: cannot load a model from")
+    assert talk.startswith(f"error: the folder {tmp_path.name!r} has no config.json")

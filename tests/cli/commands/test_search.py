@@ -64,6 +64,14 @@ def test_stored_embeddings_are_not_made_anew(encoded, run, monkeypatch):
     assert asked == [[QUERY]]
 
 
+def test_a_corpus_of_another_model_is_noticed(encoded, run):
+    code, _, talk = run("search", "v.parquet", "--query", QUERY, "--model", "mini:causal", "--quiet")
+    assert code == 0
+    assert talk.startswith("warning: the corpus was encoded with another model")
+    assert "bidirectional was True and is False" in talk
+    assert run("search", "v.parquet", "--query", QUERY, *PLAIN)[2] == ""
+
+
 def test_several_queries(folder, run):
     command = ("search", "texts.txt", "--queries", "queries.txt", "--query", "ships", "--top-k", "1", *PLAIN)
     lines = run(*command)[1].splitlines()
