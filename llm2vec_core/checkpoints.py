@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -145,8 +145,10 @@ def find_file(source: str, name: str, revision: str | None = None) -> Path | Non
         raise ModelError(
             f"{shown(source)} is neither a folder here nor a Hub id (owner/name): check the path or the name"
         ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled):
-        # Offline, "not in the cache" and "not in the repository" look the same; the caller asks for what must be there.
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        if not _is_cached(source, revision):
+            # Each further request would wait for the Hub again.
+            raise _out_of_reach(source, name) from error
         return None
     except EntryNotFoundError:
         return None
@@ -167,10 +169,7 @@ def require_file(source: str, name: str, revision: str | None = None) -> Path:
         raise ModelError(
             f"the folder {shown(source)} has no {name}: it is no transformers model (an unfinished download?)"
         )
-    raise ModelError(
-        f"cannot get {name} of {source!r}: the Hub is out of reach and it is not in the local cache, or the repository "
-        f"has no such file. Go online, or download it elsewhere (`hf download {source}`) and give the folder"
-    )
+    raise _out_of_reach(source, name)
 
 
 def shown(name: str | Path) -> str:
@@ -183,6 +182,19 @@ def shown(name: str | Path) -> str:
     path = Path(name)
     local = path.is_absolute() or path.exists() or str(name).startswith((".", "~"))
     return repr(path.name if local else str(name))
+
+
+def _is_cached(source: str, revision: str | None) -> bool:
+    """Whether anything of a repository was downloaded before: a file that is missing then is simply not in it."""
+    names = ("config.json", "adapter_config.json")
+    return any(isinstance(try_to_load_from_cache(source, name, revision=revision), str) for name in names)
+
+
+def _out_of_reach(source: str, name: str) -> ModelError:
+    return ModelError(
+        f"cannot get {name} of {source!r}: the Hub is out of reach and it is not in the local cache, or the repository "
+        f"has no such file. Go online, or download it elsewhere (`hf download {source}`) and give the folder"
+    )
 
 
 def _chain(source: str, revision: str | None) -> Checkpoint:

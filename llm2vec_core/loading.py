@@ -11,7 +11,8 @@ import importlib.util
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,17 +100,18 @@ def load_model(
     else:
         refuse_if_too_large(base, dtype, device, revision)
     try:
-        model, info = AutoModel.from_pretrained(
-            base,
-            config=config,
-            dtype=dtype,
-            attn_implementation=attn_implementation,
-            revision=revision,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
+        with _without_load_report():
+            model, info = AutoModel.from_pretrained(
+                base,
+                config=config,
+                dtype=dtype,
+                attn_implementation=attn_implementation,
+                revision=revision,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **options,
+            )
     except ImportError as error:
         raise ModelError(f"{shown(base)} needs a package that is not installed: {error}") from error
     except _LOAD_ERRORS as error:
@@ -347,6 +349,18 @@ def _bitsandbytes(quantization: Quantization) -> Any:
     if quantization == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16, bnb_4bit_quant_type="nf4")
+
+
+@contextmanager
+def _without_load_report() -> Iterator[None]:
+    """Quiet the report of weights that are not used (the head's, always): what is missing is raised as an error."""
+    report = logging.getLogger("transformers.modeling_utils")
+    level = report.level
+    report.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        report.setLevel(level)
 
 
 def _text_tower(model: PreTrainedModel) -> PreTrainedModel:

@@ -195,6 +195,19 @@ def test_offline_says_what_to_do():
         LLM2Vec.from_pretrained("owner/model")
 
 
+def test_an_unreachable_hub_is_asked_once(monkeypatch):
+    asked = []
+
+    def unreachable(_source, name, **_options):
+        asked.append(name)
+        raise hub.LocalEntryNotFoundError("connection error")
+
+    monkeypatch.setattr(checkpoints, "hf_hub_download", unreachable)
+    with pytest.raises(ModelError, match="Hub is out of reach"):
+        resolve("owner/model")
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "not a name!", "a/b/c/d", ""])
 def test_no_such_folder(name):
     with pytest.raises(ModelError, match=r"neither a folder|no transformers model|no folder"):

@@ -1,0 +1,166 @@
+"""Loading by Hub id, from a stand-in Hub on this machine: the same libraries, requests and layouts, no network.
+
+The stand-in answers what the Hub's file addresses answer (commit, ETag, size; 404 and 401 with the Hub's
+error codes) out of folders. It runs in this process; the loading in another, because the libraries read
+the Hub's address once, when they are imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm2vec_core.encoder import LLM2Vec
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "tests" / "data" / "reference"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class StandInHub(BaseHTTPRequestHandler):
+    """Repositories are folders ``owner/name`` below ``folder``; those of the owner ``gated`` are."""
+
+    folder: Path
+    requested: list[str]
+
+    def do_HEAD(self):
+        self.answer(with_body=False)
+
+    def do_GET(self):
+        self.answer(with_body=True)
+
+    def answer(self, with_body: bool) -> None:
+        path = self.path.split("?")[0].strip("/")
+        self.requested.append(path)
+        if path.startswith("api/models/"):
+            return self.api(path.removeprefix("api/models/"))
+        repo, _, rest = path.partition("/resolve/")
+        _, _, name = rest.partition("/")
+        if repo.startswith("gated/"):
+            return self.say(403, error="GatedRepo")
+        if not (self.folder / repo).is_dir():
+            return self.say(401, error="RepoNotFound")
+        file = self.folder / repo / name
+        if not file.is_file():
+            return self.say(404, error="EntryNotFound")
+        content = file.read_bytes()
+        headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+        return self.say(200, content, headers, with_body)
+
+    def api(self, path: str) -> None:
+        repo = "/".join(path.split("/")[:2])
+        if not (self.folder / repo).is_dir():
+            return self.say(401, error="RepoNotFound")
+        if "/tree/" in path:
+            return self.say(404, error="EntryNotFound")
+        files = [{"rfilename": f.name} for f in (self.folder / repo).iterdir()]
+        return self.say(200, json.dumps({"id": repo, "sha": COMMIT, "siblings": files, "tags": []}).encode())
+
+    def say(self, code: int, body: bytes = b"", headers=None, with_body: bool = True, error: str = "") -> None:
+        self.send_response(code)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if error:
+            self.send_header("X-Error-Code", error)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_body and self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_args) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """The stand-in's address; it has a base and the published layouts on it."""
+    folder = tmp_path_factory.mktemp("hub")
+    shutil.copytree(REFERENCE / "models" / "llama", folder / "owner" / "tiny")
+    mntp = folder / "McGill-NLP" / "LLM2Vec-tiny-mntp"
+    shutil.copytree(REFERENCE / "models" / "llama_with_adapter", mntp)
+    shutil.copytree(REFERENCE / "adapters" / "llama_lora2", folder / "McGill-NLP" / "LLM2Vec-tiny-mntp-supervised")
+    for adapter in (folder / "McGill-NLP").iterdir():
+        file = adapter / "adapter_config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "owner/tiny"}))
+    handler = type("Handler", (StandInHub,), {"folder": folder, "requested": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", handler.requested
+    server.shutdown()
+    server.server_close()
+
+
+SCRIPT = """
+import sys, numpy as np
+from llm2vec_core import LLM2Vec, LLM2VecError
+try:
+    encoder = LLM2Vec.from_pretrained(sys.argv[1], device="cpu")
+    np.save(sys.argv[2], encoder.encode(["A cat sat on the warm windowsill.", "river"]))
+except LLM2VecError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def load(address: str, source: str, tmp_path: Path, **environment: str) -> tuple[np.ndarray | None, str]:
+    out = tmp_path / "out.npy"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    variables = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT, source, str(out)],
+        capture_output=True, text=True, cwd=ROOT, env={**clean, **variables, **environment},
+    )  # fmt: skip
+    assert "Traceback" not in result.stderr, result.stderr[-2000:]
+    return (np.load(out) if out.is_file() else None), result.stdout
+
+
+def test_a_plain_model_and_then_from_the_cache(hub, tmp_path):
+    address, requested = hub
+    expected = LLM2Vec.from_pretrained(REFERENCE / "models" / "llama", device="cpu").encode(
+        ["A cat sat on the warm windowsill.", "river"]
+    )
+    ours, said = load(address, "owner/tiny", tmp_path)
+    np.testing.assert_allclose(ours, expected, atol=1e-6, err_msg=said)
+    before = len(requested)
+    (tmp_path / "out.npy").unlink()
+    offline, said = load(address, "owner/tiny", tmp_path, HF_HUB_OFFLINE="1")
+    np.testing.assert_array_equal(offline, ours, err_msg=said)
+    assert len(requested) == before
+
+
+def test_a_published_layout_brings_its_base_and_its_adapters(hub, tmp_path):
+    address, _ = hub
+    expected = LLM2Vec.from_pretrained(
+        REFERENCE / "models" / "llama",
+        [REFERENCE / "adapters" / "llama_lora2"],
+        device="cpu",
+    )
+    ours, said = load(address, "McGill-NLP/LLM2Vec-tiny-mntp-supervised", tmp_path)
+    texts = ["A cat sat on the warm windowsill.", "river"]
+    both = LLM2Vec.from_pretrained(
+        REFERENCE / "models" / "llama",
+        [REFERENCE / "models" / "llama_with_adapter", REFERENCE / "adapters" / "llama_lora2"],
+        device="cpu",
+    )
+    np.testing.assert_allclose(ours, both.encode(texts), atol=1e-6, err_msg=said)
+    assert np.abs(ours - expected.encode(texts)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("gated/model", "accept its licence"), ("owner/nothing", "no public Hub repository 'owner/nothing'")],
+)
+def test_refusals_say_what_to_do(hub, tmp_path, source, message):
+    ours, said = load(hub[0], source, tmp_path)
+    assert ours is None
+    assert said.startswith("ModelError") and message in said
