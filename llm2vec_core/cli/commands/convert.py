@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from llm2vec_core.bidirectional import PrefixReport
     from llm2vec_core.encoder import LLM2Vec
 
-SAVERS: dict[str, Callable[[LLM2Vec, Path], object]] = {
-    "llm2vec": lambda encoder, folder: encoder.save_pretrained(folder),
-    "sentence-transformers": lambda encoder, folder: encoder.export_sentence_transformers(folder),
-}
+
+def _save(encoder: LLM2Vec, folder: Path) -> tuple[str, ...]:
+    encoder.save_pretrained(folder)
+    return ()
+
+
+def _export(encoder: LLM2Vec, folder: Path) -> tuple[str, ...]:
+    report = encoder.export_sentence_transformers(folder)
+    return (f"sentence-transformers gives the same vectors within {report.largest_difference:.1g}", *report.notes)
+
+
+# Each writes a folder that is not there yet and returns what its user should know.
+SAVERS: dict[str, Callable[[LLM2Vec, Path], tuple[str, ...]]] = {"llm2vec": _save, "sentence-transformers": _export}
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +53,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if encoder.bidirectional:
         say(arguments, proof(encoder.prefix_test()))
     with _whole_folder(folder) as temporary:
-        SAVERS[arguments.format](encoder, temporary)
+        notes = SAVERS[arguments.format](encoder, temporary)
+    say(arguments, *notes)
     print(folder)
 
 
@@ -79,7 +89,6 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
-        new.mkdir()
         try:
             yield new
         except Exception as error:

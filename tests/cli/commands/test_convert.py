@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def test_what_is_there_is_not_lost(tmp_path, run):
 
 
 def full_disk(encoder, folder):
+    folder.mkdir()
     (folder / "config.json").write_text("half")
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -63,6 +65,22 @@ def test_a_full_disk_leaves_the_old_model_whole(tmp_path, run, monkeypatch):
     assert "error: the disk is full, so 'e' was not written" in talk
     assert (out / "config.json").read_text() == "old"
     assert [folder.name for folder in tmp_path.iterdir()] == ["e"]
+
+
+def test_an_export_says_how_exact_it_is(tmp_path, run, monkeypatch):
+    def export(encoder, folder):
+        folder.mkdir()
+        (folder / "modules.json").write_text("[]")
+        return SimpleNamespace(largest_difference=2.5e-7, notes=("blank texts differ",))
+
+    monkeypatch.setattr(LLM2Vec, "export_sentence_transformers", export, raising=False)
+    out = tmp_path / "st"
+    command = ("convert", "mini:bidirectional", "--format", "sentence-transformers", "--out", str(out))
+    code, printed, talk = run(*command)
+    assert (code, printed) == (0, f"{out}\n")
+    assert talk.splitlines()[-2:] == ["sentence-transformers gives the same vectors within 2e-07", "blank texts differ"]
+    assert (out / "modules.json").is_file()
+    assert run(*command, "--force")[0] == 0
 
 
 def test_every_format_is_offered(capsys):
