@@ -1,0 +1,126 @@
+"""``encode``: a corpus of any size into a file of embeddings."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm2vec_core.cli.base import Command, say
+from llm2vec_core.cli.options import (
+    ENCODING,
+    add_encoding_options,
+    add_model_options,
+    choose_model,
+    encoding_function,
+    given,
+    load_encoder,
+)
+from llm2vec_core.cli.progress import Meter
+from llm2vec_core.errors import InputError
+
+if TYPE_CHECKING:
+    from llm2vec_core.corpus.sources import Mended, TextSource
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .jsonl, .parquet, or - (lines)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy or .jsonl")
+    add_input_options(parser)
+    parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
+    parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
+    parser.add_argument("--chunk-rows", type=int, default=4096, help="rows that a kill may cost (default 4096)")
+    parser.add_argument("--force", action="store_true", help="replace a finished output")
+    parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has done")
+    add_model_options(parser)
+    add_encoding_options(parser)
+
+
+def add_input_options(parser: argparse.ArgumentParser) -> None:
+    """Add how texts are read from files."""
+    parser.add_argument("--column", default="text", help="of csv, tsv, jsonl and parquet (default text)")
+    parser.add_argument("--input-format", help="txt, csv, tsv, jsonl or parquet; by default the file's suffix")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from llm2vec_core.corpus.encoding import CorpusEncoding
+    from llm2vec_core.corpus.sources import Mended, read_texts
+
+    # Everything that can be wrong with the files shows before the model loads.
+    sources = _sources(arguments)
+    choice, options = choose_model(arguments), given(arguments, ENCODING)
+    job = CorpusEncoding(
+        arguments.out,
+        {**choice.as_settings(), **options, "inputs": [_described(source) for source in sources]},
+        chunk_rows=arguments.chunk_rows,
+        keep_texts=not arguments.no_text,
+        overwrite=arguments.force,
+        restart=arguments.restart,
+    )
+    total = _survey(arguments, sources)
+    encode = encoding_function(load_encoder(arguments, choice), options)
+    mended = Mended(strict=arguments.strict)
+    try:
+        with Meter(total, quiet=arguments.quiet) as meter:
+            report = job.run(encode, read_texts(sources, mended), meter.update)
+    except KeyboardInterrupt:
+        say(arguments, "what is done is kept: the same command goes on from there")
+        raise
+    resumed = f", {report.resumed_rows:,} of them by an earlier run" if report.resumed_rows else ""
+    say(arguments, f"{report.rows:,} rows{resumed}: {arguments.out}")
+    tell_mended(mended)
+
+
+def _sources(arguments: argparse.Namespace) -> list[TextSource]:
+    from llm2vec_core.corpus.sources import STDIN, open_source
+
+    if arguments.inputs.count(STDIN) > 1:
+        raise InputError("standard input (-) can be read only once")
+    sources = [open_source(name, (arguments.column,), kind=arguments.input_format) for name in arguments.inputs]
+    if any(source.path and source.path.resolve() == arguments.out.resolve() for source in sources):
+        raise InputError(f"{arguments.out.name!r} is input and output; choose another name for the output")
+    return sources
+
+
+def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> int | None:
+    """Read the files once before the model loads: a bad line shows now, not after hours."""
+    from llm2vec_core.corpus.sources import Mended, read_texts
+
+    if any(source.path is None for source in sources):
+        return None
+    rows = sum(1 for _ in read_texts(sources, Mended(strict=arguments.strict)))
+    say(arguments, f"{rows:,} rows to encode")
+    return rows
+
+
+def _described(source: TextSource) -> list[Any]:
+    size = None if source.path is None else source.path.stat().st_size
+    return [source.name, size, source.kind, *source.columns]
+
+
+def tell_mended(mended: Mended) -> None:
+    """Say what had to be replaced; a loss of data is told even to those who asked for quiet."""
+    if mended.rows:
+        more = ", ..." if mended.rows > len(mended.places) else ""
+        print(
+            f"warning: {mended.rows:,} lines were no valid text and were mended (U+FFFD where bytes were wrong): "
+            f"{'; '.join(mended.places)}{more}. --strict stops at the first",
+            file=sys.stderr,
+        )
+
+
+COMMAND = Command(
+    name="encode",
+    usage="INPUT [INPUT ...] --out FILE",
+    summary="embed a corpus of any size into parquet, npy or jsonl",
+    lesson="A text becomes one vector: the mean of its tokens', each of which has read the whole text.\n"
+    "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
+    examples=(
+        "encode texts.txt --out vectors.parquet",
+        "encode records.jsonl --column body --out vectors.npy --normalize",
+        "cat texts.txt | encode - --out vectors.jsonl --chunk-rows 1000",
+    ),
+    add_arguments=_add_arguments,
+    run=_run,
+)

@@ -1,0 +1,149 @@
+"""``search``: the texts of a corpus that are nearest to a query."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm2vec_core.cli.base import Command
+from llm2vec_core.cli.commands.encode import add_input_options, tell_mended
+from llm2vec_core.cli.commands.similarity import one_line
+from llm2vec_core.cli.options import (
+    LOADING,
+    ModelChoice,
+    add_batch_options,
+    add_model_options,
+    choose_model,
+    given,
+    load_encoder,
+)
+from llm2vec_core.cli.progress import Meter
+from llm2vec_core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from llm2vec_core.corpus.sources import Mended
+    from llm2vec_core.encoder import LLM2Vec
+    from llm2vec_core.search import Hit
+
+BATCHES = ("batch_size", "max_tokens_per_batch")
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", metavar="CORPUS", help="texts as for encode, or a .parquet or .npy made by encode")
+    parser.add_argument("--query", action="append", default=[], metavar="Q", help="may be repeated")
+    parser.add_argument("--queries", metavar="FILE", help="more queries: a text file as for encode, or -")
+    parser.add_argument("--top-k", type=int, default=5, help="hits a query (default 5)")
+    parser.add_argument("--texts", metavar="FILE", help="texts of a .npy, or of a .parquet that has none")
+    add_input_options(parser)
+    parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
+    parser.add_argument("--json", action="store_true", help="one JSON object a hit")
+    add_model_options(parser)
+    group = parser.add_argument_group("encoding")
+    group.add_argument(
+        "--instruction", help="put in front of each query; the corpus gets none, as in the published use"
+    )
+    add_batch_options(group)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from llm2vec_core.corpus.sources import Mended
+    from llm2vec_core.search import SearchIndex
+
+    if arguments.top_k < 1:
+        raise InputError(f"--top-k {arguments.top_k} must be at least 1")
+    mended = Mended(strict=arguments.strict)
+    queries = [*arguments.query, *(_texts(arguments, arguments.queries, mended) if arguments.queries else ())]
+    if not queries:
+        raise InputError("no query was given: --query TEXT, or --queries FILE")
+    stored, texts = _corpus(arguments, mended)
+    choice = choose_model(arguments)
+    encoder = load_encoder(arguments, choice)
+    if stored is None:
+        stored = _encoded(encoder, texts, arguments)
+    elif stored.shape[1] != encoder.hidden_size:
+        raise InputError(
+            f"the corpus has vectors of {stored.shape[1]} numbers, but {encoder.name} makes {encoder.hidden_size}; "
+            "name the model that it was encoded with (--model)"
+        )
+    else:
+        _warn_of_another_model(Path(arguments.corpus), choice)
+    index = SearchIndex(stored)
+    vectors = encoder.encode(queries, arguments.instruction, **given(arguments, BATCHES))
+    for query, vector in zip(queries, vectors, strict=True):
+        _print_hits(query, index.search(vector, arguments.top_k), texts, arguments.json, heading=len(queries) > 1)
+    tell_mended(mended)
+
+
+def _corpus(arguments: argparse.Namespace, mended: Mended) -> tuple[np.ndarray | None, list[str] | None]:
+    """Stored embeddings, if there are any, and the texts, if they are known."""
+    from llm2vec_core.corpus.outputs import has_embeddings, load_embeddings
+
+    path = Path(arguments.corpus)
+    if not (path.is_file() and has_embeddings(path)):
+        return None, _texts(arguments, arguments.corpus, mended)
+    embeddings, texts = load_embeddings(path)
+    if arguments.texts:
+        texts = _texts(arguments, arguments.texts, mended)
+    if texts is not None and len(texts) != len(embeddings):
+        raise InputError(f"{len(texts):,} texts do not belong to {len(embeddings):,} embeddings; name the file encoded")
+    return embeddings, texts
+
+
+def _texts(arguments: argparse.Namespace, name: str, mended: Mended) -> list[str]:
+    from llm2vec_core.corpus.sources import open_source, read_texts
+
+    return list(read_texts([open_source(name, (arguments.column,), kind=arguments.input_format)], mended))
+
+
+def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
+    from llm2vec_core.corpus.outputs import stored_settings
+
+    # Vectors of different models fit in shape and mean nothing to each other.
+    then, now = stored_settings(path), choice.as_settings()
+    names = ("model", "adapters", *LOADING, "bidirectional")
+    differing = [name for name in names if then.get(name) != now.get(name)]
+    if then and differing:
+        name = differing[0]
+        print(
+            f"warning: the corpus was encoded with another model or in another way than the query: {name} was "
+            f"{then.get(name)!r} and is {now.get(name)!r}; the cosines then mean nothing",
+            file=sys.stderr,
+        )
+
+
+def _encoded(encoder: LLM2Vec, texts: list[str], arguments: argparse.Namespace) -> np.ndarray:
+    with Meter(len(texts), quiet=arguments.quiet) as meter:
+        return encoder.encode(texts, progress=lambda done, _: meter.update(done), **given(arguments, BATCHES))
+
+
+def _print_hits(query: str, hits: list[Hit], texts: list[str] | None, as_json: bool, *, heading: bool) -> None:
+    if heading and not as_json:
+        print(f"query: {one_line(query)}")
+    for hit in hits:
+        text = None if texts is None else texts[hit.index]
+        if as_json:
+            fields = {"query": query, "rank": hit.rank, "cosine": round(hit.cosine, 6), "row": hit.index, "text": text}
+            print(json.dumps(fields, ensure_ascii=False))
+        else:
+            print(f"{hit.rank:>4}  {hit.cosine:7.4f}  {f'row {hit.index}' if text is None else one_line(text)}")
+
+
+COMMAND = Command(
+    name="search",
+    usage="CORPUS --query Q",
+    summary="the texts of a corpus nearest to a query",
+    lesson="Search by meaning: query and texts need no word in common, only vectors that point the same way.\n"
+    "Try it with --model mini:causal too, and see which hits a causal model prefers.",
+    examples=(
+        'search texts.txt --query "Why do rivers flood?" --top-k 3',
+        'search vectors.parquet --query "Why do rivers flood?" --json',
+        "search vectors.npy --texts texts.txt --queries queries.txt --top-k 1",
+    ),
+    add_arguments=_add_arguments,
+    run=_run,
+)

@@ -1,0 +1,192 @@
+"""The options of every command that loads an encoder, and the encoder that they describe."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm2vec_core.cli.base import say
+from llm2vec_core.errors import InputError
+from llm2vec_core.presets import BUNDLED, PRESETS, ModelPreset, find_stage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from llm2vec_core.encoder import LLM2Vec
+
+MODEL_HELP = "preset (mini), stage of one (mini:mntp), folder or Hub id; by default the bundled encoder"
+# Arguments of LLM2Vec.from_pretrained and LLM2Vec.encode that the command line hands on as they are.
+LOADING = (
+    "pooling_mode",
+    "max_length",
+    "doc_max_length",
+    "template",
+    "sliding_window",
+    "dtype",
+    "device",
+    "attn_implementation",
+    "revision",
+    "quantization",
+    "precision",
+    "skip_instruction",
+    "skip_begin_token",
+    "append_eos",
+)
+ENCODING = ("instruction", "normalize", "batch_size", "max_tokens_per_batch")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, as the command line names it.
+
+    Attributes:
+        source: folder or Hub id.
+        adapters: merged one after another.
+        options: keyword arguments of ``LLM2Vec.from_pretrained``; only those that were given.
+        preset: the preset that it came from, if it did.
+    """
+
+    source: str
+    adapters: tuple[str, ...]
+    options: dict[str, Any]
+    preset: ModelPreset | None = None
+
+    def as_settings(self) -> dict[str, Any]:
+        """Everything that decides the vectors, as JSON has it; of a folder only its name, for it may be shared."""
+        return {"model": _shown(self.source), "adapters": [_shown(name) for name in self.adapters], **self.options}
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = False, required: bool = False) -> None:
+    """Add MODEL, or ``--model``, and what decides how it is loaded.
+
+    Args:
+        parser: of the command.
+        positional: MODEL is an argument of its own.
+        required: it may not be left out.
+    """
+    if positional:
+        parser.add_argument("model", nargs=None if required else "?", metavar="MODEL", help=MODEL_HELP)
+    group = parser.add_argument_group("model")
+    if not positional:
+        group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
+    group.add_argument("--adapter", action="append", default=[], help="PEFT folder or Hub id, merged; may be repeated")
+    group.add_argument("--causal", action="store_true", help="read from left to right, as the language model did")
+    group.add_argument("--pooling-mode", help="mean, weighted_mean, last_token or first_token")
+    group.add_argument("--max-length", type=int, help="longer texts lose their end, in tokens")
+    group.add_argument(
+        "--doc-max-length", type=int, help="the same for the text alone, without instruction and template"
+    )
+    group.add_argument("--template", help="wrap each text: echo, prompt, or a chat form such as llama-3-instruct")
+    group.add_argument("--sliding-window", choices=("full", "keep"), help="lift a sliding window, or keep it")
+    group.add_argument("--skip-begin-token", action="store_true", default=None, help="leave it out of pooling")
+    group.add_argument("--append-eos", action="store_true", default=None, help="end each text with the end token")
+    group.add_argument(
+        "--pool-instruction",
+        dest="skip_instruction",
+        action="store_false",
+        default=None,
+        help="pool the instruction's tokens too",
+    )
+    group.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of the weights")
+    group.add_argument("--device", help="such as cpu or cuda:0; by default a GPU if there is one")
+    group.add_argument("--attn-implementation", help="such as sdpa or eager; by default the best there is")
+    group.add_argument("--revision", help="branch, tag or commit of a Hub model")
+    group.add_argument("--quantization", choices=("4bit", "8bit"), help="load with fewer bits; needs bitsandbytes")
+    group.add_argument("--precision", choices=("full", "int8"), help="int8 is faster on a CPU and less exact")
+
+
+def add_encoding_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides how texts are encoded."""
+    group = parser.add_argument_group("encoding")
+    group.add_argument("--instruction", help="put in front of each text and left out of pooling")
+    group.add_argument("--normalize", action="store_true", default=None, help="scale each embedding to length 1")
+    add_batch_options(group)
+
+
+def add_batch_options(group: Any) -> None:
+    """Add what decides memory and speed."""
+    group.add_argument("--batch-size", type=int, help="at most so many texts at once")
+    group.add_argument("--max-tokens-per-batch", type=int, help="at most so many tokens at once, padding included")
+
+
+def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    """The options that the user gave, by name."""
+    values = {name: getattr(arguments, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def choose_model(arguments: argparse.Namespace) -> ModelChoice:
+    """Resolve MODEL: a preset, a stage of one, or anything that ``from_pretrained`` takes.
+
+    Raises:
+        InputError: for a stage that the preset has not.
+    """
+    options = given(arguments, LOADING)
+    if arguments.causal:
+        options["bidirectional"] = False
+    if arguments.model:
+        refuse_missing_folder(arguments.model)
+    name = arguments.model or BUNDLED.key
+    if name.partition(":")[0] not in PRESETS:
+        return ModelChoice(name, tuple(arguments.adapter), options)
+    preset, stage = find_stage(name)
+    options = {"bidirectional": stage.bidirectional, **preset.settings, **options}
+    return ModelChoice(preset.base, (*stage.adapters, *arguments.adapter), options, preset)
+
+
+def load_encoder(arguments: argparse.Namespace, choice: ModelChoice | None = None, *, announce: bool = True) -> LLM2Vec:
+    """Load the encoder that the command line describes.
+
+    Args:
+        arguments: of the command.
+        choice: by default what :func:`choose_model` makes of them.
+        announce: say what was loaded.
+
+    Raises:
+        LLM2VecError: as ``LLM2Vec.from_pretrained`` does.
+    """
+    from transformers.utils import logging
+
+    from llm2vec_core.encoder import LLM2Vec
+
+    if arguments.quiet or not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    choice = choice or choose_model(arguments)
+    encoder = LLM2Vec.from_pretrained(choice.source, choice.adapters, **choice.options)
+    if announce:
+        direction = "bidirectional" if encoder.bidirectional else "causal"
+        size = f"{encoder.hidden_size} numbers a text"
+        say(arguments, f"{encoder.name}, {direction}, {encoder.pooling_mode} pooling, {size}")
+    return encoder
+
+
+def encoding_function(encoder: LLM2Vec, options: dict[str, Any]) -> Callable[..., np.ndarray]:
+    """A function (texts, progress) -> embeddings.
+
+    Args:
+        encoder: the encoder.
+        options: keyword arguments of ``LLM2Vec.encode``.
+    """
+
+    def encode(texts: list[str], progress: Callable[[int, int], None] | None = None) -> np.ndarray:
+        return encoder.encode(texts, progress=progress, **options)
+
+    return encode
+
+
+def _shown(name: str) -> str:
+    return Path(name).resolve().name if Path(name).is_dir() else name
+
+
+def refuse_missing_folder(name: str) -> None:
+    """Tell a mistyped folder from a Hub id before anything asks the Hub.
+
+    Raises:
+        InputError: for a path that cannot be a Hub id and does not exist.
+    """
+    if name.startswith((".", "/", "~")) and not Path(name).exists():
+        raise InputError(f"there is no folder {name!r}")

@@ -1,0 +1,289 @@
+"""Encode a corpus of any size, in bounded memory, so that a kill costs one chunk.
+
+The input is cut into chunks. Each chunk's rows are written as one part file, which gets its name only when
+it is whole on the disk; the parts are joined at the end. A run that finds parts of the same job keeps them:
+it reads over their rows, compares a digest, and goes on behind them. So each row is in the output once,
+whenever the run before was stopped, and the numbers are those of a run that never stopped.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from llm2vec_core.corpus.outputs import OUTPUTS, PARQUET_OPTIONS, embedding_table, whole_file
+from llm2vec_core.errors import InputError
+
+CHUNK_ROWS = 4096
+# Long texts end a chunk early: 4,096 books would not fit into memory.
+CHUNK_CHARACTERS = 32 * 2**20
+PROBE = "Would these weights give the vectors that they gave before?"
+PROBE_VALUES = 16
+MANIFEST, LOCK = "manifest.json", "lock"
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+# (texts, progress) -> float32 (texts, hidden); progress takes (texts done, texts in all) of this call.
+Encode = Callable[[Sequence[str], Callable[[int, int], None]], np.ndarray]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class EncodingReport:
+    """What a run did.
+
+    Attributes:
+        rows: in the output.
+        resumed_rows: of them, encoded by an earlier run.
+    """
+
+    rows: int
+    resumed_rows: int
+
+
+class CorpusEncoding:
+    """A job that can be stopped and started again: texts in, one file of embeddings out.
+
+    Args:
+        out: the file; its suffix, a key of :data:`llm2vec_core.corpus.outputs.OUTPUTS`, is its format.
+        settings: whatever decides the numbers (model, options, input files), as JSON has it. A run with
+            other settings does not go on with this one's parts.
+        chunk_rows: rows of a part.
+        keep_texts: whether the output holds the texts too.
+        overwrite: replace a finished output.
+        restart: throw away parts of an earlier run.
+
+    Raises:
+        InputError: for an unknown suffix, ``chunk_rows`` below 1, or an output that is there already.
+
+    Example:
+        >>> import tempfile
+        >>> def lengths(texts, progress):
+        ...     return np.array([[len(text)] for text in texts], dtype=np.float32)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     out = Path(folder) / "lengths.npy"
+        ...     job = CorpusEncoding(out, {"what": "length"}, chunk_rows=2)
+        ...     job.run(lengths, ["a", "bb", "ccc"]), np.load(out).ravel().tolist()
+        (EncodingReport(rows=3, resumed_rows=0), [1.0, 2.0, 3.0])
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        settings: dict[str, Any],
+        *,
+        chunk_rows: int = CHUNK_ROWS,
+        keep_texts: bool = True,
+        overwrite: bool = False,
+        restart: bool = False,
+    ) -> None:
+        if out.suffix not in OUTPUTS:
+            raise InputError(f"{out.name!r}: an output ends in {', '.join(OUTPUTS)}")
+        if chunk_rows < 1:
+            raise InputError(f"chunk_rows {chunk_rows} must be at least 1")
+        self.out = out
+        self.parts = parts_folder(out)
+        refuse_existing(out, overwrite)
+        self._keep_texts = keep_texts and out.suffix != ".npy"
+        self._chunk_rows = chunk_rows
+        # Through JSON, so that a comparison with a stored manifest compares like with like.
+        own = {"chunk_rows": chunk_rows, "texts": self._keep_texts}
+        self._settings = json.loads(json.dumps({**settings, **own}))
+        self._restart = restart
+
+    def run(self, encode: Encode, texts: Iterable[str], progress: Progress | None = None) -> EncodingReport:
+        """Encode all texts, or those that an earlier run did not come to.
+
+        Args:
+            encode: turns a chunk of texts into float32 of shape (texts, hidden).
+            texts: all of them, from the first one on, also when the job goes on.
+            progress: called with (rows done, of them by an earlier run).
+
+        Raises:
+            InputError: if parts of another job are in the way, the input changed, there is no text, the
+                disk is full, or another process is at work on the same output. Parts stay whole.
+        """
+        with _disk_errors(self.out.name):
+            self.parts.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            self._begin(encode)
+            rows, resumed, number = 0, 0, -1
+            for number, chunk in enumerate(chunks(texts, self._chunk_rows)):
+                if self._is_done(number, rows, chunk):
+                    resumed += len(chunk)
+                else:
+                    within = _within_chunk(progress, rows, resumed)
+                    self._write_part(number, rows, chunk, encode(chunk, within))
+                rows += len(chunk)
+                if progress:
+                    progress(rows, resumed)
+            self._finish(number + 1, rows)
+        self._remove_folder()
+        return EncodingReport(rows, resumed)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        lock = FileLock(self.parts / LOCK)
+        with _disk_errors(self.out.name):
+            try:
+                # The system frees it when the process ends, however it ends.
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise InputError(
+                    f"another process is writing {self.out.name!r}; wait for it or choose another name"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _begin(self, encode: Encode) -> None:
+        manifest = self.parts / MANIFEST
+        if self._restart or not manifest.is_file():
+            # Without a manifest, parts are what a removal left behind.
+            self._remove_parts()
+        probe = encode([PROBE], lambda *_: None)[0, :PROBE_VALUES]
+        if manifest.is_file():
+            self._compare(json.loads(manifest.read_text(encoding="utf-8")), probe)
+            return
+        content = {"settings": self._settings, "probe": [float(value) for value in probe]}
+        with _disk_errors(self.out.name), whole_file(manifest) as file:
+            file.write(json.dumps(content, indent=1).encode("utf-8") + b"\n")
+
+    def _compare(self, stored: dict[str, Any], probe: np.ndarray) -> None:
+        then, now = stored["settings"], self._settings
+        differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+        if differing:
+            name = differing[0]
+            change = f"{name} was {then.get(name)!r:.80} and is {now.get(name)!r:.80}"
+        elif not np.allclose(stored["probe"], probe, rtol=1e-3, atol=1e-4):
+            change = "the model's weights changed"
+        else:
+            return
+        raise InputError(
+            f"{self.parts.name!r} holds parts of another job: {change}. Give the same command to go on with it, "
+            "or --restart to throw its parts away"
+        )
+
+    def _part(self, number: int) -> Path:
+        return self.parts / f"part-{number:06d}.parquet"
+
+    def _is_done(self, number: int, first_row: int, chunk: Sequence[str]) -> bool:
+        path = self._part(number)
+        if not path.is_file():
+            return False
+        if (pq.read_schema(path).metadata or {}).get(b"texts") != _digest(chunk):
+            raise InputError(
+                f"the input changed since {self.out.name!r} was begun: rows {first_row} to "
+                f"{first_row + len(chunk) - 1} are others now; --restart begins anew"
+            )
+        return True
+
+    def _write_part(self, number: int, first_row: int, chunk: Sequence[str], embeddings: np.ndarray) -> None:
+        table = embedding_table(first_row, chunk if self._keep_texts else None, embeddings)
+        table = table.replace_schema_metadata({b"texts": _digest(chunk)})
+        with _disk_errors(self.out.name, first_row), whole_file(self._part(number)) as file:
+            pq.write_table(table, file, **PARQUET_OPTIONS)
+
+    def _finish(self, parts: int, rows: int) -> None:
+        if parts == 0:
+            self._remove_parts()
+            raise InputError("the input holds no text: nothing to encode")
+        if self._part(parts).is_file():
+            raise InputError(f"the input became shorter since {self.out.name!r} was begun; --restart begins anew")
+        tables = (_read_part(self._part(number)) for number in range(parts))
+        with _disk_errors(self.out.name, rows), whole_file(self.out, self.parts / "joined.tmp") as file:
+            OUTPUTS[self.out.suffix](file, tables, rows, self._settings)
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        # The manifest first: what is left without one is never taken for a job.
+        for pattern in (MANIFEST, "part-*.parquet", "*.tmp"):
+            for file in self.parts.glob(pattern):
+                file.unlink()
+
+    def _remove_folder(self) -> None:
+        (self.parts / LOCK).unlink(missing_ok=True)
+        if not any(self.parts.iterdir()):
+            self.parts.rmdir()
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the parts of an output are kept until it is whole: a folder beside it."""
+    return out.with_name(out.name + ".parts")
+
+
+def refuse_existing(out: Path, overwrite: bool) -> None:
+    """Stop before a finished output is lost; one whose parts are still there is this job's own.
+
+    Raises:
+        InputError: if ``out`` is there and may not be replaced, or is a folder.
+    """
+    if out.is_dir():
+        raise InputError(f"{out.name!r} is a folder; name a file")
+    if out.exists() and not overwrite and not (parts_folder(out) / MANIFEST).is_file():
+        raise InputError(f"{out.name!r} exists and is whole; --force replaces it")
+
+
+def chunks(texts: Iterable[str], rows: int, characters: int = CHUNK_CHARACTERS) -> Iterator[list[str]]:
+    """Cut a stream of texts into lists of at most ``rows`` texts and, but for single texts, ``characters``.
+
+    Example:
+        >>> list(chunks(["a", "b", "c", "dddd", "e"], rows=2, characters=4))
+        [['a', 'b'], ['c'], ['dddd'], ['e']]
+    """
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        if chunk and (len(chunk) == rows or size + len(text) > characters):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(text)
+        size += len(text)
+    if chunk:
+        yield chunk
+
+
+def _within_chunk(progress: Progress | None, first_row: int, resumed: int) -> Callable[[int, int], None]:
+    def report(done: int, _: int) -> None:
+        if progress:
+            progress(first_row + done, resumed)
+
+    return report
+
+
+def _read_part(path: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read()
+
+
+def _digest(texts: Sequence[str]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        raw = text.encode("utf-8")
+        # With its length: ["ab", "c"] and ["a", "bc"] differ.
+        digest.update(b"%d:" % len(raw) + raw)
+    return digest.hexdigest().encode("ascii")
+
+
+@contextmanager
+def _disk_errors(name: str, rows: int = 0) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise InputError(
+                f"the disk is full, so {name!r} could not be finished. The first {rows:,} rows are kept beside it; "
+                "free some space and give the same command again: it goes on behind them"
+            ) from error
+        raise InputError(f"{name!r} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,161 @@
+"""Files of embeddings: written from parts in bounded memory, and read back.
+
+| suffix | holds |
+|---|---|
+| ``.parquet`` | ``row`` (int64), ``text`` unless left out, ``embedding`` (fixed-size list of float32) |
+| ``.npy`` | the float32 matrix alone, shape (rows, hidden) |
+| ``.jsonl`` | one object a line: ``{"row": 0, "text": "...", "embedding": [...]}`` |
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llm2vec_core.errors import InputError
+
+SETTINGS_KEY = b"llm2vec_core"
+# Statistics of a million numbers help no reader; "row" keeps its own, so that a range of rows is found at once.
+PARQUET_OPTIONS = {"compression": "zstd", "use_dictionary": False, "write_statistics": ["row"]}
+
+
+def embedding_table(first_row: int, texts: Sequence[str] | None, embeddings: np.ndarray) -> pa.Table:
+    """Rows as an Arrow table.
+
+    Args:
+        first_row: position of the first text in the input.
+        texts: None leaves the column out.
+        embeddings: float32 of shape (rows, hidden).
+
+    Example:
+        >>> embedding_table(7, ["a"], np.zeros((1, 2), dtype=np.float32)).to_pylist()
+        [{'row': 7, 'text': 'a', 'embedding': [0.0, 0.0]}]
+    """
+    rows = pa.array(np.arange(first_row, first_row + len(embeddings), dtype=np.int64))
+    values = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
+    columns = {"row": rows}
+    if texts is not None:
+        columns["text"] = pa.array(texts, type=pa.string())
+    columns["embedding"] = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
+    return pa.table(columns)
+
+
+def matrix(table: pa.Table) -> np.ndarray:
+    """The embeddings of a table of :func:`embedding_table`: float32 of shape (rows, hidden)."""
+    values = pa.concat_arrays([chunk.flatten() for chunk in table["embedding"].chunks])
+    return values.to_numpy().reshape(table.num_rows, -1)
+
+
+def write_parquet(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
+    """Write parts, each as a row group; the settings go into the file's metadata."""
+    writer = None
+    try:
+        for part in parts:
+            table = part.replace_schema_metadata({SETTINGS_KEY: json.dumps(settings)})
+            writer = writer or pq.ParquetWriter(file, table.schema, **PARQUET_OPTIONS)
+            writer.write_table(table)
+    finally:
+        if writer:
+            writer.close()
+
+
+def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
+    """Write one matrix; its header needs the number of rows beforehand."""
+    for number, part in enumerate(parts):
+        values = matrix(part)
+        if number == 0:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (rows, values.shape[1])}
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(values.astype("<f4", copy=False).tobytes())
+
+
+def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
+    """Write one object a line; each number as short as float32 allows."""
+    for part in parts:
+        texts = part["text"].to_pylist() if "text" in part.column_names else None
+        for i, (row, vector) in enumerate(zip(part["row"].to_pylist(), matrix(part), strict=True)):
+            text = {} if texts is None else {"text": texts[i]}
+            # float32 -> its shortest decimal -> the Python float that prints as that decimal.
+            numbers = vector.astype("U").astype(np.float64).tolist()
+            line = json.dumps({"row": row, **text, "embedding": numbers}, ensure_ascii=False)
+            file.write(line.encode("utf-8") + b"\n")
+
+
+OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int, dict[str, Any]], None]] = {
+    ".parquet": write_parquet,
+    ".npy": write_npy,
+    ".jsonl": write_jsonl,
+}
+
+
+def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
+    """Read a ``.parquet`` or ``.npy`` file of embeddings.
+
+    Args:
+        path: the file.
+
+    Returns:
+        float32 of shape (rows, hidden), and the texts if the file has them.
+
+    Raises:
+        InputError: if the file holds no embeddings.
+    """
+    try:
+        if path.suffix == ".npy":
+            embeddings, texts = np.load(path, allow_pickle=False), None
+        else:
+            with pq.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                table = file.read(columns=[name for name in ("text", "embedding") if name in names])
+            embeddings = matrix(table)
+            texts = table["text"].to_pylist() if "text" in names else None
+    except (OSError, ValueError, KeyError, AttributeError, EOFError) as error:
+        raise InputError(f"{path.name!r} holds no embeddings made by the encode command ({error!s:.80})") from error
+    if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.floating):
+        raise InputError(f"{path.name!r} holds {embeddings.dtype} of shape {embeddings.shape}; expected (rows, hidden)")
+    return embeddings.astype(np.float32, copy=False), texts
+
+
+def stored_settings(path: Path) -> dict[str, Any]:
+    """With what the embeddings of a ``.parquet`` file were made; empty if it does not say."""
+    if path.suffix != ".parquet":
+        return {}
+    return json.loads((pq.read_schema(path).metadata or {}).get(SETTINGS_KEY, b"{}"))
+
+
+def has_embeddings(path: Path) -> bool:
+    """Whether a file is one of embeddings, judged by its suffix and columns."""
+    if path.suffix == ".npy":
+        return True
+    try:
+        return path.suffix == ".parquet" and "embedding" in pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid):
+        return False
+
+
+@contextmanager
+def whole_file(target: Path, temporary: Path | None = None) -> Iterator[BinaryIO]:
+    """Write a file that appears under its name only when it is complete and on the disk.
+
+    Args:
+        target: the file; one that is there is replaced at the end.
+        temporary: written meanwhile, on the same disk; by default beside the target.
+    """
+    temporary = temporary or target.with_name(target.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

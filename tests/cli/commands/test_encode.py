@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llm2vec_core.corpus.encoding import CorpusEncoding
+from llm2vec_core.corpus.outputs import load_embeddings
+from llm2vec_core.encoder import LLM2Vec
+from tests.cli.conftest import PASSAGES
+
+ROOT = Path(__file__).parents[3]
+PLAIN = ("--model", "mini:bidirectional")
+
+
+def test_parquet_holds_what_encode_gives(folder, run, passage_embeddings):
+    code, printed, talk = run("encode", "texts.txt", "--out", "v.parquet", "--chunk-rows", "16", *PLAIN)
+    assert (code, printed) == (0, "")
+    assert talk.splitlines()[-1] == f"{len(PASSAGES)} rows: v.parquet"
+    embeddings, texts = load_embeddings(folder / "v.parquet")
+    assert texts == PASSAGES
+    np.testing.assert_allclose(embeddings, passage_embeddings, atol=1e-5)
+    assert pq.read_table("v.parquet")["row"].to_pylist() == list(range(len(PASSAGES)))
+
+
+def test_several_inputs_and_standard_input(folder, run, feed, passage_embeddings):
+    feed("\n".join(PASSAGES[:3]).encode())
+    pq.write_table(pa.table({"body": PASSAGES[3:6]}), "more.parquet")
+    command = ("encode", "-", "more.parquet", "--column", "body", "--out", "v.jsonl", "--quiet", *PLAIN)
+    assert run(*command) == (0, "", "")
+    rows = [json.loads(line) for line in Path("v.jsonl").read_text().splitlines()]
+    assert [(row["row"], row["text"]) for row in rows] == list(enumerate(PASSAGES[:6]))
+    np.testing.assert_allclose([row["embedding"] for row in rows], passage_embeddings[:6], atol=1e-5)
+
+
+def test_options_reach_the_encoder(folder, run, bundled):
+    options = (
+        "--causal",
+        "--pooling-mode",
+        "last_token",
+        "--max-length",
+        "20",
+        "--instruction",
+        "Topic:",
+        "--normalize",
+    )
+    assert (
+        run("encode", "records.jsonl", "--column", "body", "--out", "v.npy", *PLAIN, *options, "--batch-size", "3")[0]
+        == 0
+    )
+    causal = LLM2Vec(
+        bundled.causal_model, bundled.tokenizer, bidirectional=False, pooling_mode="last_token", max_length=20
+    )
+    wanted = causal.encode(PASSAGES, "Topic:", normalize=True)
+    np.testing.assert_allclose(np.load("v.npy"), wanted, atol=1e-5)
+
+
+def test_no_text(folder, run):
+    assert run("encode", "texts.txt", "--out", "v.parquet", "--no-text", *PLAIN)[0] == 0
+    assert pq.read_schema("v.parquet").names == ["row", "embedding"]
+
+
+def test_invalid_lines_are_reported_or_refused(folder, run):
+    Path("bad.txt").write_bytes(b"fine\nna\xefve\n\n\xfe\xfd\n")
+    command = ("encode", "bad.txt", "--out", "v.parquet", *PLAIN)
+    code, _, talk = run(*command, "--strict")
+    assert (code, talk.splitlines()[-1][:54]) == (2, "error: bad.txt, line 2: byte 3 (0xef) is no valid UTF-8;"[:54])
+    assert not Path("v.parquet.parts").exists()
+    code, _, talk = run(*command, "--quiet")
+    assert code == 0
+    assert talk.startswith("warning: 2 lines were no valid text and were mended")
+    assert "bad.txt, line 2; bad.txt, line 4. --strict" in talk
+    assert pq.read_table("v.parquet")["text"].to_pylist() == ["fine", "na\ufffdve", "", "\ufffd\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.txt", "--out", "v.npy"), "there is no file 'none.txt'"),
+        (("texts.txt", "--out", "v.csv"), "'v.csv': an output ends in .parquet, .npy, .jsonl"),
+        (("-", "-", "--out", "v.npy"), "standard input (-) can be read only once"),
+        (("pairs.jsonl", "--out", "pairs.jsonl", "--force"), "'pairs.jsonl' is input and output"),
+        (("pairs.jsonl", "--out", "v.npy"), "pairs.jsonl, line 1: no field 'text' (--column names it)"),
+        (("texts.txt", "--out", "texts.txt/v.npy"), "'v.npy' cannot be written: Not a directory"),
+        (("texts.txt", "--out", "v.npy", "--chunk-rows", "0"), "chunk_rows 0 must be at least 1"),
+        (("texts.txt", "--out", "v.npy", "--input-format", "xml"), "'texts.txt' is of no known kind"),
+    ],
+)
+def test_wrong_input(folder, run, arguments, message):
+    code, printed, talk = run("encode", *arguments, *PLAIN)
+    assert (code, printed) == (2, "")
+    assert f"error: {message}" in talk
+
+
+def test_wrong_files_show_before_the_model_loads(folder, run, monkeypatch):
+    monkeypatch.setattr(LLM2Vec, "from_pretrained", None)
+    assert run("encode", "pairs.jsonl", "--out", "v.npy")[0] == 2
+
+
+def test_a_finished_output_is_kept(folder, run):
+    assert run("encode", "texts.txt", "--out", "v.npy", *PLAIN)[0] == 0
+    Path("two.txt").write_text("a\nb\n")
+    code, _, talk = run("encode", "two.txt", "--out", "v.npy", *PLAIN)
+    assert (code, talk) == (2, "error: 'v.npy' exists and is whole; --force replaces it\n")
+    assert run("encode", "two.txt", "--out", "v.npy", "--force", *PLAIN)[0] == 0
+    assert np.load("v.npy").shape == (2, 256)
+
+
+def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):
+    original = CorpusEncoding._write_part
+
+    def stopped(self, number, *rest):
+        if number == 2:
+            raise KeyboardInterrupt
+        original(self, number, *rest)
+
+    command = ("encode", "texts.txt", "--out", "v.npy", "--chunk-rows", "8", *PLAIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(CorpusEncoding, "_write_part", stopped)
+        code, _, talk = run(*command)
+    assert code == 130
+    assert talk.splitlines()[-2:] == ["what is done is kept: the same command goes on from there", "stopped"]
+    code, _, talk = run(*command, "--max-length", "9")
+    assert (code, "holds parts of another job: max_length was None and is 9" in talk) == (2, True)
+    assert talk.splitlines()[-1].endswith("--restart to throw its parts away")
+    code, _, talk = run(*command)
+    assert (code, talk.splitlines()[-1]) == (0, f"{len(PASSAGES)} rows, 16 of them by an earlier run: v.npy")
+    continued = Path("v.npy").read_bytes()
+    assert run(*command, "--force")[0] == 0
+    assert Path("v.npy").read_bytes() == continued
+
+
+def test_a_killed_process_is_continued(folder, run, passage_embeddings):
+    Path("long.txt").write_text("\n".join(PASSAGES * 8))
+    rows = 8 * len(PASSAGES)
+    command = ["encode", "long.txt", "--out", "v.parquet", "--chunk-rows", "2", *PLAIN]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llm2vec_core", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    parts, until = Path("v.parquet.parts"), time.monotonic() + 120
+    while process.poll() is None and len(list(parts.glob("part-*.parquet"))) < 3 and time.monotonic() < until:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    kept = 2 * len(list(parts.glob("part-*.parquet")))
+    assert 6 <= kept < rows
+    code, _, talk = run(*command)
+    assert (code, talk.splitlines()[-1]) == (0, f"{rows} rows, {kept} of them by an earlier run: v.parquet")
+    assert pq.read_table("v.parquet")["row"].to_pylist() == list(range(rows))
+    embeddings, texts = load_embeddings(Path("v.parquet"))
+    assert texts == PASSAGES * 8
+    np.testing.assert_allclose(embeddings, np.tile(passage_embeddings, (8, 1)), atol=1e-5)
+    assert not parts.exists()

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llm2vec_core.bundled_data import passages
+from llm2vec_core.cli import main
+from llm2vec_core.evaluation.ladder import STS_SETS
+
+PASSAGES = [p.text for p in passages()[::8]]
+PAIRS = [
+    ("A cat sleeps.", "A dog barks."),
+    ("The bank was steep.", "The bank was robbed."),
+    ("One.", "Two or three."),
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with the files that the examples of ``--help`` name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.txt").write_text("\n".join(PASSAGES))
+    (tmp_path / "queries.txt").write_text("Why do rivers flood?\nWhat do stars burn?\n")
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in PASSAGES))
+    (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS))
+    rows = [dict(zip(("sentence1", "sentence2"), pair, strict=True)) for pair in PAIRS]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "sts").mkdir()
+    scores = pa.table({**pa.Table.from_pylist(rows).to_pydict(), "score": [1.0, 2.0, 0.0]})
+    for name in STS_SETS:
+        pq.write_table(scores, tmp_path / "sts" / f"{name}.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def feed(monkeypatch):
+    """Put bytes on standard input."""
+
+    def put(content: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return put
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; (exit code, standard output, standard error)."""
+
+    def call(*arguments: str):
+        capsys.readouterr()
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def passage_embeddings(bundled) -> np.ndarray:
+    return bundled.encode(PASSAGES)

@@ -1,0 +1,186 @@
+"""Rows are counted as people count them: nothing splits a text, nothing loses one."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llm2vec_core.corpus import sources
+from llm2vec_core.corpus.sources import KINDS, Mended, TextSource, open_source, read_records, read_texts
+from llm2vec_core.errors import InputError
+
+AWKWARD = ["plain", "", "a\u2028b\u0085c\x0bd\x1ce", 'said "yes", twice', "tab?", " edges ", "東京", "🙂", "one\rtwo"]
+
+
+def written(folder, name: str, content: bytes) -> TextSource:
+    (folder / name).write_bytes(content)
+    return open_source(str(folder / name))
+
+
+def all_texts(*found: TextSource, mended: Mended | None = None) -> list[str]:
+    return list(read_texts(found, mended))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False], ids=["closed", "open"])
+def test_only_a_line_feed_ends_a_line(tmp_path, end, last):
+    content = end.join(AWKWARD) + end * last
+    assert all_texts(written(tmp_path, "t.txt", content.encode())) == AWKWARD
+
+
+def test_blank_lines_are_rows(tmp_path):
+    assert all_texts(written(tmp_path, "t.txt", b"\n\na\n\n")) == ["", "", "a", ""]
+
+
+def test_records_of_every_kind(tmp_path):
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"id": 1, "text": text}) for text in AWKWARD))
+    pq.write_table(pa.table({"id": range(len(AWKWARD)), "text": AWKWARD}), tmp_path / "t.parquet")
+    quoted = ('"' + text.replace('"', '""') + '"' for text in AWKWARD)
+    (tmp_path / "t.csv").write_bytes(("id,text\r\n" + "".join(f"1,{text}\r\n" for text in quoted)).encode())
+    (tmp_path / "t.tsv").write_bytes(("id\ttext\n" + "".join(f"1\t{text}\n" for text in AWKWARD)).encode())
+    for kind in KINDS.keys() - {"txt"}:
+        assert all_texts(open_source(str(tmp_path / f"t.{kind}"))) == AWKWARD, kind
+
+
+def test_a_text_in_quotation_marks_may_have_several_lines(tmp_path):
+    source = written(tmp_path, "t.csv", b'text\n"first\nsecond"\n\n""\n')
+    assert all_texts(source) == ["first\nsecond", ""]
+
+
+def test_several_columns_and_tables_without_header(tmp_path):
+    (tmp_path / "t.csv").write_text("b,x,a\n1,2,3\n")
+    assert list(read_records(open_source(str(tmp_path / "t.csv"), ("a", "b")))) == [("3", "1")]
+    (tmp_path / "t.tsv").write_text("1\t2\n\n3\t4\n")
+    assert list(read_records(open_source(str(tmp_path / "t.tsv"), ("a", "b"), header=False))) == [
+        ("1", "2"),
+        ("3", "4"),
+    ]
+
+
+def test_large_and_dictionary_strings(tmp_path):
+    for kind in (pa.large_string(), pa.dictionary(pa.int32(), pa.string())):
+        pq.write_table(pa.table({"text": pa.array(["a", "b", "a"]).cast(kind)}), tmp_path / "t.parquet")
+        assert all_texts(open_source(str(tmp_path / "t.parquet"))) == ["a", "b", "a"]
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"one\n\ntwo")))
+    assert all_texts(open_source("-")) == ["one", "", "two"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "x"}\n')))
+    assert all_texts(open_source("-", kind="jsonl")) == ["x"]
+
+
+def test_byte_order_marks(tmp_path):
+    assert all_texts(written(tmp_path, "t.txt", b"\xef\xbb\xbfa\nb\n")) == ["a", "b"]
+    with pytest.raises(InputError, match=r"t.txt is UTF-16; convert it first: iconv"):
+        all_texts(written(tmp_path, "t.txt", "a\nb\n".encode("utf-16")))
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "tsv", "jsonl", "parquet"])
+def test_invalid_utf8_is_mended_and_noted(tmp_path, kind):
+    bad = [b"fine", b"na\xefve", b"\xff", b"fine"]
+    content = {
+        "txt": b"\n".join(bad),
+        "csv": b"\n".join([b"text", *bad]),
+        "tsv": b"\n".join([b"text", *bad]),
+        "jsonl": b"\n".join(b'{"text": "' + text + b'"}' for text in bad),
+    }
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table({"text": pa.array(bad, type=pa.binary()).view(pa.string())}), path)
+    else:
+        path.write_bytes(content[kind])
+    mended = Mended()
+    assert all_texts(open_source(str(path)), mended=mended) == ["fine", "na\ufffdve", "\ufffd", "fine"]
+    first = 3 if kind in ("csv", "tsv") else 2  # a header is a line too
+    assert (mended.rows, mended.places) == (2, [f"t.{kind}, line {first}", f"t.{kind}, line {first + 1}"])
+    with pytest.raises(InputError, match=rf"t.{kind}, line {first}: byte \d+ \(0xef\) is no valid UTF-8"):
+        all_texts(open_source(str(path)), mended=Mended(strict=True))
+
+
+def test_only_the_first_places_are_kept(tmp_path):
+    mended = Mended()
+    all_texts(written(tmp_path, "t.txt", b"\xff\n" * 100), mended=mended)
+    assert (mended.rows, len(mended.places)) == (100, 5)
+
+
+def test_null_and_half_characters_are_mended(tmp_path):
+    mended = Mended()
+    source = written(tmp_path, "t.jsonl", b'{"text": null}\n{"text": "a\\ud800b"}\n')
+    assert all_texts(source, mended=mended) == ["", "a\ufffdb"]
+    assert mended.rows == 2
+    with pytest.raises(InputError, match=r"t.jsonl, line 1: the text is null"):
+        all_texts(source, mended=Mended(strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.jsonl", b'{"text": 3}\n', r"t.jsonl, line 1: expected a text, found 3"),
+        ("t.jsonl", b'{"text": "a"}\n{"body": "b"}\n', r"t.jsonl, line 2: no field 'text' .*found fields body"),
+        ("t.jsonl", b"[1]\n", r"t.jsonl, line 1: no field 'text'"),
+        ("t.jsonl", b'{"text": "a"\n', r"t.jsonl, line 1: no JSON"),
+        ("t.jsonl", b"[" * 100_000, r"t.jsonl, line 1: no JSON"),
+        ("t.csv", b"a,b\n1,2\n", r"t.csv has no column 'text'; it has a, b \(--column\)"),
+        ("t.csv", b"", r"t.csv has no column 'text'; it has none"),
+        ("t.csv", b"text,b\n1,2,3\n", r"t.csv, line 2: 3 fields where 2 are expected"),
+        ("t.csv", b'text\n"never closed\nx\n', r"t.csv, line 3: no CSV .*quotation mark"),
+        ("t.tsv", b"text\tb\nonly\n", r"t.tsv, line 2: 1 fields where 2 are expected"),
+        ("t.parquet", b"PAR1 no", r"t.parquet is no readable parquet file"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
+    with pytest.raises(InputError, match=message):
+        all_texts(written(tmp_path, name, content))
+
+
+def test_parquet_columns_are_checked(tmp_path):
+    pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t.parquet has no column 'text'; it has n"):
+        all_texts(open_source(str(tmp_path / "t.parquet")))
+    with pytest.raises(InputError, match="holds int64; expected texts"):
+        all_texts(open_source(str(tmp_path / "t.parquet"), ("n",)))
+
+
+def test_unusable_names(tmp_path):
+    (tmp_path / "t.doc").write_text("x")
+    for name, kind, message in [
+        (str(tmp_path / "none.txt"), None, "there is no file 'none.txt'"),
+        (str(tmp_path), None, "is a folder"),
+        (str(tmp_path / "t.doc"), None, "of no known kind; name one of txt, jsonl, csv, tsv, parquet"),
+        ("-", "parquet", "cannot be read from standard input"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            open_source(name, kind=kind)
+    assert all_texts(open_source(str(tmp_path / "t.doc"), kind="txt")) == ["x"]
+
+
+def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_LINE_BYTES", 2**20)
+    with pytest.raises(InputError, match=r"t.txt, line 2: longer than 1 MiB"):
+        all_texts(written(tmp_path, "t.txt", b"a\n" + b"x" * (2**20 + 1)))
+
+
+@pytest.mark.parametrize("kind", ["txt", "parquet"])
+def test_reading_takes_little_memory(tmp_path, kind):
+    rows = 60_000
+    path = tmp_path / f"t.{kind}"
+    if kind == "txt":
+        path.write_bytes(b"x" * 199 + b"\n" + (b"y" * 199 + b"\n") * (rows - 1))
+    else:
+        # One row group: the worst that a parquet file can do to a reader.
+        pq.write_table(pa.table({"text": [f"{i:0199}" for i in range(rows)]}), path, row_group_size=rows)
+    held = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in read_texts([open_source(str(path))]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == rows
+    assert peak + max(0, pa.total_allocated_bytes() - held) < 3e6  # of 12 MB
