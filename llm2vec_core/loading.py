@@ -362,14 +362,19 @@ def _bitsandbytes(quantization: Quantization) -> Any:
 
 @contextmanager
 def _without_load_report() -> Iterator[None]:
-    """Quiet the report of weights that are not used (the head's, always): what is missing is raised as an error."""
-    report = logging.getLogger("transformers.modeling_utils")
-    level = report.level
-    report.setLevel(logging.ERROR)
+    """Quiet what is no news: weights that are not used (the head's, always), layers not sharded on one device.
+
+    What is missing is raised as an error.
+    """
+    loggers = [logging.getLogger(f"transformers.{name}") for name in ("modeling_utils", "distributed.tensor_parallel")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        report.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _text_tower(model: PreTrainedModel) -> PreTrainedModel:
