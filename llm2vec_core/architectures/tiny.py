@@ -178,16 +178,12 @@ SPECIAL: dict[str, dict[str, Any]] = {
 }
 
 
-def text_config_type(model_type: str) -> str:
-    """The type of the text tower: the type itself, unless it is a composite one."""
-    return _text_default(model_type).model_type
-
-
-def tiny_config(model_type: str) -> PreTrainedConfig:
+def tiny_config(model_type: str, **changes: Any) -> PreTrainedConfig:
     """The configuration of a tiny model of this type; of a composite type, that of its text tower.
 
     Args:
         model_type: a key of transformers' causal-LM mapping.
+        **changes: other sizes than the usual tiny ones, by their names in the configuration.
 
     Example:
         >>> tiny_config("gemma3").model_type, tiny_config("gemma3").hidden_size
@@ -202,17 +198,20 @@ def tiny_config(model_type: str) -> PreTrainedConfig:
     if kinds and _can_set(cls, "layer_types"):
         sizes["layer_types"] = kinds * 2 if len(kinds) == 1 else kinds
         sizes["num_hidden_layers"] = len(sizes["layer_types"])
-    sizes.update(SPECIAL.get(default.model_type, {}))
+    sizes.update({**SPECIAL.get(default.model_type, {}), **changes})
     own_names = {cls.attribute_map.get(name, name): value for name, value in sizes.items() if value is not None}
-    with _quiet():
+    with quiet():
         return cls(**own_names)
 
 
-def tiny_model(model_type: str, *, seed: int = 0, **loading: Any) -> PreTrainedModel:
+def tiny_model(
+    model_type: str, config: PreTrainedConfig | None = None, *, seed: int = 0, **loading: Any
+) -> PreTrainedModel:
     """A tiny random model of this type, without its language-model head, in evaluation mode.
 
     Args:
         model_type: a key of transformers' causal-LM mapping.
+        config: by default that of :func:`tiny_config`.
         seed: of the weights.
         **loading: handed on to ``from_config``, such as ``attn_implementation``.
 
@@ -227,7 +226,7 @@ def tiny_model(model_type: str, *, seed: int = 0, **loading: Any) -> PreTrainedM
         >>> type(model).__name__, model.config.vocab_size
         ('Qwen2Model', 97)
     """
-    config = tiny_config(model_type)
+    config = config or tiny_config(model_type)
     with torch.device("meta"):
         planned = _build(model_type, config, loading)
     numbers = sum(tensor.numel() for tensor in (*planned.parameters(), *planned.buffers()))
@@ -238,21 +237,21 @@ def tiny_model(model_type: str, *, seed: int = 0, **loading: Any) -> PreTrainedM
             f"{tuple(widest.shape)}: give the configuration's size for it in SPECIAL"
         )
     torch.manual_seed(seed)
-    model = _build(model_type, config, loading).eval()
-    return model
+    return _build(model_type, config, loading).eval()
 
 
 def _build(model_type: str, config: PreTrainedConfig, loading: dict[str, Any]) -> PreTrainedModel:
-    with _quiet():
+    with quiet():
         if type(config) in AutoModel._model_mapping:
             return AutoModel.from_config(config, **loading)
         # Text towers that only exist inside their language model.
         cls = getattr(transformers, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[model_type])
-        return cls._from_config(config, **loading).base_model
+        language_model = cls._from_config(config, **loading)
+        return next(child for child in language_model.children() if isinstance(child, PreTrainedModel))
 
 
 def _text_default(model_type: str) -> PreTrainedConfig:
-    with _quiet():
+    with quiet():
         default = CONFIG_MAPPING[model_type]()
     return default.get_text_config()
 
@@ -262,11 +261,15 @@ def _can_set(cls: type[PreTrainedConfig], name: str) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # Tiny sizes go against the defaults of token ids and the like: said once per type, it helps nobody.
-    before = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
+def quiet() -> Iterator[None]:
+    """Without transformers' progress bars and its remarks on tiny sizes and missing kernels."""
+    log = transformers.utils.logging
+    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
     try:
         yield
     finally:
-        transformers.logging.set_verbosity(before)
+        log.set_verbosity(verbosity)
+        if bars:
+            log.enable_progress_bar()

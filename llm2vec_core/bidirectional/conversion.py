@@ -160,7 +160,9 @@ def _obstacle(model: PreTrainedModel, sliding_window: SlidingWindow) -> _Obstacl
             if causal:
                 return _causal_obstacle(model, probe, causal)
             if not probe.report.end_to_end > probe.report.tolerance:
-                words = "every layer alone reads in both directions, but no earlier token sees the last one."
+                words = (
+                    "own causality: every layer alone reads in both directions, but no earlier token sees the last one."
+                )
                 return _Obstacle("own causality", words)
             leaking = _isolated(model, probe)
             if leaking:
@@ -171,8 +173,8 @@ def _obstacle(model: PreTrainedModel, sliding_window: SlidingWindow) -> _Obstacl
             return _Obstacle("forward pass fails", words, cause=error)
     if differing:
         words = (
-            f"the same text gives other vectors with {' and with '.join(differing)} than with a mask of ones: it makes "
-            "a mask of its own, which this package does not know."
+            f"own causality: the same text gives other vectors with {' and with '.join(differing)} than with a mask of "
+            "ones. It decides by itself which tokens see which, and no mask from outside changes that."
         )
         return _Obstacle("own causality", words)
     return None
@@ -193,14 +195,17 @@ def _causal_obstacle(model: PreTrainedModel, probe: Probe, causal: tuple[int, ..
     passing = probe.past_attention(set(causal))
     named = _named_layers(model, probe, causal)
     if not passing:
-        words = f"layers still causal: {named}, {len(causal)} of {total}. Their attention makes a mask of its own."
+        words = (
+            f"own causality: layers still causal: {named}, {len(causal)} of {total}. Their attention makes a mask of "
+            "its own."
+        )
         return _Obstacle("own causality", words, causal)
     if len(causal) == total:
         words = f"recurrent: layers still causal: {named}, all {total}. They have no attention mask to open."
     else:
         words = (
             f"hybrid: layers still causal: {named}, {len(causal)} of {total}. These are recurrences or convolutions, "
-            "which have no attention mask to open; the others are attention."
+            "which have no attention mask to open; other layers are attention."
         )
     words += " Choose a model in which every layer is attention."
     return _Obstacle("recurrent" if len(causal) == total else "hybrid", words, causal, final=True)
