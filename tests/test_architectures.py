@@ -31,8 +31,13 @@ REFUSED = {
     **dict.fromkeys(("blt", "cpmant", "deepseek_v4", "minimax_m3_vl_text"), "own causality"),
 }
 HIGHER_RUNGS = {
-    **{"stablelm": 2, "nemotron": 2, "gpt_neo": 3, "openai-gpt": 3},
-    **{"mpt": 4, "llama4": 4, "llama4_text": 4},
+    "stablelm": 2,
+    "nemotron": 2,
+    "gpt_neo": 3,
+    "openai-gpt": 3,
+    "mpt": 4,
+    "llama4": 4,
+    "llama4_text": 4,
 }
 NEEDS_POSITIONS = {"biogpt", "ctrl", "git", "gpt-sw3", "gpt2", "gpt_bigcode", "gpt_neo", "openai-gpt", "xglm"}
 seen_type = functools.cache(examine)
@@ -115,7 +120,7 @@ def test_an_unknown_type():
 
 def test_a_model_that_would_not_be_tiny_is_not_built(monkeypatch):
     monkeypatch.setattr(tiny, "SPECIAL", {})
-    with pytest.raises(ValueError, match="the tiny git has 85,.* its largest is image_encoder"):
+    with pytest.raises(ValueError, match=r"the tiny git has 85,.* its largest is image_encoder"):
         tiny.tiny_model("git")
 
 
@@ -126,7 +131,7 @@ def test_sizes_can_be_changed():
 
 def test_the_page_does_not_cover_a_failed_check():
     broken = replace(seen_type("llama"), checks={"undo is exact": False})
-    with pytest.raises(ValueError, match="llama.*undo is exact"):
+    with pytest.raises(ValueError, match=r"llama.*undo is exact"):
         pages.page([broken])
 
 

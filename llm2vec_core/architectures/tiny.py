@@ -31,6 +31,7 @@ SMALL: dict[str, Any] = {
     "max_position_embeddings": 64,
     "sliding_window": WINDOW,
     "attention_chunk_size": WINDOW,
+    "local_attention": 2 * WINDOW,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,

@@ -77,8 +77,9 @@ def make_bidirectional(
         model: a decoder-only model, with or without its language-model head. Of a vision-language model
             the text tower is converted and probed.
         sliding_window: "full" lifts sliding and chunked windows, as the published LLM2Vec does; "keep"
-            keeps them (with a width of W each token then sees W - 1 tokens to either side; a chunk is
-            open in itself).
+            keeps them: with a width of W each token then sees W tokens to either side (as transformers
+            counts a bidirectional window in sdpa and eager attention; the causal one reaches back W - 1,
+            and so does flash attention, to either side), and a chunk is open in itself.
         verify: probe the model after each rung and, if a layer is still causal after the last one, undo
             everything and raise. Without it the first three rungs are taken on trust.
 
@@ -128,6 +129,7 @@ class _Obstacle:
 
 
 def _climb(model: PreTrainedModel, conversion: Conversion, sliding_window: SlidingWindow) -> None:
+    elsewhere = _opens_by_its_flag_after_a_reload(model, sliding_window)
     obstacles = []
     for number, rung in enumerate(_RUNGS, 1):
         if not rung(model, conversion, sliding_window):
@@ -135,7 +137,7 @@ def _climb(model: PreTrainedModel, conversion: Conversion, sliding_window: Slidi
         obstacle = _obstacle(model, sliding_window)
         if obstacle is None:
             conversion.rung = number
-            conversion.survives_saving = number == 1 and _default_implementation_is_open(model, sliding_window)
+            conversion.survives_saving = number == 1 if elsewhere is None else elsewhere
             return
         obstacles.append(obstacle)
         if obstacle.final:
@@ -237,16 +239,15 @@ def _named_layers(model: PreTrainedModel, probe: Probe, layers: tuple[int, ...])
     return "; ".join(f"{', '.join(numbers)} ({name})" for name, numbers in groups.items())
 
 
-def _default_implementation_is_open(model: PreTrainedModel, sliding_window: SlidingWindow) -> bool:
-    text = stack_owner(model)
-    default = "sdpa" if text._supports_sdpa else "eager"
-    if text.config._attn_implementation == default:
-        return True
+def _opens_by_its_flag_after_a_reload(model: PreTrainedModel, sliding_window: SlidingWindow) -> bool | None:
+    # None if a reload chooses the implementation that the model has anyway: the climb itself will tell.
+    owner = stack_owner(model)
+    default = "sdpa" if owner._supports_sdpa else "eager"
+    if owner.config._attn_implementation == default:
+        return None
     view = shared_weights_view(model)
-    try:
-        view.set_attn_implementation(default)
-    except (ValueError, ImportError):  # transformers falls back to eager then
-        view.set_attn_implementation("eager")
+    view.set_attn_implementation(default)
+    _open_configs(view, Conversion(), sliding_window)
     return _obstacle(view, sliding_window) is None
 
 

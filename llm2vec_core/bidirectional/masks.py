@@ -42,14 +42,20 @@ def forward_with_open_mask(owner: PreTrainedModel, *, keep_window: bool) -> type
     own = vars(owner).get("forward")  # accelerate puts its own there
     forward: Callable[..., Any] = type(owner).forward if own is None else _without_self(own)
     signature = inspect.signature(type(owner).forward)
+    position = list(signature.parameters).index("attention_mask") - 1  # self is not among the arguments
 
     @functools.wraps(type(owner).forward)
     def masked(self: PreTrainedModel, *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
-        given = bound.arguments.get("attention_mask")
+        # Only the mask is replaced, where it stands: decorators tell keywords from positions.
+        named = signature.bind(self, *args, **kwargs).arguments
+        given = named.get("attention_mask")
         if given is None or (isinstance(given, torch.Tensor) and given.ndim == 2):
-            bound.arguments["attention_mask"] = _open_masks(self, bound.arguments, given, keep_window)
-        return forward(*bound.args, **bound.kwargs)
+            opened = _open_masks(self, named, given, keep_window)
+            if position < len(args):
+                args = (*args[:position], opened, *args[position + 1 :])
+            else:
+                kwargs["attention_mask"] = opened
+        return forward(self, *args, **kwargs)
 
     return types.MethodType(masked, owner)
 
