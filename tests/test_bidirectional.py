@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -518,6 +519,25 @@ def test_without_verification_nothing_is_run(tiny_model):
     handle.remove()
     assert conversion.rung == 0
     assert prefix_test(tiny_model).is_bidirectional
+
+
+def test_the_probe_sees_its_own_run_alone_while_others_use_the_model():
+    model = AutoModelForCausalLM.from_config(Qwen2Config(**SMALL)).eval()
+    expected = prefix_test(model)
+    stop = threading.Event()
+
+    def use():
+        while not stop.is_set():
+            states(model.model, torch.arange(1, 60)[None])
+
+    with ThreadPoolExecutor(2) as pool:
+        users = [pool.submit(use) for _ in range(2)]
+        try:
+            reports = [prefix_test(model) for _ in range(20)]
+        finally:
+            stop.set()
+    assert all(user.exception() is None for user in users)
+    assert set(reports) == {expected}
 
 
 def test_the_probe_gives_modes_and_hooks_back(tiny_model):

@@ -37,6 +37,8 @@ bit. Everything else is *refused*, and the model is left as it was. Of a vision-
 
 ## How to read the table
 
+- **Layers tried**: each kind that the type knows. `indexed` layers choose which tokens they attend to; they go on
+  choosing, now from both sides.
 - **Attention**: what transformers chooses for the type by itself; `eager` where it has no faster one.
 - **Rung**: how far up the ladder the conversion had to climb. 1: the flag `is_causal` in the configuration. 2: the same
   flag on the attention modules. 3: a triangular mask kept as a tensor. 4: an explicit open mask handed to the model.

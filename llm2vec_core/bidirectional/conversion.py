@@ -15,6 +15,7 @@ Configurations are copied first: transformers shares one object between a model 
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -312,6 +313,8 @@ def _is_lower_triangular_mask(buffer: torch.Tensor) -> bool:
 
 def _open_forward(model: nn.Module, conversion: Conversion, sliding_window: SlidingWindow) -> bool:
     owner = stack_owner(model)
+    if "attention_mask" not in inspect.signature(type(owner).forward).parameters:
+        return False
     conversion.set(owner, "forward", forward_with_open_mask(owner, keep_window=sliding_window == "keep"))
     return True
 

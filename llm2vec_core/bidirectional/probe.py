@@ -16,9 +16,10 @@ attention works in blocks):
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -112,13 +113,18 @@ def probing(model: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Call:
-    """A layer's last call: what went in, and what came out at each position."""
+    """A module's last call: what went in, and what came out."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    output: torch.Tensor
+    result: Any
+
+    @property
+    def output(self) -> torch.Tensor:
+        """The states that it returned, alone or before other things."""
+        return _states(self.result)
 
 
 class Probe:
@@ -187,14 +193,10 @@ class Probe:
     def _run(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         # A language model returns logits; the states are what the model below its head returned. (To ask for
         # output_hidden_states would leave transformers' hooks behind in every layer.)
-        below: list[Any] = []
-        handle = self._owner.register_forward_hook(lambda _module, _args, output: below.append(output))
-        try:
+        with _recorded([self._owner]) as below:
             output = self._model(input_ids=ids, attention_mask=mask, use_cache=False)
-        finally:
-            handle.remove()
         states = getattr(output, "last_hidden_state", None)
-        return below[-1].last_hidden_state if states is None else states
+        return below[0].result.last_hidden_state if states is None else states
 
     def _changes(self, layer: int, *, noisy: int) -> torch.Tensor:
         call = self._calls.get(layer)
@@ -206,22 +208,9 @@ class Probe:
         call = self._calls.get(layer)
         if call is None:
             return False
-        module = self.layers[layer]
-        arguments = inspect.signature(type(module).forward).bind(module, *call.args, **call.kwargs).arguments
-        extra = arguments.get("kwargs", {})
-        where = arguments if "attention_mask" in arguments else extra
-        hidden = call.output
-        if "attention_mask" in inspect.signature(type(module).forward).parameters or "attention_mask" in extra:
-            alone = only_itself(
-                where.get("attention_mask"),
-                hidden.shape[_token_axis(hidden, self._length)],
-                hidden.dtype,
-                hidden.device,
-            )
-            call = _with_mask(module, call, alone)
+        alone = _isolated(self.layers[layer], call, self._length)
         try:
-            before = self._again(layer, call)
-            after = self._again(layer, call, noisy=0)
+            before, after = self._again(layer, alone), self._again(layer, alone, noisy=0)
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
             # What cannot take a mask over pairs of tokens has no attention that could be shut.
             return True
@@ -252,12 +241,19 @@ def _build(layer: nn.Module) -> tuple[tuple[str, type], ...]:
     return tuple((name, type(module)) for name, module in layer.named_modules())
 
 
-def _with_mask(module: nn.Module, call: _Call, mask: Any) -> _Call:
-    names = [name for name in inspect.signature(type(module).forward).parameters if name != "self"]
-    if "attention_mask" in names and names.index("attention_mask") < len(call.args):
-        position = names.index("attention_mask")
-        return _Call((*call.args[:position], mask, *call.args[position + 1 :]), call.kwargs, call.output)
-    return _Call(call.args, {**call.kwargs, "attention_mask": mask}, call.output)
+def _isolated(module: nn.Module, call: _Call, length: int) -> _Call:
+    # The same call with a mask through which each token sees itself alone, wherever the layer expects its mask.
+    names = list(inspect.signature(type(module).forward).parameters)[1:]
+    position = names.index("attention_mask") if "attention_mask" in names else len(call.args)
+    by_position = position < len(call.args)
+    given = call.args[position] if by_position else call.kwargs.get("attention_mask")
+    states = call.output
+    mask = only_itself(given, states.shape[_token_axis(states, length)], states.dtype, states.device)
+    if by_position:
+        return replace(call, args=(*call.args[:position], mask, *call.args[position + 1 :]))
+    if "attention_mask" in names or "attention_mask" in call.kwargs:
+        return replace(call, kwargs={**call.kwargs, "attention_mask": mask})
+    return call
 
 
 def _probe_length(config: PreTrainedConfig) -> int:
@@ -282,16 +278,18 @@ def _probe_ids(model: PreTrainedModel) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @contextmanager
-def _recorded(layers: list[nn.Module]) -> Iterator[dict[int, _Call]]:
+def _recorded(modules: list[nn.Module]) -> Iterator[dict[int, _Call]]:
     calls: dict[int, _Call] = {}
+    thread = threading.get_ident()  # others may be using the model meanwhile
 
     def recorder(index: int) -> Callable[..., None]:
-        def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            calls[index] = _Call(args, kwargs, _states(output))
+        def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+            if threading.get_ident() == thread:
+                calls[index] = _Call(args, kwargs, result)
 
         return hook
 
-    handles = [layer.register_forward_hook(recorder(index), with_kwargs=True) for index, layer in enumerate(layers)]
+    handles = [module.register_forward_hook(recorder(index), with_kwargs=True) for index, module in enumerate(modules)]
     try:
         yield calls
     finally:
