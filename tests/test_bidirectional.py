@@ -34,6 +34,7 @@ from llm2vec_core.bidirectional import (
     prefix_test,
     shared_weights_view,
 )
+from llm2vec_core.bidirectional.probe import _same_states
 from llm2vec_core.errors import ConversionError
 from tests.conftest import SMALL, tiny_llama
 
@@ -185,6 +186,8 @@ def test_a_sliding_window_is_lifted_or_kept(model_type):
 
     lifted = make_bidirectional(model)
     assert model.config.sliding_window == OPEN_WINDOW
+    # flash attention reads it from the modules
+    assert {getattr(module, "sliding_window", None) for module in model.modules()} <= {None, OPEN_WINDOW}
     assert reach(model, 0) == reach(model, 6) == reach(model, LENGTH - 1) == whole
     lifted.undo()
     assert reach(model, 6) == set(range(6, 6 + WINDOW))
@@ -521,23 +524,30 @@ def test_without_verification_nothing_is_run(tiny_model):
     assert prefix_test(tiny_model).is_bidirectional
 
 
-def test_the_probe_sees_its_own_run_alone_while_others_use_the_model():
+def test_the_probe_hears_its_own_thread_alone():
+    """Somebody else's forward pass runs between the first and the last layer of the probe's."""
     model = AutoModelForCausalLM.from_config(Qwen2Config(**SMALL)).eval()
+    make_bidirectional(model)
     expected = prefix_test(model)
-    stop = threading.Event()
+    probing_thread = threading.get_ident()
 
-    def use():
-        while not stop.is_set():
-            states(model.model, torch.arange(1, 60)[None])
+    def intrude(*_):
+        if threading.get_ident() == probing_thread:
+            user = threading.Thread(target=states, args=(model.model, torch.arange(1, 60)[None]))
+            user.start()
+            user.join()
 
-    with ThreadPoolExecutor(2) as pool:
-        users = [pool.submit(use) for _ in range(2)]
-        try:
-            reports = [prefix_test(model) for _ in range(20)]
-        finally:
-            stop.set()
-    assert all(user.exception() is None for user in users)
-    assert set(reports) == {expected}
+    model.model.layers[2].register_forward_pre_hook(intrude)
+    assert prefix_test(model) == expected
+
+
+def test_one_token_sent_to_another_expert_is_rounding_in_half_precision_only():
+    before = torch.ones(1, 8, 4)
+    after = before.clone()
+    after[0, 3] = -1
+    assert not _same_states(after, before)
+    assert _same_states(after.bfloat16(), before.bfloat16())
+    assert not _same_states(-before.bfloat16(), before.bfloat16())
 
 
 def test_the_probe_gives_modes_and_hooks_back(tiny_model):
