@@ -24,7 +24,7 @@ from transformers import (
     StableLmConfig,
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+from transformers.masking_utils import AttentionMaskInterface, flash_attention_mask
 
 from llm2vec_core.architectures import tiny_config, tiny_model
 from llm2vec_core.bidirectional import (
@@ -34,6 +34,7 @@ from llm2vec_core.bidirectional import (
     prefix_test,
     shared_weights_view,
 )
+from llm2vec_core.bidirectional import conversion as conversion_module
 from llm2vec_core.bidirectional.probe import _same_states
 from llm2vec_core.errors import ConversionError
 from tests.conftest import SMALL, tiny_llama
@@ -319,6 +320,20 @@ def test_a_handed_in_mask_stays_with_its_instance(model_type, implementation):
     assert prefix_test(copy.deepcopy(second)).is_bidirectional
 
 
+@pytest.mark.parametrize(("model_type", "rung"), [("mistral", 1), ("stablelm", 2), ("gpt_neo", 3), ("mpt", 4)])
+def test_converting_again_remembers_what_was_needed(model_type, rung):
+    model = tiny_model(model_type)
+    first = make_bidirectional(model)
+    for converted in (shared_weights_view(model), model):
+        again = make_bidirectional(converted)
+        assert (again.rung, again.survives_saving) == (rung, rung == 1)
+    assert prefix_test(model).is_bidirectional
+    again.undo()
+    assert prefix_test(model).is_bidirectional
+    first.undo()
+    assert prefix_test(model).is_causal
+
+
 def test_causal_and_bidirectional_views_in_several_threads():
     causal = tiny_model("llama4_text")
     opened = shared_weights_view(causal)
@@ -413,6 +428,14 @@ def test_saving_is_foretold_for_the_implementation_that_a_reload_chooses(impleme
     assert prefix_test(AutoModel.from_pretrained(tmp_path)).is_causal
 
 
+@pytest.mark.parametrize("sliding_window", ["full", "keep"])
+def test_a_plain_reload_reads_through_the_same_window(sliding_window, tmp_path):
+    model = one_layer("mistral", "sliding_attention")
+    assert make_bidirectional(model, sliding_window=sliding_window).survives_saving
+    model.save_pretrained(tmp_path)
+    assert reach(AutoModel.from_pretrained(tmp_path).eval(), 6) == reach(model, 6)
+
+
 @pytest.mark.parametrize("model_type", ["mistral", "modernbert-decoder"])
 def test_saving_survives_from_another_implementation(model_type, tmp_path):
     model = tiny_model(model_type, attn_implementation="eager")
@@ -421,15 +444,37 @@ def test_saving_survives_from_another_implementation(model_type, tmp_path):
     assert prefix_test(AutoModel.from_pretrained(tmp_path)).is_bidirectional
 
 
-def test_an_implementation_that_takes_no_arbitrary_mask():
-    """Flash attention stands for these; here another name for sdpa, with the way round through eager."""
-    AttentionInterface.register("test_attention", sdpa_attention_forward)
-    AttentionMaskInterface.register("test_attention", sdpa_mask)
-    model = tiny_llama()
-    model.set_attn_implementation("test_attention")
+def flash_like(module, query, key, value, attention_mask, is_causal=None, **kwargs):
+    """What flash attention takes and refuses: a mask of padding, and a flag."""
+    if attention_mask is not None and attention_mask.ndim != 2:
+        raise ValueError("only a padding mask")
+    is_causal = module.is_causal if is_causal is None else is_causal
+    seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool)
+    seen = (seen.tril() if is_causal else seen)[None, None]
+    if attention_mask is not None:
+        seen = seen & attention_mask[:, None, None].bool()
+    return sdpa_attention_forward(module, query, key, value, seen, is_causal=False, **kwargs)
+
+
+@pytest.mark.parametrize(("model_type", "rung"), [("llama", 1), ("stablelm", 2)])
+def test_an_implementation_that_takes_no_arbitrary_mask(model_type, rung):
+    AttentionInterface.register("padding_only", flash_like)
+    AttentionMaskInterface.register("padding_only", flash_attention_mask)
+    model = tiny_model(model_type)
+    model.set_attn_implementation("padding_only")
     conversion = make_bidirectional(model)
-    assert (conversion.rung, conversion.survives_saving) == (1, True)
-    assert model.config._attn_implementation == "test_attention"
+    assert (conversion.rung, conversion.survives_saving) == (rung, rung == 1)
+    assert model.config._attn_implementation == "padding_only"
+    assert prefix_test(model).is_bidirectional
+
+
+def test_a_hybrid_is_refused_in_such_an_implementation_too():
+    AttentionInterface.register("padding_only", flash_like)
+    AttentionMaskInterface.register("padding_only", flash_attention_mask)
+    model = tiny_model("falcon_h1")
+    model.set_attn_implementation("padding_only")
+    with pytest.raises(ConversionError, match="beside attention"):
+        make_bidirectional(model)
 
 
 TOWER = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -504,6 +549,20 @@ def test_the_probe_is_longer_than_a_block_of_sparse_attention(block):
     config = tiny_config("minimax_m3_vl_text", index_block_size=block, max_position_embeddings=256)
     with pytest.raises(ConversionError, match=r"1 \(MiniMaxM3VLDecoderLayer minimax_m3_sparse\)"):
         make_bidirectional(tiny_model("minimax_m3_vl_text", config))
+
+
+def test_what_was_seen_counts_more_than_a_later_crash(monkeypatch):
+    def crash(*_args, **_kwargs):
+        raise RuntimeError("no mask of pairs, please")
+
+    monkeypatch.setattr(conversion_module, "forward_with_open_mask", lambda *_args, **_kwargs: crash)
+    with pytest.raises(ConversionError, match="layers still causal: 1") as caught:
+        make_bidirectional(tiny_model("minimax_m3_vl_text"))
+    assert caught.value.reason == "own causality"
+    with pytest.raises(ConversionError, match="its forward pass fails") as caught:
+        make_bidirectional(tiny_model("mpt"))
+    assert caught.value.reason == "forward pass fails"
+    assert isinstance(caught.value.__cause__, AttributeError)
 
 
 def test_sparse_attention_that_heeds_the_mask_converts():

@@ -33,6 +33,7 @@ SlidingWindow = Literal["full", "keep"]
 
 # Wider than any context: a sliding window of this size limits nothing.
 OPEN_WINDOW = 10**9
+_RUNG_MARK = "_llm2vec_rung"
 _ABSENT = object()
 
 
@@ -130,6 +131,9 @@ class _Obstacle:
 
 
 def _climb(model: PreTrainedModel, conversion: Conversion, sliding_window: SlidingWindow) -> None:
+    owner = stack_owner(model)
+    # A model may be converted already, or be a view of one: what was opened then is open now.
+    climbed = getattr(owner, _RUNG_MARK, 0)
     elsewhere = _opens_by_its_flag_after_a_reload(model, sliding_window)
     obstacles = []
     for number, rung in enumerate(_RUNGS, 1):
@@ -137,8 +141,9 @@ def _climb(model: PreTrainedModel, conversion: Conversion, sliding_window: Slidi
             continue
         obstacle = _obstacle(model, sliding_window)
         if obstacle is None:
-            conversion.rung = number
-            conversion.survives_saving = number == 1 if elsewhere is None else elsewhere
+            conversion.rung = max(number, climbed)
+            conversion.survives_saving = climbed <= 1 and (number == 1 if elsewhere is None else elsewhere)
+            conversion.set(owner, _RUNG_MARK, conversion.rung)
             return
         obstacles.append(obstacle)
         if obstacle.final:
@@ -167,7 +172,7 @@ def _obstacle(model: PreTrainedModel, sliding_window: SlidingWindow) -> _Obstacl
                     "own causality: every layer alone reads in both directions, but no earlier token sees the last one."
                 )
                 return _Obstacle("own causality", words)
-            leaking = _isolated(model, probe)
+            leaking = _past_attention(model, probe)
             if leaking:
                 return _leaking_obstacle(model, probe, leaking)
             differing = probe.padding_changes()
@@ -183,19 +188,19 @@ def _obstacle(model: PreTrainedModel, sliding_window: SlidingWindow) -> _Obstacl
     return None
 
 
-def _isolated(model: PreTrainedModel, probe: Probe) -> tuple[int, ...]:
+def _past_attention(model: PreTrainedModel, probe: Probe, only: set[int] | None = None) -> tuple[int, ...]:
     if model.config.get_text_config()._attn_implementation in ("sdpa", "eager"):
-        return probe.past_attention()
+        return probe.past_attention(only)
     # Flash and flex attention take no arbitrary mask: look at the same weights through one that does.
     view = shared_weights_view(model)
     view.set_attn_implementation("eager")
     with probing(view):
-        return Probe(view).past_attention()
+        return Probe(view).past_attention(only)
 
 
 def _causal_obstacle(model: PreTrainedModel, probe: Probe, causal: tuple[int, ...]) -> _Obstacle:
     total = len(probe.layers)
-    passing = probe.past_attention(set(causal))
+    passing = _past_attention(model, probe, set(causal))
     named = _named_layers(model, probe, causal)
     if not passing:
         words = (
