@@ -495,9 +495,11 @@ class LLM2Vec:
 
     @cached_property
     def _eager_model(self) -> PreTrainedModel:
-        # Only the eager implementation keeps its attention weights.
-        model = shared_weights_view(self.model)
+        # Only the eager implementation keeps its attention weights; some types open otherwise there, so convert anew.
+        model = shared_weights_view(self.causal_model)
         model.set_attn_implementation("eager")
+        if self.settings.bidirectional:
+            make_bidirectional(model, sliding_window=self.settings.sliding_window)
         return model
 
     def _one(

@@ -37,12 +37,14 @@ class ConversionError(LLM2VecError, RuntimeError):
     """A model that cannot be made bidirectional.
 
     Attributes:
-        causal_layers: indices of the layers in which the first token still cannot see the last one.
+        causal_layers: indices of the layers that still read from left to right, wholly or in part.
+        reason: "recurrent", "hybrid", "own causality", "forward pass fails" or "not finite".
     """
 
-    def __init__(self, message: str, causal_layers: tuple[int, ...] = ()) -> None:
+    def __init__(self, message: str, causal_layers: tuple[int, ...] = (), reason: str = "") -> None:
         super().__init__(message)
         self.causal_layers = causal_layers
+        self.reason = reason
 
 
 class ExportError(LLM2VecError, RuntimeError):

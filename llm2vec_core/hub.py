@@ -269,7 +269,7 @@ def _how_it_reads(encoder: LLM2Vec) -> str:
     report = encoder.prefix_test()
     return (
         f"{_verdict(report)} Measured on these weights by exchanging the last of a few tokens:\n\n"
-        "| measured | largest change |\n|---|---|\n"
+        "| measured | largest change, relative to the vector's length |\n|---|---|\n"
         f"| last hidden state of any earlier token | {report.end_to_end:.3g} |\n"
         f"| first token in the layer that changes least (of {len(report.layers)}) | {min(report.layers):.3g} |\n"
         f"| counts as none up to | {report.tolerance:.3g} |"

@@ -33,6 +33,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.errors import AdapterError, ModelError
@@ -67,6 +68,12 @@ def load_config(base: str, revision: str | None) -> PreTrainedConfig:
         config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
     except _LOAD_ERRORS as error:
         raise ModelError(f"config.json of {shown(base)} cannot be read ({type(error).__name__}: {error})") from error
+    if model_type in OUT_OF_SCOPE:
+        raise ModelError(
+            f"{shown(base)} ({model_type}) cannot become a text encoder in this way: "
+            f"{OUT_OF_SCOPE[model_type]}; LLM2Vec starts "
+            "from a decoder-only language model"
+        )
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(
             f"{shown(base)} ({model_type}) is an encoder with a decoder; LLM2Vec starts from a decoder-only "

@@ -172,6 +172,14 @@ def saved(tmp_path: Path, model) -> Path:
 
 def test_an_encoder_only_model_is_refused(tmp_path):
     folder = saved(tmp_path, BertModel(BertConfig(**SMALL)))
+    with pytest.raises(ModelError, match=r"bert.*encoder-only: it reads in both directions"):
+        LLM2Vec.from_pretrained(folder)
+
+
+def test_a_decoder_that_reads_in_both_directions_is_refused(tmp_path, monkeypatch):
+    """By behaviour, whatever its type is called."""
+    monkeypatch.setattr(loading, "OUT_OF_SCOPE", {})
+    folder = saved(tmp_path, BertModel(BertConfig(**SMALL)))
     with pytest.raises(ModelError, match=r"bert.*both directions already"):
         LLM2Vec.from_pretrained(folder)
 

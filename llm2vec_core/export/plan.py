@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 POOLING_NAMES = {"mean": "mean", "weighted_mean": "weightedmean", "last_token": "lasttoken", "first_token": "cls"}
 
-# Read in transformers 5.23: what keeps these causal lives in the modules, which a saved folder rebuilds.
-# Only the early, cheap refusal reads this table; every folder is compared before it is handed over.
+# Why the flag is not enough, read in transformers 5.23. Whether it is was seen when the model was converted.
 REBUILT_CAUSAL = {
     "stablelm": "its attention modules carry a causal flag of their own",
     "nemotron": "its attention modules carry a causal flag of their own",
@@ -127,13 +126,12 @@ def _refuse_settings(encoder: LLM2Vec) -> None:
             "prompt in front: "
             "export with_settings(append_eos=False)"
         )
-    model_type = encoder.model.config.model_type
-    chunk = getattr(encoder.model.config.get_text_config(), "attention_chunk_size", None)
-    one_chunk = chunk is not None and settings.max_length <= chunk
-    if settings.bidirectional and model_type in REBUILT_CAUSAL and not one_chunk:
+    if encoder.conversion is not None and not encoder.conversion.survives_saving:
+        model_type = encoder.model.config.model_type
         raise ExportError(
-            f"{model_type} would not read bidirectionally in plain transformers: {REBUILT_CAUSAL[model_type]}. Use "
-            "save_pretrained and LLM2Vec.from_pretrained for it, or export its causal reading"
+            f"{model_type} would not read bidirectionally in plain transformers: "
+            f"{REBUILT_CAUSAL.get(model_type, 'the flag in its configuration is not enough')}. Use save_pretrained and "
+            "LLM2Vec.from_pretrained for it, or export its causal reading"
         )
     if settings.pooling_mode not in POOLING_NAMES:
         raise ExportError(

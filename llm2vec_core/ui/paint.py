@@ -25,10 +25,10 @@ def badge(causal: PrefixReport, bidirectional: PrefixReport) -> str:
 
     return (
         '<div class="l2v"><div class="l2v-badge" role="status" id="prefix-badge"><b>Prefix test, run just now</b>'
-        f'<span><b class="c">causal</b> {verdict(causal.is_causal)}: changing the last word moved earlier words by '
-        f"{causal.end_to_end:.3g}</span>"
+        f'<span><b class="c">causal</b> {verdict(causal.is_causal)}: changing the last word moved an earlier word by '
+        f"{causal.moved}</span>"
         f'<span><b class="b">bidirectional</b> {verdict(bidirectional.is_bidirectional)}: by '
-        f"{bidirectional.end_to_end:.3g}, in all {len(bidirectional.layers)} layers</span></div></div>"
+        f"{bidirectional.moved}, in all {len(bidirectional.layers)} layers</span></div></div>"
     )
 
 

@@ -64,7 +64,7 @@ def proof(report: PrefixReport) -> str:
     seeing = layers - len(report.causal_layers)
     verdict = "bidirectional" if report.is_bidirectional else "causal" if report.is_causal else "partly open"
     return (
-        f"prefix test: the last token was changed; earlier tokens moved by {report.end_to_end:.2g}, "
+        f"prefix test: the last token was changed; an earlier one moved by {report.moved}, "
         f"and {seeing} of {layers} layers let the first token see it: {verdict}"
     )
 

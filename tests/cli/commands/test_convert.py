@@ -17,7 +17,7 @@ def test_the_saved_folder_is_the_encoder(tmp_path, run):
     code, printed, talk = run("convert", "mini:bidirectional", "--pooling-mode", "last_token", "--out", str(out))
     assert (code, printed) == (0, f"{out}\n")
     before, after = [line for line in talk.splitlines() if line.startswith("prefix test")]
-    assert "earlier tokens moved by 0, and 0 of 4 layers let the first token see it: causal" in before
+    assert "an earlier one moved by 0, and 0 of 4 layers let the first token see it: causal" in before
     assert "4 of 4 layers let the first token see it: bidirectional" in after
     assert [folder.name for folder in out.parent.iterdir()] == ["encoder"]
     loaded = LLM2Vec.from_pretrained(out)

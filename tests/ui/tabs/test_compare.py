@@ -21,7 +21,7 @@ def prefix(page: Page, kind: str) -> list[float]:
 
 def test_the_first_screen_answers_before_anything_is_pressed(page):
     expect(page.locator("#prefix-badge")).to_contain_text(
-        "causal holds: changing the last word moved earlier words by 0"
+        "causal holds: changing the last word moved an earlier word by 0"
     )
     expect(page.locator("#prefix-badge")).not_to_contain_text("fails")
     assert prefix(page, "causal") == [1.0, 1.0, 1.0]  # The bank was
