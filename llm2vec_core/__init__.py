@@ -5,13 +5,13 @@ interface.
 
     >>> import llm2vec_core
     >>> sorted(llm2vec_core.__all__)[:3]
-    ['AdapterError', 'Attentions', 'ConversionError']
+    ['AdapterError', 'Attentions', 'BASELINES']
 """
 
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "LLM2Vec": "encoder",
@@ -21,6 +21,10 @@ _HOMES = {
     "prefix_test": "bidirectional",
     "shared_weights_view": "bidirectional",
     "PrefixReport": "bidirectional",
+    "Conversion": "bidirectional",
+    "EncoderSettings": "settings",
+    "TEMPLATES": "templates",
+    "BASELINES": "baselines",
     "pool": "pooling",
     "POOLING_MODES": "pooling",
     "PRESETS": "presets",
@@ -30,6 +34,9 @@ _HOMES = {
     "ModelError": "errors",
     "AdapterError": "errors",
     "ConversionError": "errors",
+    "ExportError": "errors",
+    "HubError": "errors",
+    "MissingPackageError": "errors",
     "TrainingError": "errors",
 }
 

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
+from llm2vec_core.bidirectional import SlidingWindow
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.templates import find_template
 
 SETTINGS_FILE = "llm2vec_config.json"
 DEFAULT_MAX_LENGTH = 512
-SlidingWindow = Literal["full", "keep"]
 Precision = Literal["full", "int8"]
 
 # The published package's names for what is a pooling mode and a switch here.
