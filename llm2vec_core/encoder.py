@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from llm2vec_core.acceleration import accelerate, quantize_int8
 from llm2vec_core.batching import (
     MAX_CHARACTERS_PER_TOKEN,
     TokenizedText,
@@ -33,6 +34,7 @@ from llm2vec_core.pooling import POOLING_MODES, pool
 Progress = Callable[[int, int], None]
 SETTINGS_FILE = "llm2vec_config.json"
 DEFAULT_MAX_LENGTH = 512
+PRECISIONS = ("full", "int8")
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
 # are a fifth faster than 4,096. A GPU wants to be filled.
 TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU = 1024, 16_384
@@ -85,9 +87,11 @@ class LLM2Vec:
         bidirectional: open the attention in both directions (step 1 of LLM2Vec).
         pooling_mode: a key of :data:`llm2vec_core.pooling.POOLING_MODES`.
         max_length: longer texts lose their end, in tokens.
+        precision: "full", or "int8" to encode with 8-bit integers on a CPU: faster, at a small loss.
 
     Raises:
-        InputError: for an unknown pooling mode or a ``max_length`` below 1.
+        InputError: for an unknown pooling mode or precision, or a ``max_length`` below 1.
+        ModelError: if the model cannot be used in "int8".
         ConversionError: if the model cannot be made bidirectional.
 
     Example:
@@ -105,11 +109,15 @@ class LLM2Vec:
         bidirectional: bool = True,
         pooling_mode: str = "mean",
         max_length: int = DEFAULT_MAX_LENGTH,
+        precision: str = "full",
     ) -> None:
         if pooling_mode not in POOLING_MODES:
             raise InputError(f"unknown pooling_mode {pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
         if max_length < 1:
             raise InputError(f"max_length {max_length} must be at least 1")
+        if precision not in PRECISIONS:
+            raise InputError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+        self.precision = precision
         self.causal_model = model.eval()
         self.tokenizer = tokenizer
         self.bidirectional = bidirectional
@@ -120,6 +128,8 @@ class LLM2Vec:
             # Converting a view leaves the causal model beside it untouched.
             self.model = shared_weights_view(self.causal_model)
             make_bidirectional(self.model)
+        if precision != "full":
+            _ = self._fast_model  # what cannot be had is said at once
 
     @classmethod
     def from_pretrained(
@@ -226,6 +236,7 @@ class LLM2Vec:
             bidirectional=bidirectional,
             pooling_mode=self.pooling_mode,
             max_length=self.max_length,
+            precision=self.precision,
         )
 
     def prefix_test(self) -> PrefixReport:
@@ -313,7 +324,7 @@ class LLM2Vec:
         for indices in token_budget_batches([len(r.input_ids) for r in rows], budget, batch_size):
             batch = collate([rows[i] for i in indices], pad_token_id(self.tokenizer), self.model.device)
             pooling_mask = batch.pop("pooling_mask")
-            states = self.model(**batch, use_cache=False).last_hidden_state
+            states = self._fast_model(**batch, use_cache=False).last_hidden_state
             for mode in modes:
                 results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
             done += len(indices)
@@ -369,6 +380,16 @@ class LLM2Vec:
             "max_length": self.max_length,
         }
         (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+    @cached_property
+    def _fast_model(self) -> PreTrainedModel:
+        # self.model stays as it is: what the page shows and what is trained are the plain layers.
+        model = shared_weights_view(self.model)
+        if self.precision == "int8":
+            quantize_int8(model)
+        else:
+            accelerate(model)
+        return model
 
     @cached_property
     def _eager_model(self) -> PreTrainedModel:

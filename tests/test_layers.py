@@ -15,7 +15,7 @@ PACKAGE = ROOT / "llm2vec_core"
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
     "errors": 0, "presets": 0,
-    "bidirectional": 1, "pooling": 1, "batching": 1, "bundled_data": 1,
+    "bidirectional": 1, "pooling": 1, "batching": 1, "bundled_data": 1, "acceleration": 1,
     "encoder": 2,
     "training": 3, "evaluation": 3, "search": 3, "projection": 3, "manifest": 3,
     "comparison": 4, "figures": 4,
