@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from llm2vec_core.errors import ModelError
 
 INT8_MAX = 127
+# Without VNNI a processor adds two products, each up to 255 times a weight, in 16 bits: 2 * 255 * 64 < 2**15.
+INT7_MAX = 63
 
 
 class OneDNNLinear(nn.Linear):
@@ -90,7 +92,8 @@ def accelerate(model: nn.Module) -> int:
 def quantize_int8(model: nn.Module) -> int:
     """Let the linear layers of a model multiply 8-bit integers, in place, for inference on a CPU.
 
-    Weights are rounded once, by output; activations at each call, by token; sums are exact (32 bit).
+    Weights are rounded once, by output (to 7 bits on a processor whose 8-bit products would overflow);
+    activations at each call, by token; sums are exact (32 bit).
     Takes a quarter of the weights' memory on top of them. A weight that changes later does not change
     here: quantise again.
 
@@ -129,21 +132,23 @@ def quantize_int8(model: nn.Module) -> int:
         raise ModelError(
             f'{type(model).__name__} has no plain linear layer for precision "int8" to speed up; use precision "full"'
         )
-    if not _int8_is_exact():
+    limit = _weight_limit()
+    if limit is None:
         raise ModelError('this processor\'s int8 products overflow; use precision "full"')
     for layer in layers:
-        integers, scale = quantize_rows(layer.weight.detach())
+        integers, scale = quantize_rows(layer.weight.detach(), limit)
         layer.register_buffer("int8_weight", integers.t(), persistent=False)  # (in, out)
         layer.register_buffer("int8_scale", scale[:, 0], persistent=False)  # (out,)
         layer.__class__ = Int8Linear
     return len(layers)
 
 
-def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Round each row to 8-bit integers, its largest absolute value to 127.
+def quantize_rows(values: Tensor, limit: int = INT8_MAX) -> tuple[Tensor, Tensor]:
+    """Round each row to 8-bit integers, its largest absolute value to ``limit``.
 
     Args:
         values: float32 of shape (rows, columns).
+        limit: at most 127.
 
     Returns:
         int8 integers of shape (rows, columns) and float32 scales of shape (rows, 1), so that
@@ -155,7 +160,7 @@ def quantize_rows(values: Tensor) -> tuple[Tensor, Tensor]:
         ([[64, -127], [0, 0]], 0.0079)
     """
     # A row of zeros needs some scale to divide by; any will do.
-    scale = values.abs().amax(dim=-1, keepdim=True).clamp_(min=torch.finfo(torch.float32).tiny).div_(INT8_MAX)
+    scale = values.abs().amax(dim=-1, keepdim=True).clamp_(min=torch.finfo(torch.float32).tiny).div_(limit)
     return (values / scale).round_().to(torch.int8), scale
 
 
@@ -191,9 +196,14 @@ def _onednn_works() -> bool:
 
 
 @lru_cache
-def _int8_is_exact() -> bool:
-    # Processors without VNNI may add pairs of products in 16 bits; the largest integers show it.
-    rows = torch.full((32, 64), INT8_MAX, dtype=torch.int8)
-    signs = torch.where(torch.arange(32) % 2 == 0, 1, -1).to(torch.int8)
-    product = torch._int_mm(rows, (rows * signs[:, None]).t())
-    return torch.equal(product, (64 * INT8_MAX**2 * signs.int()).expand(32, 32))
+def _weight_limit() -> int | None:
+    """The largest integer that a weight may be for products to be exact on this processor, if there is one."""
+    return next((limit for limit in (INT8_MAX, INT7_MAX) if _is_exact(limit)), None)
+
+
+def _is_exact(limit: int) -> bool:
+    # The largest integers of either sign show an overflow, if there can be one.
+    signs = torch.where(torch.arange(32) % 2 == 0, 1, -1)[:, None]
+    rows, weights = (size * signs * torch.ones(32, 64, dtype=torch.int64) for size in (INT8_MAX, limit))
+    product = torch._int_mm(rows.to(torch.int8), weights.to(torch.int8).t())
+    return torch.equal(product.long(), rows @ weights.T)

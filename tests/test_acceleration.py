@@ -159,15 +159,30 @@ def test_without_the_operator_nothing_changes(monkeypatch, tiny_model):
         acceleration._onednn_works.cache_clear()
 
 
-def test_inexact_integer_products_are_refused(monkeypatch, tiny_model):
+@pytest.fixture
+def overflowing(monkeypatch):
+    """Lets the processor's integer products overflow above a limit."""
     exact = torch._int_mm
-    monkeypatch.setattr(torch, "_int_mm", lambda a, b: exact(a, b).clamp(max=2**15 - 1))
-    acceleration._int8_is_exact.cache_clear()
-    try:
-        with pytest.raises(ModelError, match="int8 products overflow"):
-            quantize_int8(tiny_model)
-    finally:
-        acceleration._int8_is_exact.cache_clear()
+
+    def limit(largest: int) -> None:
+        monkeypatch.setattr(torch, "_int_mm", lambda a, b: exact(a, b).clamp(-largest, largest))
+        acceleration._weight_limit.cache_clear()
+
+    yield limit
+    acceleration._weight_limit.cache_clear()
+
+
+def test_overflowing_integer_products_get_smaller_weights(overflowing, tiny_model):
+    overflowing(64 * 127 * 100)
+    quantize_int8(view := shared_weights_view(tiny_model))
+    assert view.layers[0].mlp.up_proj.int8_weight.abs().max() == 63
+    assert torch.cosine_similarity(states(view), states(tiny_model), dim=-1).min() > 0.98
+
+
+def test_integer_products_that_always_overflow_are_refused(overflowing, tiny_model):
+    overflowing(2**15 - 1)
+    with pytest.raises(ModelError, match="int8 products overflow"):
+        quantize_int8(tiny_model)
     assert not any(isinstance(m, Int8Linear) for m in tiny_model.modules())
 
 

@@ -70,7 +70,7 @@ def texts() -> list[str]:
     pool += [s for pair in sentence_pairs() for s in (pair.sentence1, pair.sentence2)]
     random = np.random.default_rng(0)
     result = []
-    for length in random.lognormal(np.log(23.5), 1.1, TEXTS).clip(3, 340).astype(int):
+    for length in random.lognormal(np.log(25), 1.08, TEXTS).clip(3, 340).astype(int):
         words: list[str] = []
         while len(words) < length:
             words += pool[random.integers(len(pool))].split()
