@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from llm2vec_core.acceleration import accelerate, quantize_int8
 from llm2vec_core.batching import (
     MAX_CHARACTERS_PER_TOKEN,
     Layout,
@@ -115,6 +116,7 @@ class LLM2Vec:
     Raises:
         InputError: for a setting that does not exist.
         ConversionError: if the model cannot be made bidirectional.
+        ModelError: if the model cannot be used in int8.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -136,6 +138,8 @@ class LLM2Vec:
             # Converting a view leaves the causal model beside it untouched.
             self.model = shared_weights_view(self.causal_model)
             self.conversion = make_bidirectional(self.model, sliding_window=self.settings.sliding_window)
+        if self.settings.precision != "full":
+            _ = self._fast_model  # what cannot be had is said at once
 
     @classmethod
     def from_pretrained(
@@ -270,8 +274,9 @@ class LLM2Vec:
         else:
             other = copy.copy(self)
             other.settings = _checked(settings)
-            for name in ("_eager_model", "_fast_model"):
-                other.__dict__.pop(name, None)
+            if other.settings.precision != self.settings.precision:
+                other.__dict__.pop("_fast_model", None)
+                _ = other._fast_model
         other.prompts = self.prompts
         return other
 
@@ -375,7 +380,7 @@ class LLM2Vec:
         for indices in token_budget_batches([len(r.input_ids) for r in rows], budget, batch_size):
             batch = collate([rows[i] for i in indices], self._pad_id, self.model.device)
             pooling_mask = batch.pop("pooling_mask")
-            states = self.model(**batch, use_cache=False).last_hidden_state
+            states = self._fast_model(**batch, use_cache=False).last_hidden_state
             for mode in modes:
                 results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
             done += len(indices)
@@ -492,6 +497,16 @@ class LLM2Vec:
         if find_template(self.settings.template).form.endswith(end):
             return ""
         return f" {end}" if end == "</s>" else end
+
+    @cached_property
+    def _fast_model(self) -> PreTrainedModel:
+        # self.model stays as it is: what the page shows and what is trained are the plain layers.
+        model = shared_weights_view(self.model)
+        if self.settings.precision == "int8":
+            quantize_int8(model)
+        else:
+            accelerate(model)
+        return model
 
     @cached_property
     def _eager_model(self) -> PreTrainedModel:

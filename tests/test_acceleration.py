@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, LlamaModel
+
+from llm2vec_core import acceleration
+from llm2vec_core.acceleration import Int8Linear, OneDNNLinear, accelerate, quantize_int8, quantize_rows
+from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError, ModelError
+from tests.conftest import SMALL, tiny_llama
+
+IDS = torch.tensor([[1, 5, 9, 7, 3, 8], [1, 6, 2, 4, 0, 0]])
+MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
+LINEAR_TYPES = ("llama", "qwen2", "gemma", "mistral", "phi3", "gpt_neox", "opt", "phi")
+
+
+def tiny(model_type: str) -> nn.Module:
+    torch.manual_seed(0)
+    changes = {"num_key_value_heads": 4} if model_type == "gpt_neox" else {}
+    config = AutoConfig.for_model(model_type, **{**SMALL, **changes}, pad_token_id=0, head_dim=8)
+    return AutoModel.from_config(config).eval()
+
+
+@torch.inference_mode()
+def states(model: nn.Module, ids: torch.Tensor = IDS, mask: torch.Tensor | None = MASK) -> torch.Tensor:
+    return model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+
+
+@pytest.mark.parametrize("model_type", LINEAR_TYPES)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_float32_is_the_same_on_every_architecture(model_type, bidirectional):
+    model = tiny(model_type)
+    if bidirectional:
+        make_bidirectional(model)
+    fast = shared_weights_view(model)
+    assert accelerate(fast) == sum(type(m) is nn.Linear for m in model.modules()) > 0
+    for mask in (MASK, None):
+        assert (states(fast, mask=mask) - states(model, mask=mask)).abs().max() < 1e-5
+
+
+def test_biases_count():
+    model = tiny("qwen2")
+    for layer in model.layers:
+        nn.init.normal_(layer.self_attn.q_proj.bias)
+    fast = shared_weights_view(model)
+    accelerate(fast)
+    assert (states(fast) - states(model)).abs().max() < 1e-5
+    quantize_int8(int8 := shared_weights_view(model))
+    assert torch.cosine_similarity(states(int8)[0], states(model)[0], dim=-1).min() > 0.99
+
+
+@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+def test_the_original_is_untouched(tiny_model, change):
+    weights = copy.deepcopy(tiny_model.state_dict())
+    before = states(tiny_model)
+    change(view := shared_weights_view(tiny_model))
+    states(view)
+    assert torch.equal(states(tiny_model), before)
+    assert {type(m) for m in tiny_model.modules()}.isdisjoint({OneDNNLinear, Int8Linear})
+    assert tiny_model.state_dict().keys() == weights.keys() == view.state_dict().keys()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in tiny_model.state_dict().items())
+
+
+def test_float32_shares_its_weights_and_follows_them(tiny_model):
+    accelerate(fast := shared_weights_view(tiny_model))
+    assert fast.layers[0].mlp.up_proj.weight is tiny_model.layers[0].mlp.up_proj.weight
+    before = states(fast)
+    with torch.no_grad():
+        tiny_model.layers[0].mlp.up_proj.weight.mul_(2)
+    after = states(fast)
+    assert (after - before).abs().max() > 1e-3
+    assert (after - states(tiny_model)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+def test_a_padded_row_equals_the_row_alone(tiny_model, change):
+    make_bidirectional(tiny_model)
+    change(view := shared_weights_view(tiny_model))
+    assert (states(view)[1, :4] - states(view, IDS[1:, :4], None)[0]).abs().max() < 1e-4
+
+
+def test_int8_does_not_depend_on_the_neighbours_in_a_batch(tiny_model):
+    quantize_int8(layer := nn.Sequential(nn.Linear(64, 16)))
+    x = torch.randn(3, 64)
+    loud = torch.cat([x, 1000 * torch.randn(2, 64)])
+    with torch.inference_mode():
+        assert torch.equal(layer(loud)[:3], layer(x))
+
+
+def test_gradients_flow_as_ever(tiny_model):
+    accelerate(fast := shared_weights_view(tiny_model))
+    for model in (fast, tiny_model):
+        tiny_model.zero_grad()
+        model(input_ids=IDS, attention_mask=MASK).last_hidden_state.square().sum().backward()
+        gradient = tiny_model.layers[0].self_attn.q_proj.weight.grad
+        assert gradient.abs().sum() > 0
+        if model is fast:
+            expected = gradient.clone()
+    assert torch.allclose(gradient, expected)
+
+
+def test_lora_layers_are_left_alone(tiny_model):
+    from peft import LoraConfig, get_peft_model
+
+    lora = get_peft_model(tiny_model, LoraConfig(target_modules=["q_proj"], init_lora_weights=False)).eval()
+    before = states(lora)
+    assert accelerate(lora) == 6 * 3  # k, v, o, gate, up, down
+    assert type(lora.base_model.model.layers[0].self_attn.q_proj.base_layer) is nn.Linear
+    assert (states(lora) - before).abs().max() < 1e-5
+
+
+def test_nothing_to_change_in_gpt2():
+    config = AutoConfig.for_model("gpt2", vocab_size=97, n_embd=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2)
+    model = AutoModel.from_config(config).eval()
+    assert accelerate(model) == 0
+    with pytest.raises(ModelError, match="GPT2Model has no plain linear layer"):
+        quantize_int8(model)
+
+
+def test_other_dtypes_are_left_alone_or_refused():
+    half = tiny_llama().bfloat16()
+    assert accelerate(half) == 0
+    with pytest.raises(ModelError, match="this one is in bfloat16 on cpu"):
+        quantize_int8(half)
+    with pytest.raises(ModelError, match="on meta"):
+        quantize_int8(tiny_llama().to("meta"))
+
+
+def test_a_model_that_moves_later_still_works(tiny_model):
+    accelerate(tiny_model)
+    expected = states(tiny_model)
+    assert (states(tiny_model.double()) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (8,), (2, 3, 8), (1, 1, 8)])
+@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+def test_any_shape(shape, change):
+    layer = nn.Sequential(nn.Linear(8, 5))
+    x = torch.randn(6, *shape)[::2]  # not contiguous
+    with torch.inference_mode():
+        expected = layer(x)
+        change(layer)
+        assert layer(x).shape == expected.shape
+        assert torch.allclose(layer(x), expected, atol=1e-5 if change is accelerate else 0.05)
+
+
+def test_without_the_operator_nothing_changes(monkeypatch, tiny_model):
+    acceleration._onednn_works.cache_clear()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    try:
+        assert accelerate(tiny_model) == 0
+    finally:
+        acceleration._onednn_works.cache_clear()
+
+
+@pytest.fixture
+def overflowing(monkeypatch):
+    """Lets the processor's integer products overflow above a limit."""
+    exact = torch._int_mm
+
+    def limit(largest: int) -> None:
+        monkeypatch.setattr(torch, "_int_mm", lambda a, b: exact(a, b).clamp(-largest, largest))
+        acceleration._weight_limit.cache_clear()
+
+    yield limit
+    acceleration._weight_limit.cache_clear()
+
+
+def test_overflowing_integer_products_get_smaller_weights(overflowing, tiny_model):
+    overflowing(64 * 127 * 100)
+    quantize_int8(view := shared_weights_view(tiny_model))
+    assert view.layers[0].mlp.up_proj.int8_weight.abs().max() == 63
+    assert torch.cosine_similarity(states(view), states(tiny_model), dim=-1).min() > 0.98
+
+
+def test_integer_products_that_always_overflow_are_refused(overflowing, tiny_model):
+    overflowing(2**15 - 1)
+    with pytest.raises(ModelError, match="int8 products overflow"):
+        quantize_int8(tiny_model)
+    assert not any(isinstance(m, Int8Linear) for m in tiny_model.modules())
+
+
+def test_rounding_is_within_half_a_step():
+    values = torch.randn(20, 50) * torch.logspace(-6, 6, 20)[:, None]
+    integers, scale = quantize_rows(values)
+    assert ((integers * scale - values).abs() <= scale * 0.5001).all()
+    assert integers.abs().amax(dim=1).eq(127).all()
+
+
+def test_broken_numbers_stay_visible_in_int8():
+    quantize_int8(layer := nn.Sequential(nn.Linear(8, 4)))
+    for broken in (float("nan"), float("inf")):
+        x = torch.ones(2, 8)
+        x[0, 3] = broken
+        y = layer(x)
+        assert not y[0].isfinite().any()
+        assert y[1].isfinite().all()
+
+
+TEXTS = ["A river bank.", "The bank was robbed at noon, and nobody saw the car.", "", "one word " * 40]
+
+
+def test_the_encoder_encodes_as_its_plain_model_does(bundled):
+    assert isinstance(bundled._fast_model.layers[0].mlp.up_proj, OneDNNLinear)
+    assert type(bundled.model.layers[0].mlp.up_proj) is nn.Linear
+    means = [bundled.token_states(text).hidden_states[-1].mean(axis=0) for text in TEXTS]
+    assert np.abs(bundled.encode(TEXTS) - np.stack(means)).max() < 1e-5
+
+
+def test_the_encoder_in_int8(bundled):
+    int8 = LLM2Vec(bundled.causal_model, bundled.tokenizer, precision="int8")
+    a, b = int8.encode(TEXTS), bundled.encode(TEXTS)
+    cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosines.min() > 0.99
+    assert np.abs(a - b).max() > 0  # or nothing was quantised
+    assert int8.view(bidirectional=False).settings.precision == "int8"
+
+
+def test_the_encoder_refuses_a_precision_at_once(bundled):
+    with pytest.raises(InputError, match="unknown precision 'int4'; choose one of full, int8"):
+        LLM2Vec(bundled.causal_model, bundled.tokenizer, precision="int4")
+    half: LlamaModel = shared_weights_view(bundled.causal_model)
+    half = copy.deepcopy(half).bfloat16()
+    with pytest.raises(ModelError, match="float32 on a CPU"):
+        LLM2Vec(half, bundled.tokenizer, precision="int8")
