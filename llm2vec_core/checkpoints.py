@@ -148,7 +148,7 @@ def find_file(source: str, name: str, revision: str | None = None) -> Path | Non
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         if not _is_cached(source, revision):
             # Each further request would wait for the Hub again.
-            raise _out_of_reach(source, name) from error
+            raise _out_of_reach(source) from error
         return None
     except EntryNotFoundError:
         return None
@@ -190,10 +190,10 @@ def _is_cached(source: str, revision: str | None) -> bool:
     return any(isinstance(try_to_load_from_cache(source, name, revision=revision), str) for name in names)
 
 
-def _out_of_reach(source: str, name: str) -> ModelError:
+def _out_of_reach(source: str, name: str = "its files") -> ModelError:
     return ModelError(
-        f"cannot get {name} of {source!r}: the Hub is out of reach and it is not in the local cache, or the repository "
-        f"has no such file. Go online, or download it elsewhere (`hf download {source}`) and give the folder"
+        f"cannot load {source!r} ({name}): the Hub is out of reach, and it is not in the local cache or not in the "
+        f"repository. Go online, or download it elsewhere (`hf download {source}`) and give the folder"
     )
 
 
