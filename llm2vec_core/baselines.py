@@ -8,6 +8,7 @@ function and its line in :data:`BASELINES`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,7 +58,9 @@ class StaticEmbeddings:
     """The mean of a text's token embeddings: no attention, no forward pass, no order of words.
 
     What a decoder's layers add has to show above this. The begin token is left out: it is the same in every
-    text and would only make all texts more alike.
+    text and would only make all texts more alike. All embeddings are scaled by one number, so that the matrix's
+    root mean square is 1, about that of a decoder's normalised states: cosines do not mind, but a regularised
+    classifier would learn little from numbers of a hundredth.
 
     Args:
         encoder: whose tokenizer, input embeddings and ``max_length`` are used.
@@ -72,6 +75,11 @@ class StaticEmbeddings:
 
     def __init__(self, encoder: LLM2Vec) -> None:
         self._encoder = encoder.with_settings(template=None, skip_begin_token=True, append_eos=False)
+
+    @cached_property
+    def _weight(self) -> torch.Tensor:
+        weight = self._encoder.model.get_input_embeddings().weight.float()
+        return weight / weight.square().mean().sqrt().clamp_min(1e-12)
 
     @torch.inference_mode()
     def encode(
@@ -98,13 +106,13 @@ class StaticEmbeddings:
         """
         if isinstance(texts, str):
             return self.encode([texts], normalize=normalize)[0]
-        weight = self._encoder.model.get_input_embeddings().weight
+        weight = self._weight
         rows = [row.input_ids[row.pooling_start : row.pooling_stop] for row in self._encoder.tokenize(texts)]
         if not rows:
             return np.zeros((0, weight.shape[1]), dtype=np.float32)
         ids = torch.tensor([token for row in rows for token in row], device=weight.device)
         starts = torch.tensor(np.cumsum([0, *map(len, rows[:-1])]), device=weight.device)
-        result = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean").float().cpu().numpy()
+        result = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean").cpu().numpy()
         if normalize:
             result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
         if progress:

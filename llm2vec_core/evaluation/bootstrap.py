@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
 RESAMPLES = 1000
+BATCH = 100  # resamples at once: bounds memory
 CONFIDENCE = 0.95
 SEED = 42  # mteb's own, so that undersampling and clustering draw what mteb draws
 
@@ -54,16 +54,10 @@ def replicates(statistic: Statistic, units: int, name: str, *, seed: int = SEED)
         >>> drawn.shape, bool(abs(drawn.mean() - 2.5) < 0.1)
         ((1000,), True)
     """
-    result = bootstrap(
-        (np.arange(units),),
-        lambda index, axis=-1: statistic(np.asarray(index)),
-        n_resamples=RESAMPLES,
-        batch=100,
-        vectorized=True,
-        method="percentile",
-        rng=np.random.default_rng([seed, zlib.crc32(name.encode())]),
-    )
-    return np.asarray(result.bootstrap_distribution, dtype=np.float64)
+    # Not scipy.stats.bootstrap: it takes every NaN for a mishap, and here some resamples have no score.
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    drawn = [statistic(generator.integers(units, size=(BATCH, units))) for _ in range(RESAMPLES // BATCH)]
+    return np.concatenate(drawn).astype(np.float64)
 
 
 def estimate(score: float, drawn: np.ndarray) -> Estimate:

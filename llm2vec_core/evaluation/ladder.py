@@ -14,7 +14,6 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate, average, difference, estimate
 from llm2vec_core.evaluation.results import Cell, Results
 from llm2vec_core.evaluation.sets import EvaluationSet
-from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.presets import ModelPreset, Stage
 
 # A causal model gets each pooling that could suit it: beating a weak baseline proves nothing. The first token of
@@ -182,8 +181,9 @@ class _StageRun:
         self._encoder = encoder
         self._instructions = instructions
         self._results = results
+        self._rivals = {rung.variant: BASELINES[rung.variant](encoder) for rung in rungs if rung.variant in BASELINES}
         self._probes = {
-            variant: tuple(np.round(_unit(rows[0])[:PROBE_NUMBERS].astype(float), 5).tolist())
+            variant: tuple(float(f"{number:.5g}") for number in rows[0][:PROBE_NUMBERS])
             for variant, rows in self._encode([rung.variant for rung in rungs], [PROBE], None, None).items()
         }
 
@@ -249,8 +249,8 @@ class _StageRun:
     def _encode(
         self, variants: Sequence[str], texts: Sequence[str], instruction: str | None, progress: Progress | None
     ) -> dict[str, np.ndarray]:
-        modes = [variant for variant in variants if variant in POOLING_MODES]
-        rivals = [variant for variant in variants if variant not in POOLING_MODES]
+        rivals = [variant for variant in variants if variant in self._rivals]
+        modes = [variant for variant in variants if variant not in rivals]
         parts: dict[str, list[np.ndarray]] = {variant: [] for variant in variants}
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
@@ -258,7 +258,7 @@ class _StageRun:
                 found = self._encoder.encode_poolings(chunk, instruction)
             else:
                 found = {mode: self._encoder.encode(chunk, instruction, pooling_mode=mode) for mode in modes}
-            found |= {name: BASELINES[name](self._encoder).encode(chunk, instruction) for name in rivals}
+            found |= {name: self._rivals[name].encode(chunk, instruction) for name in rivals}
             for variant in variants:
                 parts[variant].append(found[variant])
             if progress:
@@ -273,7 +273,3 @@ def _rows(rungs: Sequence[Rung], cells: Sequence[Cell], sets: Sequence[Evaluatio
         own = sorted((cell for cell in cells if cell.encoder == rung.label), key=lambda c: place[c.task, c.data])
         rows.append(LadderRow(rung.label, rung.direction, tuple(own)))
     return rows
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)

@@ -14,7 +14,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 
 RESULTS_FILE = "results.json"
-# Another machine or number of threads moves the last digits; another adapter moves far more.
+# Share of the largest number. Another machine or number of threads moves the last digits, another adapter far more.
 PROBE_TOLERANCE = 1e-3
 
 
@@ -112,7 +112,8 @@ class Results:
         cell = self._cells.get((encoder, task, data))
         if cell is None or cell.digest != digest or len(cell.probe) != len(probe):
             return None
-        return cell if np.allclose(cell.probe, probe, rtol=0, atol=PROBE_TOLERANCE) else None
+        largest = max(map(abs, probe), default=0.0)
+        return cell if np.allclose(cell.probe, probe, rtol=0, atol=PROBE_TOLERANCE * largest) else None
 
     def keep(self, cells: Iterable[Cell]) -> None:
         """Add cells and write the file anew; a kill leaves the old one or the new one."""
