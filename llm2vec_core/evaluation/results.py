@@ -75,7 +75,7 @@ class Results:
         settings: what the numbers depend on beside models and data; JSON values.
 
     Raises:
-        InputError: if there are results of other settings, or the file cannot be read.
+        InputError: if there are results of other settings, the file cannot be read, or the folder is a file.
 
     Example:
         >>> results = Results(None, {"limit": None})
@@ -84,6 +84,8 @@ class Results:
     """
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+        if folder and folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder.name!r} is a file; results need a folder")
         self._file = folder / RESULTS_FILE if folder else None
         self._settings = dict(settings)
         self._cells: dict[tuple[str, str, str], Cell] = {}

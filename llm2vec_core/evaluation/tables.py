@@ -11,11 +11,12 @@ from llm2vec_core.evaluation.ladder import LadderRow
 from llm2vec_core.evaluation.tasks import all_tasks
 
 
-def markdown(rows: Sequence[LadderRow]) -> str:
+def markdown(rows: Sequence[LadderRow], limit: int | None = None) -> str:
     """One table a kind of task, one of their means, and one of the differences to the best rival.
 
     Args:
         rows: all measured on the same sets.
+        limit: of examples a set, if there was one; the text then says so.
 
     Returns:
         Scores times 100 with 95% bootstrap intervals.
@@ -26,6 +27,8 @@ def markdown(rows: Sequence[LadderRow]) -> str:
         parts.append(summary_table(rows))
     if any(row.direction == "bidirectional" for row in rows) and any(row.direction != "bidirectional" for row in rows):
         parts.append(difference_table(rows))
+    if limit is not None:
+        parts.append(f"A quick look: at most {limit:,} examples of each set.")
     return "\n\n".join(parts)
 
 

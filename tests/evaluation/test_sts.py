@@ -61,5 +61,5 @@ def test_files_that_cannot_be_used(tmp_path, table, message):
     pq.write_table(pa.table(table), tmp_path / "S.parquet")
     with pytest.raises(InputError, match=message):
         read_sts(tmp_path / "S.parquet")
-    with pytest.raises(InputError, match="no file 'T.parquet'"):
+    with pytest.raises(InputError, match=r"no file 'T\.parquet'"):
         read_sts(tmp_path / "T.parquet")

@@ -84,8 +84,8 @@ def _run(arguments: argparse.Namespace) -> None:
         progress=lambda stage, name: _meter(arguments, stage, name),
     )
     if arguments.out:
-        _write(arguments.out, rows)
-    print(markdown(rows))
+        _write(arguments.out, rows, arguments.limit)
+    print(markdown(rows, arguments.limit))
 
 
 def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, Any]]:
@@ -144,14 +144,14 @@ def _meter(arguments: argparse.Namespace, stage: str, name: str) -> Progress:
     return progress
 
 
-def _write(folder: Path, rows: Sequence[LadderRow]) -> None:
+def _write(folder: Path, rows: Sequence[LadderRow], limit: int | None) -> None:
     from llm2vec_core.evaluation.tables import differences_csv, markdown, scores_csv
     from llm2vec_core.evaluation.tasks import all_tasks
     from llm2vec_core.figures import score_ladder
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        ("ladder.md", markdown(rows)),
+        ("ladder.md", markdown(rows, limit)),
         ("ladder.csv", scores_csv(rows)),
         ("differences.csv", differences_csv(rows)),
     ):
@@ -168,9 +168,8 @@ COMMAND = Command(
     name="evaluate",
     usage="--data FOLDER",
     summary="measure every stage of a model and its rivals on a folder of sets",
-    lesson="How good are the embeddings? Sentence similarity, pair classification, classification, clustering,\n"
-    "retrieval, with intervals. The causal model gets every pooling that could suit it, and its rivals\n"
-    "without training (echo, prompt, bare token embeddings): beating a weak baseline proves nothing.",
+    lesson="How good are the embeddings? Sentence pairs, classification, clustering and retrieval, with intervals.\n"
+    "The causal model gets every pooling and rival that needs no training: beating a weak baseline proves nothing.",
     examples=(
         "evaluate --data sts",
         "evaluate --data sts --tasks sts --stages causal simcse",

@@ -89,7 +89,7 @@ def test_collections_that_cannot_be_used(write, collection):
     with pytest.raises(InputError, match="id 'd1' is there twice"):
         TASK.read(folder, "R", None)
     (folder / "R_qrels.parquet").unlink()
-    with pytest.raises(InputError, match="no file 'R_qrels.parquet'"):
+    with pytest.raises(InputError, match=r"no file 'R_qrels\.parquet'"):
         TASK.read(folder, "R", None)
 
 
