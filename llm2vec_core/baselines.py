@@ -77,9 +77,10 @@ class StaticEmbeddings:
         self._encoder = encoder.with_settings(template=None, skip_begin_token=True, append_eos=False)
 
     @cached_property
-    def _weight(self) -> torch.Tensor:
-        weight = self._encoder.model.get_input_embeddings().weight.float()
-        return weight / weight.square().mean().sqrt().clamp_min(1e-12)
+    def _scale(self) -> float:
+        weight = self._encoder.model.get_input_embeddings().weight
+        root_mean_square = torch.linalg.vector_norm(weight, dtype=torch.float32).item() / weight.numel() ** 0.5
+        return 1 / max(root_mean_square, 1e-12)
 
     @torch.inference_mode()
     def encode(
@@ -106,13 +107,14 @@ class StaticEmbeddings:
         """
         if isinstance(texts, str):
             return self.encode([texts], normalize=normalize)[0]
-        weight = self._weight
+        weight = self._encoder.model.get_input_embeddings().weight
         rows = [row.input_ids[row.pooling_start : row.pooling_stop] for row in self._encoder.tokenize(texts)]
         if not rows:
             return np.zeros((0, weight.shape[1]), dtype=np.float32)
         ids = torch.tensor([token for row in rows for token in row], device=weight.device)
         starts = torch.tensor(np.cumsum([0, *map(len, rows[:-1])]), device=weight.device)
-        result = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean").cpu().numpy()
+        result = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean")
+        result = (result.float() * self._scale).cpu().numpy()
         if normalize:
             result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
         if progress:

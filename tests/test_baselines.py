@@ -64,7 +64,7 @@ def test_static_embeddings_are_rows_of_the_matrix_averaged(bundled):
     found = static(bundled).encode(texts)
     for text, vector in zip(texts[:2], found, strict=False):
         ids = bundled.tokenizer(text, add_special_tokens=False)["input_ids"]
-        np.testing.assert_allclose(vector, weight[ids].mean(axis=0) / scale, atol=1e-5)
+        np.testing.assert_allclose(vector, weight[ids].mean(axis=0) / scale, rtol=1e-4, atol=1e-5)
     assert np.isfinite(found[2]).all()
     assert found.shape == (3, 256) and found.dtype == np.float32
     assert static(bundled).encode([]).shape == (0, 256)

@@ -52,6 +52,9 @@ def read_table(file: Path, needed: Iterable[str]) -> pa.Table:
         raise InputError(f"{file.name} has no rows")
     for name in needed:
         column = table[name]
+        if pa.types.is_dictionary(column.type):  # pandas' categories
+            column = column.cast(column.type.value_type)
+            table = table.set_column(table.column_names.index(name), name, column)
         if column.null_count:
             row = pc.index(pc.is_null(column), True).as_py()
             raise InputError(f"{file.name}: row {row} has no value in column {name}")

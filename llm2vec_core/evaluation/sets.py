@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2vec_core.errors import InputError
+from llm2vec_core.evaluation.files import columns_of
 from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.evaluation.tasks.base import Task
 
@@ -66,8 +67,9 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
     names = [name for name in wanted if name not in tasks]
     usual = {name for task in tasks.values() for name in task.sets}
     sets: list[EvaluationSet] = []
-    left_out: list[str] = []
-    for task, name in _candidates(folder, tasks, usual):
+    columns, left_out = _columns(folder)
+    candidates = _candidates(columns, tasks, usual)
+    for task, name in candidates:
         if wanted and not (task.kind in kinds or name in names):
             continue
         try:
@@ -87,31 +89,43 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
     if not sets:
         reasons = "".join(f"; {reason}" for reason in left_out)
         raise InputError(f"folder {folder.name!r} has no set to measure, such as {', '.join(missing[:5])}{reasons}")
-    left_out += _without_task(folder, tasks, usual) if not wanted else []
+    if not wanted:
+        left_out += _without_task(columns, candidates)
     return FoundSets(tuple(sets), missing, tuple(left_out))
 
 
-def _candidates(folder: Path, tasks: dict[str, Task], usual: set[str]) -> list[tuple[Task, str]]:
-    stems = sorted(file.stem for file in folder.glob("*.parquet"))
+def _columns(folder: Path) -> tuple[dict[str, frozenset[str]], list[str]]:
+    """The columns of each file by its name, none of one that cannot be read; and why not."""
+    found, unreadable = {}, []
+    for file in sorted(folder.glob("*.parquet")):
+        try:
+            found[file.stem] = columns_of(file)
+        except InputError as error:
+            found[file.stem] = frozenset()
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def _candidates(columns: dict[str, frozenset[str]], tasks: dict[str, Task], usual: set[str]) -> list[tuple[Task, str]]:
     found = []
     for task in tasks.values():
-        names = [stem.removesuffix(task.suffix) for stem in stems if stem.endswith(task.suffix)]
+        names = {stem.removesuffix(task.suffix): own for stem, own in columns.items() if stem.endswith(task.suffix)}
         known = [name for name in task.sets if name in names]
-        others = [name for name in names if name not in usual and task.fits(folder, name)]
+        others = [name for name, own in names.items() if name not in usual and task.columns <= own]
         found += [(task, name) for name in known + others]
     return found
 
 
-def _without_task(folder: Path, tasks: dict[str, Task], usual: set[str]) -> list[str]:
-    taken = {f"{name}{task.suffix}" for task, name in _candidates(folder, tasks, usual)}
+def _without_task(columns: dict[str, frozenset[str]], candidates: Sequence[tuple[Task, str]]) -> list[str]:
+    taken = {f"{name}{task.suffix}" for task, name in candidates}
     # The other two files of a collection belong to it.
-    parts = {f"{name}_{part}" for _, name in _candidates(folder, tasks, usual) for part in ("queries", "qrels")}
-    stems = sorted(file.stem for file in folder.glob("*.parquet"))
-    return [f"{stem}: no task takes its columns" for stem in stems if stem not in taken | parts]
+    taken |= {f"{name}_{part}" for task, name in candidates if task.suffix for part in ("queries", "qrels")}
+    return [f"{stem}: no task takes its columns" for stem, own in columns.items() if own and stem not in taken]
 
 
 def _digest(folder: Path, name: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted([*folder.glob(f"{name}.parquet"), *folder.glob(f"{name}_*.parquet")]):
-        digest.update(file.read_bytes())
+    for file in sorted(folder.glob("*.parquet")):
+        if file.stem == name or file.stem.startswith(f"{name}_"):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from llm2vec_core.errors import InputError
@@ -31,3 +32,8 @@ def test_spread_covers_without_repeating(count, limit):
     rows = spread(count, limit)
     assert len(set(rows.tolist())) == len(rows) == min(count, limit or count)
     assert rows[0] == 0 and rows[-1] >= count * (1 - 2 / len(rows))
+
+
+def test_categories_are_read_as_what_they_stand_for(write):
+    folder = write("C", text=pa.array(["a", "b", "a"]).dictionary_encode())
+    assert read_table(folder / "C.parquet", ["text"])["text"].to_pylist() == ["a", "b", "a"]

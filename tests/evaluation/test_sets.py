@@ -63,6 +63,14 @@ def test_a_usual_set_that_cannot_be_used_is_an_error(folder, write):
         find_sets(folder)
 
 
+def test_a_broken_file_of_another_name_is_left_out_and_named(folder):
+    (folder / "Notes.parquet").write_text("no parquet")
+    assert find_sets(folder).left_out[0] == "Notes.parquet is empty or no parquet file: write it again"
+    (folder / "STS13.parquet").write_bytes(b"")
+    with pytest.raises(InputError, match=r"STS13\.parquet is empty"):
+        find_sets(folder)
+
+
 def test_folders_that_cannot_be_used(tmp_path, write):
     with pytest.raises(InputError, match="no folder 'nowhere'"):
         find_sets(tmp_path / "nowhere")

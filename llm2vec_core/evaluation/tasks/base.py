@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llm2vec_core.evaluation.bootstrap import Estimate, Statistic, estimate, replicates
-from llm2vec_core.evaluation.files import columns_of
 
 
 class Texts(NamedTuple):
@@ -67,11 +66,6 @@ class Task:
     texts: Callable[[Any], Texts]
     measure: Callable[[Any, np.ndarray, np.ndarray], Measurement]
     suffix: str = ""
-
-    def fits(self, folder: Path, name: str) -> bool:
-        """Whether a file looks like a set of this task."""
-        file = folder / f"{name}{self.suffix}.parquet"
-        return file.is_file() and self.columns <= columns_of(file)
 
 
 def measurement(

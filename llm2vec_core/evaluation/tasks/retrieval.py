@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +149,9 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 def _unique(ids: list, name: str) -> list[str]:
     ids = [str(value) for value in ids]
-    if len(set(ids)) < len(ids):
-        twice = next(value for i, value in enumerate(ids) if value in ids[:i])
-        raise InputError(f"{name}: the id {twice!r} is there twice")
+    most = Counter(ids).most_common(1)
+    if most and most[0][1] > 1:
+        raise InputError(f"{name}: the id {most[0][0]!r} is there twice")
     return ids
 
 
