@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llm2vec_core.baselines import BASELINES, echo, prompt
+from llm2vec_core.baselines import BASELINES, echo, prompt, static
+from llm2vec_core.errors import InputError
 from llm2vec_core.templates import TEMPLATES
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", ["echo", "prompt"])
 def test_they_are_causal_encoders_over_the_same_weights(name, bundled):
     encoder = BASELINES[name](bundled)
     assert encoder.prefix_test().is_causal
@@ -54,3 +55,28 @@ def test_a_long_text_is_cut_so_that_both_copies_fit(bundled):
     assert row.truncated and 34 <= len(row.input_ids) <= 40
     pooled = row.input_ids[row.pooling_start : row.pooling_stop]
     assert row.input_ids[: row.pooling_start][-len(pooled) - 8 :].count(pooled[1]) >= len(pooled) // 2 - 1
+
+
+def test_static_embeddings_are_rows_of_the_matrix_averaged(bundled):
+    texts = ["The bank was robbed.", "river", ""]
+    weight = bundled.model.embed_tokens.weight.detach().numpy()
+    scale = np.sqrt((weight**2).mean())
+    found = static(bundled).encode(texts)
+    for text, vector in zip(texts[:2], found, strict=False):
+        ids = bundled.tokenizer(text, add_special_tokens=False)["input_ids"]
+        np.testing.assert_allclose(vector, weight[ids].mean(axis=0) / scale, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(found[2]).all()
+    assert found.shape == (3, 256) and found.dtype == np.float32
+    assert static(bundled).encode([]).shape == (0, 256)
+    np.testing.assert_allclose(np.linalg.norm(static(bundled).encode("river", normalize=True)), 1, atol=1e-6)
+
+
+def test_static_embeddings_hear_no_instruction_and_no_template(bundled):
+    plain = static(bundled).encode("river")
+    np.testing.assert_array_equal(static(bundled).encode("river", "Find a city:"), plain)
+    np.testing.assert_array_equal(static(bundled.with_settings(template="echo")).encode("river"), plain)
+    with pytest.raises(InputError, match="must be a string"):
+        static(bundled).encode([3])
+    told = []
+    static(bundled).encode(["a", "b"], progress=lambda *numbers: told.append(numbers))
+    assert told == [(2, 2)]

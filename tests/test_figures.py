@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from llm2vec_core.figures import loss_curve, running_mean, scatter_map, topic_style
+from llm2vec_core.figures import DIRECTION_COLORS, loss_curve, running_mean, scatter_map, score_ladder, topic_style
 
 
 def test_scatter_has_a_trace_a_topic_and_every_point_once():
@@ -40,3 +40,14 @@ def test_loss_curve_shows_what_was_measured():
 def test_running_mean_window():
     assert running_mean(list(range(20)))[-1] == np.mean(range(10, 20))
     assert running_mean([]).tolist() == []
+
+
+def test_ladder_shows_each_score_with_its_interval_from_the_top():
+    panels = {"A": [(40.0, 38.0, 43.0), (60.0, 59.0, 61.5)], "B": [(10.0, 9.0, 11.0), (20.0, 18.0, 22.0)]}
+    figure = score_ladder(["low <b>", "high"], ["causal", "bidirectional"], panels, "Scores")
+    assert [list(trace.x) for trace in figure.data] == [[40.0], [60.0], [10.0], [20.0]]
+    first = figure.data[0]
+    assert (list(first.error_x.array), list(first.error_x.arrayminus)) == ([3.0], [2.0])
+    assert first.marker.color == DIRECTION_COLORS["causal"]
+    assert list(figure.layout.yaxis.categoryarray) == ["high", "low &lt;b&gt;"]
+    assert [trace.showlegend for trace in figure.data] == [True, True, False, False]

@@ -1,5 +1,12 @@
 """Measure encoders on labelled data.
 
-sts.py       semantic textual similarity: Spearman correlation of cosines with people's scores
-ladder.py    every stage of a model on every STS set, as one table
+tasks/           one file a kind of task: how it is read, and what makes a score of embeddings
+sts.py           pairs of sentences, their cosines, Spearman correlation
+files.py         labelled data from parquet files
+sets.py          the sets of a folder
+bootstrap.py     intervals of scores and of differences
+results.py       finished cells, kept in a file
+ladder.py        every stage of a model and its rivals on every set
+tables.py        the ladder as markdown and comma-separated values
+mteb_adapter.py  an encoder as mteb takes one
 """

@@ -1,21 +1,45 @@
-"""Every stage of a model, and the poolings that a fair comparison needs, on every STS set."""
+"""Every stage of a model, and the rivals that a fair comparison needs, on every set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from llm2vec_core.baselines import BASELINES
-from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.encoder import LLM2Vec, Progress
 from llm2vec_core.errors import InputError
-from llm2vec_core.evaluation.sts import Encode, STSSet, evaluate_sts, read_sts
-from llm2vec_core.presets import ModelPreset
+from llm2vec_core.evaluation.bootstrap import Estimate, average, difference, estimate
+from llm2vec_core.evaluation.results import Cell, Results
+from llm2vec_core.evaluation.sets import EvaluationSet
+from llm2vec_core.presets import ModelPreset, Stage
 
-STS_SETS = ("STS12", "STS13", "STS14", "STS15", "SICK-R")
-# A causal model gets each pooling that could suit it: beating a weak baseline proves nothing.
+# A causal model gets each pooling that could suit it: beating a weak baseline proves nothing. The first token of
+# a causal model has seen nothing but itself.
 CAUSAL_POOLINGS = ("mean", "weighted_mean", "last_token")
+BIDIRECTIONAL_POOLINGS = ("mean",)
+STATIC_LABEL = "Static token embeddings"
+PROBE = "The bank of the river was steep and muddy."
+PROBE_NUMBERS = 16
+# Between two chunks the progress is told.
+CHUNK = 2048
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of the ladder.
+
+    Attributes:
+        label: shown to people.
+        variant: a pooling mode, or a key of :data:`llm2vec_core.baselines.BASELINES`.
+        direction: "causal", "bidirectional", or "none" where nothing attends.
+    """
+
+    label: str
+    variant: str
+    direction: str
 
 
 @dataclass(frozen=True)
@@ -23,74 +47,229 @@ class LadderRow:
     """One encoder's scores.
 
     Attributes:
-        label: stage and pooling.
-        scores: Spearman x 100, by name of the set.
+        label: stage and pooling, or baseline.
+        direction: "causal", "bidirectional", or "none".
+        cells: one a task and set.
     """
 
     label: str
-    scores: dict[str, float]
+    direction: str
+    cells: tuple[Cell, ...]
+
+    def only(self, task: str, data: str | None = None) -> LadderRow:
+        """The same row with the cells of one kind of task, or of one set, alone."""
+        cells = [cell for cell in self.cells if cell.task == task and data in (None, cell.data)]
+        return LadderRow(self.label, self.direction, tuple(cells))
 
     @property
-    def mean(self) -> float:
-        """Mean over the sets."""
-        return sum(self.scores.values()) / len(self.scores)
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of tasks that were measured."""
+        return tuple(dict.fromkeys(cell.task for cell in self.cells))
+
+    @property
+    def mean(self) -> Estimate:
+        """Mean over the kinds of tasks of the means over their sets, with its interval."""
+        return estimate(self._score(), self._replicates())
+
+    def above(self, other: LadderRow) -> Estimate:
+        """How far this row's mean is above another one's, on the same examples.
+
+        Raises:
+            InputError: if the other was measured on other sets.
+        """
+        mine, theirs = ([(cell.task, cell.data, cell.digest) for cell in row.cells] for row in (self, other))
+        if mine != theirs:
+            raise InputError(f"{self.label!r} and {other.label!r} were not measured on the same sets")
+        return difference((self._score(), other._score()), (self._replicates(), other._replicates()))
+
+    def _score(self) -> float:
+        kinds = [[cell.main.score for cell in self.only(kind).cells] for kind in self.kinds]
+        return float(np.mean([np.mean(scores) for scores in kinds]))
+
+    def _replicates(self) -> np.ndarray:
+        return average([average([cell.replicates for cell in self.only(kind).cells]) for kind in self.kinds])
 
 
-def read_ladder_data(folder: Path, names: Sequence[str] = STS_SETS) -> list[STSSet]:
-    """Read the STS sets of a folder.
+def rungs_of(stage: Stage, poolings: Sequence[str] | None = None) -> list[Rung]:
+    """The rows that a stage gives: a causal one each pooling and baseline, a bidirectional one mean pooling.
 
-    Raises:
-        InputError: if the folder or one of the sets is missing.
+    Args:
+        stage: of a preset.
+        poolings: these instead.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> [rung.label for rung in rungs_of(BUNDLED.stage("mntp"))]
+        ['+ MNTP, mean']
     """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder.name!r} with {', '.join(names)} as parquet files")
-    return [read_sts(folder / f"{name}.parquet") for name in names]
+    direction = "bidirectional" if stage.bidirectional else "causal"
+    modes = poolings or (BIDIRECTIONAL_POOLINGS if stage.bidirectional else CAUSAL_POOLINGS)
+    rungs = [Rung(f"{stage.label}, {mode.replace('_', ' ')}", mode, direction) for mode in modes]
+    if not stage.bidirectional:
+        rungs += [
+            Rung(STATIC_LABEL, name, "none") if name == "static" else Rung(f"{stage.label}, {name}", name, direction)
+            for name in BASELINES
+        ]
+    return rungs
 
 
 def measure_ladder(
-    preset: ModelPreset, data: Sequence[STSSet], report: Callable[[LadderRow], None] = lambda _: None
+    preset: ModelPreset,
+    sets: Sequence[EvaluationSet],
+    *,
+    stages: Sequence[str] = (),
+    poolings: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    instructions: Mapping[str, str] | None = None,
+    results: Results | None = None,
+    report: Callable[[Cell], None] = lambda _: None,
+    progress: Callable[[str, str], Progress] = lambda *_: lambda *_: None,
 ) -> list[LadderRow]:
-    """Measure each stage with mean pooling, and the causal one with every pooling and as every baseline.
+    """Measure each stage of a model, and the causal one with every pooling and as every baseline.
 
     Args:
         preset: the model and its stages.
-        data: STS sets.
-        report: called with each row as soon as it is measured.
+        sets: of :func:`llm2vec_core.evaluation.sets.find_sets`.
+        stages: keys of the stages to measure; by default all.
+        poolings: these instead of the usual ones.
+        options: of ``LLM2Vec.from_pretrained``, such as ``device``.
+        instructions: by name of the set or kind of the task: what stands in front of its texts, in retrieval of
+            its queries alone.
+        results: finished cells are taken from there and new ones kept there.
+        report: called with each cell as soon as it is measured.
+        progress: (stage, set) -> a function that is called with (texts done, texts in all) while encoding.
 
     Returns:
-        The rows, causal first.
+        The rows, in the order of the stages.
+
+    Raises:
+        InputError: for a stage that the preset has not.
     """
-    rows = []
-    for stage in preset.stages:
-        encoder = LLM2Vec.from_preset(f"{preset.key}:{stage.key}")
-        for pooling in ("mean",) if stage.bidirectional else CAUSAL_POOLINGS:
-            label = f"{stage.label}, {pooling.replace('_', ' ')}"
-            encode = partial(encoder.encode, pooling_mode=pooling)
-            rows.append(LadderRow(label, _scores(encode, data)))
-            report(rows[-1])
-        if not stage.bidirectional:
-            for name, baseline in BASELINES.items():
-                rows.append(LadderRow(f"{stage.label}, {name}", _scores(baseline(encoder).encode, data)))
-                report(rows[-1])
+    known = {stage.key: stage for stage in preset.stages}
+    for key in stages:
+        if key not in known:
+            raise InputError(f"preset {preset.key!r} has no stage {key!r}; choose of {', '.join(known)}")
+    results = results or Results(None, {})
+    rows: list[LadderRow] = []
+    loaded: tuple[tuple[str, ...], LLM2Vec] | None = None
+    for stage in (known[key] for key in known if not stages or key in stages):
+        if loaded and loaded[0] == stage.adapters:
+            encoder = loaded[1].view(bidirectional=stage.bidirectional)
+        else:
+            loaded = None  # two large models need not be in memory at once
+            settings = {**preset.settings, **(options or {}), "bidirectional": stage.bidirectional}
+            encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, **settings)
+        loaded = (stage.adapters, encoder)
+        run = _StageRun(encoder, rungs_of(stage, poolings), instructions or {}, results)
+        cells: list[Cell] = []
+        for name in dict.fromkeys(found.name for found in sets):
+            same = [found for found in sets if found.name == name]
+            for cell in run.measure(same, progress(stage.label, name)):
+                report(cell)
+            cells += run.finished(same)
+        rows += _rows(run.rungs, cells, sets)
     return rows
 
 
-def _scores(encode: Encode, data: Sequence[STSSet]) -> dict[str, float]:
-    return {sts.name: evaluate_sts(encode, sts) for sts in data}
+class _StageRun:
+    """One stage's encoder and its rows. Rows that differ in pooling alone share the forward pass."""
+
+    def __init__(
+        self, encoder: LLM2Vec, rungs: Sequence[Rung], instructions: Mapping[str, str], results: Results
+    ) -> None:
+        self.rungs = rungs
+        self._encoder = encoder
+        self._instructions = instructions
+        self._results = results
+        self._rivals = {rung.variant: BASELINES[rung.variant](encoder) for rung in rungs if rung.variant in BASELINES}
+        self._probes = {
+            variant: tuple(float(f"{number:.5g}") for number in rows[0][:PROBE_NUMBERS])
+            for variant, rows in self._encode([rung.variant for rung in rungs], [PROBE], None, None).items()
+        }
+
+    def measure(self, sets: Sequence[EvaluationSet], progress: Progress) -> list[Cell]:
+        """Measure what is not finished on sets that share their texts, and keep it."""
+        todo = [(found, rung) for found in sets for rung in self.rungs if self._kept(found, rung) is None]
+        variants = list(dict.fromkeys(rung.variant for _, rung in todo))
+        if not todo:
+            return []
+        vectors: dict[tuple[str | None, str], dict[str, np.ndarray]] = {}
+        for instruction, texts in self._texts([found for found, _ in todo]).items():
+            for variant, rows in self._encode(variants, texts, instruction, progress).items():
+                vectors[instruction, variant] = dict(zip(texts, rows, strict=True))
+        cells = [self._cell(found, rung, vectors) for found, rung in todo]
+        self._results.keep(cells)
+        return cells
+
+    def _cell(
+        self, found: EvaluationSet, rung: Rung, vectors: Mapping[tuple[str | None, str], Mapping[str, np.ndarray]]
+    ) -> Cell:
+        queries, documents = found.task.texts(found.data)
+        instruction = self._instruction(found)
+        measured = found.task.measure(
+            found.data,
+            np.stack([vectors[instruction, rung.variant][text] for text in queries]),
+            np.stack([vectors[None, rung.variant][text] for text in documents]) if documents else np.empty((0, 0)),
+        )
+        return Cell(
+            rung.label,
+            rung.direction,
+            found.task.kind,
+            found.name,
+            measured.metrics,
+            measured.replicates,
+            measured.examples,
+            found.digest,
+            self._probes[rung.variant],
+        )
+
+    def finished(self, sets: Sequence[EvaluationSet]) -> list[Cell]:
+        """The cells of all rows on these sets."""
+        return [cell for found in sets for rung in self.rungs if (cell := self._kept(found, rung))]
+
+    def _kept(self, found: EvaluationSet, rung: Rung) -> Cell | None:
+        return self._results.find(
+            rung.label, found.task.kind, found.name, digest=found.digest, probe=self._probes[rung.variant]
+        )
+
+    def _instruction(self, found: EvaluationSet) -> str | None:
+        return self._instructions.get(found.name, self._instructions.get(found.task.kind))
+
+    def _texts(self, sets: Sequence[EvaluationSet]) -> dict[str | None, list[str]]:
+        """Each different text once, by its instruction."""
+        needed: dict[str | None, dict[str, None]] = {}
+        for found in sets:
+            queries, documents = found.task.texts(found.data)
+            needed.setdefault(self._instruction(found), {}).update(dict.fromkeys(queries))
+            if documents:
+                needed.setdefault(None, {}).update(dict.fromkeys(documents))
+        # Similar lengths side by side, so that a chunk pads little.
+        return {instruction: sorted(texts, key=len) for instruction, texts in needed.items()}
+
+    def _encode(
+        self, variants: Sequence[str], texts: Sequence[str], instruction: str | None, progress: Progress | None
+    ) -> dict[str, np.ndarray]:
+        rivals = [variant for variant in variants if variant in self._rivals]
+        modes = [variant for variant in variants if variant not in rivals]
+        parts: dict[str, list[np.ndarray]] = {variant: [] for variant in variants}
+        for start in range(0, len(texts), CHUNK):
+            chunk = texts[start : start + CHUNK]
+            if len(modes) > 1:
+                found = self._encoder.encode_poolings(chunk, instruction)
+            else:
+                found = {mode: self._encoder.encode(chunk, instruction, pooling_mode=mode) for mode in modes}
+            found |= {name: self._rivals[name].encode(chunk, instruction) for name in rivals}
+            for variant in variants:
+                parts[variant].append(found[variant])
+            if progress:
+                progress(start + len(chunk), len(texts))
+        return {variant: np.concatenate(rows) for variant, rows in parts.items()}
 
 
-def markdown_table(rows: Sequence[LadderRow]) -> str:
-    """The rows as a markdown table, one decimal.
-
-    Example:
-        >>> print(markdown_table([LadderRow("Causal, mean", {"STS12": 40.0, "STS13": 50.0})]))
-        | encoder | STS12 | STS13 | mean |
-        |---|---|---|---|
-        | Causal, mean | 40.0 | 50.0 | **45.0** |
-    """
-    names = list(rows[0].scores)
-    lines = ["| encoder | " + " | ".join([*names, "mean"]) + " |", "|---" * (len(names) + 2) + "|"]
-    for row in rows:
-        cells = [f"{row.scores[name]:.1f}" for name in names]
-        lines.append(f"| {row.label} | " + " | ".join([*cells, f"**{row.mean:.1f}**"]) + " |")
-    return "\n".join(lines)
+def _rows(rungs: Sequence[Rung], cells: Sequence[Cell], sets: Sequence[EvaluationSet]) -> list[LadderRow]:
+    place = {(found.task.kind, found.name): i for i, found in enumerate(sets)}
+    rows = []
+    for rung in rungs:
+        own = sorted((cell for cell in cells if cell.encoder == rung.label), key=lambda c: place[c.task, c.data])
+        rows.append(LadderRow(rung.label, rung.direction, tuple(own)))
+    return rows

@@ -10,7 +10,7 @@ import pytest
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.cli import main
-from llm2vec_core.evaluation.ladder import STS_SETS
+from llm2vec_core.evaluation.tasks.sts import TASK
 
 PASSAGES = [p.text for p in passages()[::8]]
 PAIRS = [
@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "sts").mkdir()
     scores = pa.table({**pa.Table.from_pylist(rows).to_pydict(), "score": [1.0, 2.0, 0.0]})
-    for name in STS_SETS:
+    for name in TASK.sets:
         pq.write_table(scores, tmp_path / "sts" / f"{name}.parquet")
     return tmp_path
 

@@ -52,11 +52,14 @@ def test_reading(tmp_path):
     [
         ({"sentence1": ["a", "b"], "score": [1, 2]}, "no column sentence2"),
         ({"sentence1": ["a"], "sentence2": ["b"], "score": [1.0]}, "holds 1 pairs"),
+        ({"sentence1": ["a"] * 2, "sentence2": ["b"] * 2, "score": [3.0, 3.0]}, "every score is 3"),
+        ({"sentence1": ["a"] * 2, "sentence2": ["b"] * 2, "score": [3.0, float("nan")]}, "score of row 1 is nan"),
+        ({"sentence1": ["a"] * 2, "sentence2": ["b"] * 2, "score": ["high", "low"]}, "holds string and no numbers"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, table, message):
     pq.write_table(pa.table(table), tmp_path / "S.parquet")
     with pytest.raises(InputError, match=message):
         read_sts(tmp_path / "S.parquet")
-    with pytest.raises(InputError, match="no STS file"):
+    with pytest.raises(InputError, match=r"no file 'T\.parquet'"):
         read_sts(tmp_path / "T.parquet")

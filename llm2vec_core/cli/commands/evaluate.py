@@ -1,40 +1,180 @@
-"""``evaluate``: every stage of a preset on sentence similarity."""
+"""``evaluate``: every stage of a model, and its rivals, on every set of a folder."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from llm2vec_core.cli.base import Command
+from llm2vec_core.cli.base import Command, say
+from llm2vec_core.cli.options import add_model_options, choose_model
+from llm2vec_core.cli.progress import Meter
 from llm2vec_core.errors import InputError
+from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
+
+if TYPE_CHECKING:
+    from llm2vec_core.encoder import Progress
+    from llm2vec_core.evaluation.ladder import LadderRow
+    from llm2vec_core.evaluation.results import Cell
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder with STS12.parquet ... SICK-R.parquet")
-    parser.add_argument("--preset", default="mini")
+    parser.add_argument("--data", type=Path, required=True, help="folder of sets as parquet files")
+    parser.add_argument("--preset", default="mini", help="model whose stages are measured")
+    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="these alone, such as causal simcse")
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        default=[],
+        metavar="TASK",
+        help="these alone: sts, pair_classification, classification, clustering, retrieval, or names of sets",
+    )
+    parser.add_argument("--limit", type=int, help="at most so many examples of each set, for a quick look")
+    parser.add_argument("--out", type=Path, help="folder for tables, figure and results; goes on where it was stopped")
+    parser.add_argument(
+        "--instructions", type=Path, help='JSON: {"sts": "Retrieve similar text:"}, by kind of task or set'
+    )
+    add_model_options(parser)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from llm2vec_core.evaluation.ladder import markdown_table, measure_ladder, read_ladder_data
-    from llm2vec_core.presets import PRESETS
+    if arguments.limit is not None and arguments.limit < 2:
+        raise InputError(f"--limit {arguments.limit}: an interval needs at least 2 examples")
+    preset, options = _ladder_of(arguments)
+    stages = [stage.key for stage in preset.stages if not stage.bidirectional] if arguments.causal else arguments.stages
+    pooling = options.pop("pooling_mode", None)
+    instructions = _read_instructions(arguments.instructions)
 
-    if arguments.preset not in PRESETS:
-        raise InputError(f"unknown preset {arguments.preset!r}; choose one of {', '.join(PRESETS)}")
-    data = read_ladder_data(arguments.data)
+    from transformers.utils import logging
+
+    from llm2vec_core.evaluation.bootstrap import RESAMPLES, SEED
+    from llm2vec_core.evaluation.ladder import measure_ladder
+    from llm2vec_core.evaluation.results import Results
+    from llm2vec_core.evaluation.sets import find_sets
+    from llm2vec_core.evaluation.tables import markdown
+
+    if arguments.quiet or not sys.stderr.isatty():
+        logging.disable_progress_bar()
+    found = find_sets(arguments.data, arguments.tasks, arguments.limit)
+    if found.missing:
+        say(arguments, f"not there: {', '.join(found.missing)}")
+    say(arguments, *(f"left out: {reason}" for reason in found.left_out))
+    settings = {"model": preset.key, "limit": arguments.limit, "seed": SEED, "resamples": RESAMPLES}
+    settings |= {"instructions": instructions, "options": options}
+    results = Results(arguments.out, settings)
+
+    def report(cell: Cell) -> None:
+        main = cell.main
+        score = f"{main.score:.1f} [{main.low:.1f}, {main.high:.1f}]"
+        say(arguments, f"{cell.encoder}: {cell.data} {score} ({cell.task}, {cell.examples:,} examples)")
+
     rows = measure_ladder(
-        PRESETS[arguments.preset], data, lambda row: print(f"{row.label}: {row.mean:.1f}", file=sys.stderr, flush=True)
+        preset,
+        found.sets,
+        stages=stages,
+        poolings=[pooling] if pooling else None,
+        options=options,
+        instructions=instructions,
+        results=results,
+        report=report,
+        progress=lambda stage, name: _meter(arguments, stage, name),
     )
-    print(markdown_table(rows))
+    if arguments.out:
+        _write(arguments.out, rows, arguments.limit)
+    print(markdown(rows, arguments.limit))
+
+
+def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, Any]]:
+    """The stages to measure, and how their models are loaded."""
+    if arguments.model is None:
+        if arguments.preset not in PRESETS:
+            raise InputError(f"unknown preset {arguments.preset!r}; choose one of {', '.join(PRESETS)}")
+        arguments.model = arguments.preset
+    choice = choose_model(arguments)
+    options = {name: value for name, value in choice.options.items() if name != "bidirectional"}
+    if choice.preset:
+        stages = choice.preset.stages
+        _, _, key = arguments.model.partition(":")
+        below = choice.preset.stage(key) if key else stages[-1]
+        own = (_adapted(f"{below.label} + {_names(arguments)}", choice.adapters),) if arguments.adapter else ()
+        preset = ModelPreset(**{**_fields(choice.preset), "stages": (*stages, *own)})
+        return preset, {name: value for name, value in options.items() if preset.settings.get(name) != value}
+    own = (_adapted(f"+ {_names(arguments)}", choice.adapters),) if choice.adapters else ()
+    name = choice.as_settings()["model"]
+    return ModelPreset(name, name, choice.source, "", 0, (CAUSAL, BIDIRECTIONAL, *own)), options
+
+
+def _adapted(label: str, adapters: tuple[str, ...]) -> Stage:
+    return Stage("adapted", label, True, adapters, "With the adapters of the command line.")
+
+
+def _names(arguments: argparse.Namespace) -> str:
+    return " + ".join(Path(name).name for name in arguments.adapter)
+
+
+def _fields(preset: ModelPreset) -> dict[str, Any]:
+    return {name: getattr(preset, name) for name in preset.__dataclass_fields__}
+
+
+def _read_instructions(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file.name} is no JSON: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise InputError(f"{file.name} must map kinds of tasks or names of sets to instructions")
+    return found
+
+
+def _meter(arguments: argparse.Namespace, stage: str, name: str) -> Progress:
+    meter: list[Meter] = []
+
+    def progress(done: int, total: int) -> None:
+        if not meter:
+            say(arguments, f"{stage}: encoding {name}")
+            meter.append(Meter(total, quiet=arguments.quiet))
+        meter[0].update(done)
+
+    return progress
+
+
+def _write(folder: Path, rows: Sequence[LadderRow], limit: int | None) -> None:
+    from llm2vec_core.evaluation.tables import differences_csv, markdown, scores_csv
+    from llm2vec_core.evaluation.tasks import all_tasks
+    from llm2vec_core.figures import score_ladder
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("ladder.md", markdown(rows, limit)),
+        ("ladder.csv", scores_csv(rows)),
+        ("differences.csv", differences_csv(rows)),
+    ):
+        (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    panels = {all_tasks()[kind].label: [astuple(row.only(kind).mean) for row in rows] for kind in rows[0].kinds}
+    figure = score_ladder(
+        [row.label for row in rows], [row.direction for row in rows], panels, "Scores with 95% bootstrap intervals"
+    )
+    (folder / "ladder.json").write_text(figure.to_json(), encoding="utf-8")
+    figure.write_html(folder / "ladder.html")
 
 
 COMMAND = Command(
     name="evaluate",
     usage="--data FOLDER",
-    summary="measure every stage of a preset on STS sets",
-    lesson="Do cosines rank pairs of sentences as people do? Spearman's correlation, times 100.\n"
-    "The causal model gets every pooling that could suit it: beating a weak baseline proves nothing.",
-    examples=("evaluate --data sts", "evaluate --data sts --preset mini"),
+    summary="measure every stage of a model and its rivals on a folder of sets",
+    lesson="How good are the embeddings? Sentence pairs, classification, clustering and retrieval, with intervals.\n"
+    "The causal model gets every pooling and rival that needs no training: beating a weak baseline proves nothing.",
+    examples=(
+        "evaluate --data sts",
+        "evaluate --data sts --tasks sts --stages causal simcse",
+        "evaluate --data sts --limit 100 --out ladder",
+    ),
     add_arguments=_add_arguments,
     run=_run,
 )

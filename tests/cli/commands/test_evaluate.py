@@ -1,30 +1,88 @@
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from llm2vec_core.cli import main
-from llm2vec_core.evaluation.ladder import STS_SETS
+from llm2vec_core.evaluation.tasks.sts import TASK
 
-
-def test_the_ladder_goes_to_standard_output(tmp_path, capsys):
-    pairs = {
-        "sentence1": ["A river rose.", "A cat slept.", "He sold bread."],
-        "sentence2": ["The stream swelled.", "Stars burn.", "He baked."],
-        "score": [5.0, 0.0, 3.0],
-    }
-    for name in STS_SETS:
-        pq.write_table(pa.table(pairs), tmp_path / f"{name}.parquet")
-    assert main(["evaluate", "--data", str(tmp_path)]) == 0
-    printed = capsys.readouterr()
-    assert printed.out.startswith("| encoder | STS12 |")
-    assert "Causal, last token" in printed.out
-    assert "Causal, last token: " in printed.err
+PAIRS = {
+    "sentence1": ["A river rose.", "A cat slept.", "He sold bread."],
+    "sentence2": ["The stream swelled.", "Stars burn.", "He baked."],
+    "score": [5.0, 0.0, 3.0],
+}
 
 
-def test_wrong_input(tmp_path, capsys):
-    assert main(["evaluate", "--data", str(tmp_path / "nowhere")]) == 2
-    assert main(["evaluate", "--data", str(tmp_path), "--preset", "huge"]) == 2
-    first, second = capsys.readouterr().err.strip().splitlines()
-    assert first.startswith("error: there is no folder 'nowhere'")
-    assert second.startswith("error: unknown preset 'huge'")
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in TASK.sets:
+        pq.write_table(pa.table(PAIRS), folder / f"{name}.parquet")
+    return str(folder)
+
+
+def test_the_ladder_goes_to_standard_output(data, run):
+    code, out, err = run("evaluate", "--data", data)
+    assert code == 0
+    assert out.startswith("| encoder | STS12 |")
+    assert "Causal, last token" in out
+    assert "Causal, last token: " in err
+    assert "not there: MRPC, Banking77" in err
+
+
+def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(data, run, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("evaluate", "--data", data, "--tasks", "STS12", "--stages", "causal", "simcse", "--out", str(out))
+    code, table, err = run(*arguments)
+    assert code == 0
+    assert "Causal, mean: STS12" in err and "MNTP" not in table.replace("(+ MNTP + SimCSE)", "")
+    assert {file.name for file in out.iterdir()} == {
+        "results.json", "ladder.md", "ladder.csv", "differences.csv", "ladder.json", "ladder.html",
+    }  # fmt: skip
+    assert (out / "ladder.md").read_text() == table
+    figure = json.loads((out / "ladder.json").read_text())
+    assert sum(len(trace["y"]) for trace in figure["data"]) == 7
+    html = (out / "ladder.html").read_text(encoding="utf-8")
+    assert "Static token embeddings" in html and 'src="https://cdn' not in html
+    code, again, err = run(*arguments)
+    assert (code, again) == (0, table)
+    assert "STS12" not in err
+    code, _, err = run(*arguments, "--limit", "2")
+    assert code == 2 and "results with limit None, not 2" in err
+
+
+def test_a_folder_of_ones_own_is_measured_with_its_adapter(data, run):
+    from llm2vec_core.presets import BUNDLED
+
+    adapter = BUNDLED.stage("mntp").adapters[0]
+    common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
+    code, by_folder, err = run(*common, "--model", BUNDLED.base, "--adapter", adapter, "--pooling-mode", "mean")
+    assert (code, err) == (0, "")
+    rows = [line for line in by_folder.splitlines() if line.startswith("| +")]
+    assert rows[0].startswith("| + mntp, mean | ")
+    code, by_preset, _ = run(*common, "--stages", "mntp")
+    assert rows[0].split("|")[2] == by_preset.splitlines()[2].split("|")[2]
+    code, causal, _ = run(*common, "--causal")
+    assert code == 0 and "Causal, echo" in causal and "Bidirectional" not in causal
+
+
+def test_wrong_input(data, run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "broken.json").write_text("{")
+    for arguments, message in (
+        (("--data", str(tmp_path / "nowhere")), "there is no folder 'nowhere'"),
+        (("--data", str(tmp_path / "empty")), "folder 'empty' has no set to measure"),
+        (("--data", data, "--preset", "huge"), "unknown preset 'huge'"),
+        (("--data", data, "--stages", "last"), "preset 'mini' has no stage 'last'"),
+        (("--data", data, "--tasks", "STS99"), "there is no set 'STS99'"),
+        (("--data", data, "--limit", "1"), "--limit 1: an interval needs at least 2"),
+        (("--data", data, "--instructions", str(tmp_path / "list.json")), "list.json must map"),
+        (("--data", data, "--instructions", str(tmp_path / "broken.json")), "broken.json is no JSON"),
+    ):
+        code, out, err = run("evaluate", *arguments)
+        assert (code, out) == (2, ""), arguments
+        assert f"error: {message}" in err
