@@ -501,11 +501,12 @@ class LLM2Vec:
     @cached_property
     def _fast_model(self) -> PreTrainedModel:
         # self.model stays as it is: what the page shows and what is trained are the plain layers.
-        model = shared_weights_view(self.model)
         if self.settings.precision == "int8":
-            quantize_int8(model)
-        else:
-            accelerate(model)
+            quantize_int8(model := shared_weights_view(self.model))
+            return model
+        if self.model.device.type != "cpu" or self.model.dtype != torch.float32:
+            return self.model
+        accelerate(model := shared_weights_view(self.model))
         return model
 
     @cached_property
