@@ -24,7 +24,7 @@ from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
 from llm2vec_core.training.config import FREE_TO_CHANGE, TrainingConfig
-from llm2vec_core.training.distributed import each_rank_alone, world_size
+from llm2vec_core.training.distributed import each_rank_alone
 from llm2vec_core.training.events import StepEvent
 from llm2vec_core.training.lora import add_lora, portable_adapter_config
 from llm2vec_core.training.objectives.base import Objective
@@ -78,7 +78,7 @@ class AdapterTraining:
         self._base = encoder
         self._reader = encoder.with_settings(max_length=min(config.max_length, encoder.max_length))
         self._examples = _usable(examples, objective)
-        self._batch_size = self._fitting_batch_size()
+        self.plan(ranks=1)
         self._held_out = _usable(held_out[: 2 * config.batch_size], objective)
         self._fingerprint = _fingerprint(encoder, self._examples)
         torch.manual_seed(config.seed)
@@ -135,6 +135,23 @@ class AdapterTraining:
             InputError: likewise.
         """
         yield from stream(lambda emit: self.fit(emit, folder=folder, resume=resume))
+
+    def plan(self, ranks: int) -> None:
+        """Decide which batch holds which examples.
+
+        Args:
+            ranks: processes that train together.
+
+        Raises:
+            InputError: if there are too few examples for a batch on each.
+        """
+        count, needed = len(self._examples), max(2, self.objective.min_batch_size) * ranks
+        if count < needed:
+            raise InputError(f"{count} usable texts to train on; give at least {needed} non-empty ones")
+        self._ranks = ranks
+        self._batch_size = min(self.config.batch_size, count // ranks)
+        groups = [pair.task for pair in self._examples] if self.config.same_task_batches else None
+        self._schedule = BatchSchedule(count, self._batch_size, ranks, self.config.seed, groups)
 
     def batch(self, number: int) -> list[Any]:
         """The examples of the batch with this number, tokenised."""
@@ -234,20 +251,9 @@ class AdapterTraining:
             **asdict(self.config),
             "options": {name: value for name, value in options.items() if name != "name"},
             "base": self._base.name,
-            "ranks": world_size(),
+            "ranks": self._ranks,
             **self._fingerprint,
         }
-
-    def _fitting_batch_size(self) -> int:
-        ranks, needed = world_size(), max(2, self.objective.min_batch_size)
-        if len(self._examples) < needed * ranks:
-            raise InputError(
-                f"{len(self._examples)} usable texts to train on; give at least {needed * ranks} non-empty ones"
-            )
-        size = min(self.config.batch_size, len(self._examples) // ranks)
-        groups = [pair.task for pair in self._examples] if self.config.same_task_batches else None
-        self._schedule = BatchSchedule(len(self._examples), size, ranks, self.config.seed, groups)
-        return size
 
 
 def _usable(examples: Sequence[Any], objective: Objective) -> Sequence[Any]:

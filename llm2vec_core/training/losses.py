@@ -38,7 +38,7 @@ def contrastive_loss(
     """
     candidates = positives if negatives is None else torch.cat([positives, negatives])
     cosines = functional.normalize(queries, dim=1) @ functional.normalize(candidates, dim=1).T  # (B, candidates)
-    logits = cosines.float() * scale
+    logits = cosines.to(torch.promote_types(cosines.dtype, torch.float32)) * scale  # halves are too coarse here
     if left_out is not None:
         logits = logits.masked_fill(left_out, float("-inf"))
     targets = torch.arange(first_target, first_target + len(queries), device=queries.device)

@@ -55,7 +55,9 @@ def run_trainer(
             "another folder"
         )
     with _TURN, torch.enable_grad():
-        trainer = AdapterTrainer(training, listener, _arguments(training, folder, keeps_checkpoints))
+        arguments = _arguments(training, folder, keeps_checkpoints)
+        training.plan(arguments.world_size)
+        trainer = AdapterTrainer(training, listener, arguments)
         trainer.train(resume_from_checkpoint=None if last is None else str(last))
         training.model.eval()
 
