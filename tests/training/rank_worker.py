@@ -19,7 +19,7 @@ from llm2vec_core.training.loop import AdapterTraining
 from llm2vec_core.training.objectives import MNTP, SimCSE, Supervised
 from llm2vec_core.training.pairs import Pair
 
-JOINT_BATCH, STEPS = 8, 2
+JOINT_BATCH, STEPS = 6, 2
 TEXTS = [p.text for p in passages()[: 2 * JOINT_BATCH]]
 # One pair with a hard negative: one rank has it and the other has none.
 PAIRS = [Pair(text[-40:], text[:60], text[70:110] if i == 3 else "") for i, text in enumerate(TEXTS)]
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     losses = {}
     for name, (objective, examples, dropout) in RUNS.items():
         config = TrainingConfig(
-            steps=STEPS, batch_size=JOINT_BATCH // ranks, max_length=16, learning_rate=1e-3, lora_dropout=dropout,
+            steps=STEPS, batch_size=JOINT_BATCH // ranks, max_length=12, learning_rate=1e-3, lora_dropout=dropout,
             max_grad_norm=1e9, held_out_every=1,
         )  # fmt: skip
         training = AdapterTraining(encoder, objective, examples, config, held_out=examples[:4])

@@ -142,8 +142,8 @@ def _tokenize_behind(encoder: LLM2Vec, texts: list[str], instructions: list[str]
 def _in_place(rest: list[torch.Tensor], rows: Sequence[TokenizedPair], positives: torch.Tensor) -> torch.Tensor:
     """One row a pair, zeros where it has no negative: every rank must gather the same shape."""
     if not rest:
-        # With a gradient, though nothing uses it: its backward pass is a collective too.
-        return torch.zeros_like(positives).requires_grad_(torch.is_grad_enabled())
+        # A part of the graph, though its gradient is zero: gathering's backward pass is a collective too.
+        return positives * 0.0
     places = torch.tensor([i for i, row in enumerate(rows) if row.negative], device=positives.device)
     return torch.zeros_like(positives).index_copy(0, places, rest[0])
 
