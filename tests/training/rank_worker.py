@@ -28,7 +28,6 @@ RUNS = {
     "cached": (Supervised(chunk_size=3), PAIRS, 0.0),
     "simcse": (SimCSE(attention_dropout=0.0), TEXTS, 0.0),
     "noisy": (SimCSE(attention_dropout=0.3), TEXTS, 0.05),
-    "mntp": (MNTP(), TEXTS, 0.0),
 }
 
 
