@@ -193,7 +193,7 @@ def column_names(source: TextSource) -> tuple[str, ...]:
     first = next(lines, "")
     if source.kind == "jsonl":
         return tuple(_json_object(first, replace(source, columns=()), 1)) if first else ()
-    if source.kind == "tsv":
+    if source.kind == "tsv" and first:
         return tuple(_without_end(first).split("\t"))
     return tuple(next(csv.reader([first]), ()))
 

@@ -98,9 +98,7 @@ class AdapterTraining:
         """Whether there is anything to measure on."""
         return len(self._held_out) >= self.objective.min_batch_size
 
-    def fit(
-        self, listener: Listener | None = None, *, folder: str | Path | None = None, resume: bool = False
-    ) -> None:
+    def fit(self, listener: Listener | None = None, *, folder: str | Path | None = None, resume: bool = False) -> None:
         """Train in this thread (and, started by ``torchrun`` or ``accelerate launch``, on every rank).
 
         Args:

@@ -105,8 +105,10 @@ def clean_pairs(pairs: Iterable[Pair], report: Cleaning | None = None) -> Iterat
     Example:
         >>> report = Cleaning()
         >>> pairs = [Pair("a", "b", "b"), Pair("a", "b"), Pair("a", "a"), Pair("a", "")]
-        >>> list(clean_pairs(pairs, report)) == [Pair("a", "b")], str(report)
-        (True, '1 blank pairs, 1 pairs whose positive is the query, 1 duplicates, 1 negatives equal to the positive or the query')
+        >>> list(clean_pairs(pairs, report)) == [Pair("a", "b")]
+        True
+        >>> report
+        Cleaning(blank=1, same=1, duplicates=1, false_negatives=1)
     """
     report = report or Cleaning()
     seen: set[int] = set()

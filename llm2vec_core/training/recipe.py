@@ -111,8 +111,8 @@ class Recipe:
     base: str
     merge: tuple[str, ...] = ()
     load: Mapping[str, Any] = field(default_factory=dict)
-    data: DataConfig = DataConfig()
-    training: TrainingConfig = TrainingConfig()
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -206,20 +206,26 @@ def _record(kind: type, values: Mapping[str, Any], where: str) -> Any:
     for name, value in values.items():
         if name not in known:
             raise InputError(f"unknown setting {name!r} under {where}; choose of {', '.join(known)}")
-        if not _fits(value, known[name].default):
-            raise InputError(f"{name} under {where} is {value!r}; expected a {type(known[name].default).__name__}")
+        if not _fits(value, str(known[name].type)):
+            raise InputError(f"{name} under {where} is {value!r}; expected {known[name].type}")
     return kind(**values)
 
 
-def _fits(value: Any, default: Any) -> bool:
-    """Whether a value is of its default's kind: a text in a number's place would fail far from the file."""
-    if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, (int, float)):
-        kinds = int if isinstance(default, int) else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool)
-    if isinstance(default, str):
-        return isinstance(value, str)
-    if isinstance(default, tuple):
-        return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
-    return True
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a field's kind: a text in a number's place would fail far from the file.
+
+    Example:
+        >>> _fits(3, "float"), _fits("3", "int | None"), _fits(None, "int | None"), _fits(True, "int")
+        (True, False, True, False)
+    """
+    if value is None:
+        return "None" in kind
+    if isinstance(value, bool):
+        return kind == "bool"
+    if isinstance(value, (list, tuple)):
+        return kind.startswith("tuple") and all(isinstance(item, str) for item in value)
+    if isinstance(value, Mapping):
+        return kind.startswith("Mapping")
+    if isinstance(value, int):
+        return kind.startswith(("int", "float"))
+    return kind.startswith("float" if isinstance(value, float) else ("str", "Literal", "MixedPrecision"))

@@ -1,4 +1,4 @@
-"""Which examples each batch holds: a function of the seed and the batch's number, so that any run can go on anywhere."""
+"""Which examples each batch holds: a function of the seed and the batch's number, so a run can go on anywhere."""
 
 from __future__ import annotations
 

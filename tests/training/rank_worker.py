@@ -52,7 +52,10 @@ def main(folder: Path) -> None:
         events = list(training.run(folder=folder / f"{name}-{ranks}"))
         trainer.AdapterTrainer.keep_weights = patched
         losses[name] = [(event.loss, event.held_out_loss) for event in events]
-        save_file({str(i): p.detach() for i, p in enumerate(training.parameters)}, folder / f"{name}-{ranks}-{rank}.safetensors")
+        save_file(
+            {str(i): p.detach() for i, p in enumerate(training.parameters)},
+            folder / f"{name}-{ranks}-{rank}.safetensors",
+        )
     # Only the last rank wants to stop; all have to.
     training = AdapterTraining(encoder, MNTP(), TEXTS, TrainingConfig(steps=5, batch_size=2, max_length=8))
     training.fit(lambda event: not (rank == ranks - 1 and event.step == 2))

@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_the_adapter_that_was_there(bundled, tmp_path, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
-    with pytest.raises(TrainingError, match="No space left on device.*nothing that was there has changed"):
+    with pytest.raises(TrainingError, match=r"No space left on device.*nothing that was there has changed"):
         training.save(tmp_path)
     monkeypatch.undo()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

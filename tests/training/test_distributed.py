@@ -24,7 +24,9 @@ def start(folder: Path, rank: int, port: int) -> subprocess.Popen:
     environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     command = [sys.executable, "-m", "tests.training.rank_worker", str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,8 @@ def test_loss_and_gradient_are_those_of_the_joint_batch(results, name):
     assert first == second
     expected = {k: v for k, v in load_file(results / "gradients-1-0.safetensors").items() if k.startswith(f"{name}.")}
     assert max(float(g.abs().max()) for g in expected.values()) > 1e-4
-    for rank in range(2):
-        found = load_file(results / f"gradients-2-{rank}.safetensors")
+    for part in range(2):
+        found = load_file(results / f"gradients-2-{part}.safetensors")
         for key, gradient in expected.items():
             torch.testing.assert_close(found[key], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max() + 1e-3))
 

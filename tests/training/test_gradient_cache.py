@@ -21,7 +21,9 @@ def trained():
     parameters = [p for p in peft.parameters() if p.requires_grad]
     with torch.no_grad():
         for parameter in parameters:
-            parameter.data = torch.randn_like(parameter, dtype=torch.float64) * 0.1  # a fresh adapter's second matrix is zero, and so half of its gradients
+            parameter.data = (
+                torch.randn_like(parameter, dtype=torch.float64) * 0.1
+            )  # a fresh adapter's second matrix is zero, and so half of its gradients
     return peft.get_base_model(), parameters
 
 

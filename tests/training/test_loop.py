@@ -118,7 +118,7 @@ def test_after_divergence_the_last_good_state_is_back(bundled):
     wild.at = 4
     training = AdapterTraining(bundled, wild, TEXTS, SMALL)
     states = []
-    with pytest.raises(TrainingError, match="the loss is inf at step 4.*step 2 is kept"):
+    with pytest.raises(TrainingError, match=r"the loss is inf at step 4.*step 2 is kept"):
         for _ in training.run():
             states.append([p.detach().clone() for p in training.parameters])
     assert training.steps_done == 2

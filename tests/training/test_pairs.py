@@ -87,5 +87,10 @@ def test_cleaning_counts_what_it_takes_away():
         Pair("a", "b", "c"), Pair("a", "b", "c"), Pair(" a", "b ", "c"), Pair("a", "b", "d"),
         Pair("x", "y", " y"), Pair("x", "x", "z"), Pair("", "y"), Pair("q", "p", "q"),
     ]  # fmt: skip
-    assert list(clean_pairs(pairs, report)) == [Pair("a", "b", "c"), Pair("a", "b", "d"), Pair("x", "y"), Pair("q", "p")]
+    assert list(clean_pairs(pairs, report)) == [
+        Pair("a", "b", "c"),
+        Pair("a", "b", "d"),
+        Pair("x", "y"),
+        Pair("q", "p"),
+    ]
     assert report == Cleaning(blank=1, same=1, duplicates=2, false_negatives=2)

@@ -40,9 +40,14 @@ def test_published_constants(name):
     assert (simcse.training.batch_size, simcse.training.max_length, simcse.training.learning_rate) == (128, 128, 3e-5)
     assert (simcse.options["attention_dropout"], simcse.options["scale"]) == (0.3, 20.0)
     training = supervised.training
-    assert (training.batch_size, training.max_length, training.learning_rate, training.warmup_steps) == (64, 512, 2e-4, 300)
+    assert (training.batch_size, training.max_length, training.learning_rate, training.warmup_steps) == (
+        64,
+        512,
+        2e-4,
+        300,
+    )
     assert supervised.options["scale"] == 50.0 and training.same_task_batches
-    assert all(f"LLM2Vec-" in recipe.source()[1][0] for recipe in (simcse, supervised))
+    assert all("LLM2Vec-" in recipe.source()[1][0] for recipe in (simcse, supervised))
 
 
 def test_a_file_and_what_goes_before_it(tmp_path):
@@ -69,7 +74,9 @@ def test_a_file_and_what_goes_before_it(tmp_path):
         ("[training]\nsteps = 3", "no base model"),
         ('base = "mini"\nbatch = 3', "unknown setting 'batch'"),
         ('base = "mini"\n[training]\nstep = 3', "unknown setting 'step' under training"),
-        ('base = "mini"\n[training]\nsteps = "3"', "steps under training is '3'; expected a int"),
+        ('base = "mini"\n[training]\nsteps = "3"', "steps under training is '3'; expected int"),
+        ('base = "mini"\n[training]\npatience = "3"', r"patience under training is '3'; expected int \| None"),
+        ('base = "mini"\n[data]\nlimit = 1.5', "limit under data is 1.5"),
         ('base = "mini"\n[training]\nsteps = 0', "steps is 0"),
         ('base = "mini"\n[training]\nmixed_precision = "half"', "mixed_precision is 'half'"),
         ('base = "mini"\n[data]\nunit = "word"', "unit is 'word'"),

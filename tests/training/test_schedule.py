@@ -8,7 +8,7 @@ from llm2vec_core.training.schedule import BatchSchedule
 
 def test_each_epoch_sees_each_example_once_in_a_new_order():
     schedule = BatchSchedule(12, 3, seed=5)
-    epochs = [sum((schedule[4 * epoch + i] for i in range(4)), []) for epoch in range(3)]
+    epochs = [[i for batch in range(4) for i in schedule[4 * epoch + batch]] for epoch in range(3)]
     assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 

@@ -126,9 +126,7 @@ def _encoder(recipe: Recipe) -> LLM2Vec:
     return LLM2Vec.from_pretrained(base, adapters, **options)
 
 
-def _examples(
-    recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace
-) -> tuple[Sequence[Any], Sequence[Any]]:
+def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -> tuple[Sequence[Any], Sequence[Any]]:
     from llm2vec_core.errors import InputError
     from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts
     from llm2vec_core.training.pairs import Cleaning, clean_pairs, read_pairs
@@ -182,7 +180,7 @@ def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: t
     recent = losses[-_RECENT:]
     return {
         "hours": round((time.time() - started) / 3600, 3),
-        "final_loss": round(sum(recent) / max(1, len(recent)), 4),
+        "final_loss": round(sum(recent) / len(recent), 4) if recent else None,
         "final_held_out_loss": round(measured[-1], 4) if measured else None,
         "best_held_out_loss": round(min(measured), 4) if measured else None,
     }
@@ -220,10 +218,10 @@ def _is_main() -> bool:
 
 COMMAND = Command(
     name="train",
-    usage="{mntp,simcse,supervised} [--config FILE] [--base MODEL] [--data FILE] --out FOLDER",
+    usage="{mntp,simcse,supervised} --base MODEL --data FILE --out FOLDER",
     summary="train a LoRA adapter (MNTP, SimCSE or supervised)",
     lesson="An opened mask is new to a language model: MNTP lets it practise by filling in masked words, SimCSE then\n"
-    "pulls two readings of one text together and pushes other texts away, and labelled pairs say what belongs together.",
+    "pulls two readings of one text together and other texts apart, and labelled pairs say what belongs together.",
     examples=(
         "train mntp --base mini --data texts.txt --steps 2 --held-out 4 --out mntp",
         "train simcse --base mini --merge mntp --data texts.txt --steps 2 --held-out 4 --out simcse",

@@ -58,8 +58,8 @@ class MNTP(Objective):
         rows = model.get_input_embeddings().weight.shape[0]
         if self._mask_id >= rows:
             raise InputError(
-                f"the mask token's id {self._mask_id} lies beyond the model's {rows} embeddings: this tokenizer belongs "
-                "to another model"
+                f"the mask token's id {self._mask_id} lies beyond the model's {rows} embeddings: this tokenizer "
+                "belongs to another model"
             )
         self._special_ids = torch.tensor(sorted(set(tokenizer.all_special_ids)))
         self._pad_id = pad_token_id(tokenizer)

@@ -64,7 +64,9 @@ def test_token_dropout_leaves_what_surrounds_the_text():
         assert own and set(own) <= set(range(6, 21))
 
 
-@pytest.mark.parametrize("option", [{"chunk_size": 0}, {"attention_dropout": 1.0}, {"hidden_dropout": -0.1}, {"scale": 0.0}])
+@pytest.mark.parametrize(
+    "option", [{"chunk_size": 0}, {"attention_dropout": 1.0}, {"hidden_dropout": -0.1}, {"scale": 0.0}]
+)
 def test_options_out_of_range(option):
     with pytest.raises(InputError, match=next(iter(option))):
         SimCSE(**option)

@@ -30,7 +30,9 @@ def loss_of(objective, encoder, pairs):
 
 
 def test_the_loss_is_that_of_what_encode_gives(bundled, objective):
-    queries, positives = (torch.from_numpy(bundled.encode([getattr(p, n) for p in PAIRS])) for n in ("query", "positive"))
+    queries, positives = (
+        torch.from_numpy(bundled.encode([getattr(p, n) for p in PAIRS])) for n in ("query", "positive")
+    )
     negatives = torch.from_numpy(bundled.encode([p.negative for p in PAIRS if p.negative]))
     expected = contrastive_loss(queries, positives, negatives, scale=50.0).item()
     assert loss_of(objective, bundled, PAIRS) == pytest.approx(expected, abs=1e-4)
@@ -65,7 +67,9 @@ def test_the_texts_are_read_in_the_encoders_template(bundled, objective):
     assert row.positive.pooling_start > 0
 
 
-@pytest.mark.parametrize("option", [{"scale": 0.0}, {"scale": float("nan")}, {"chunk_size": 0}, {"pooling_mode": "max"}])
+@pytest.mark.parametrize(
+    "option", [{"scale": 0.0}, {"scale": float("nan")}, {"chunk_size": 0}, {"pooling_mode": "max"}]
+)
 def test_options_out_of_range(option):
     with pytest.raises(InputError, match=next(iter(option))):
         Supervised(**option)
