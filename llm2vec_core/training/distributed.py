@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import distributed
-from torch.distributed.nn.functional import all_gather
 
 _alone = threading.local()
 
@@ -41,7 +41,34 @@ def gather_with_gradients(rows: torch.Tensor) -> torch.Tensor:
         >>> gather_with_gradients(torch.ones(2, 3)).shape
         torch.Size([2, 3])
     """
-    return rows if world_size() == 1 else torch.cat(all_gather(rows))
+    return rows if world_size() == 1 else _Gathered.apply(rows)
+
+
+def gather(rows: torch.Tensor) -> torch.Tensor:
+    """Every rank's rows, one rank after the other, without gradients.
+
+    Args:
+        rows: shape (rows, ...), the same on every rank.
+    """
+    if world_size() == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(world_size())]
+    distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor) -> torch.Tensor:
+        ctx.count = len(rows)
+        return gather(rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        # Every rank's loss depends on these rows: each knows a part of their gradient.
+        whole = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(whole)
+        return whole[rank() * ctx.count :][: ctx.count]
 
 
 @contextmanager

@@ -290,7 +290,6 @@ def _arguments(training: AdapterTraining, folder: Path, keeps_checkpoints: bool)
         dataloader_pin_memory=False,
         label_names=[],
         ddp_find_unused_parameters=False,
-        ddp_broadcast_buffers=False,
         accelerator_config={"use_seedable_sampler": False},
     )
     # More than one GPU is for torchrun; DataParallel would split our one batch.

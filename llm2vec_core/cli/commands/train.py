@@ -84,7 +84,8 @@ def _run(arguments: argparse.Namespace) -> None:
     encoder = _encoder(recipe)
     examples, held_out = _examples(recipe, encoder, arguments)
     training = _training(recipe, encoder, examples, held_out)
-    say(arguments, f"{len(examples):,} examples, {len(held_out)} held out")
+    if _is_main():
+        say(arguments, f"{len(examples):,} examples, {len(held_out)} held out")
     with _stop_signals() as stopped:
         report = _follow(training, arguments, stopped)
     if not _is_main():
@@ -139,7 +140,7 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
         cleaning = Cleaning()
         pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks)
         found: Sequence[Any] = list(islice(clean_pairs(pairs, cleaning), data.limit))
-        if str(cleaning):
+        if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:
         limits = {"min_characters": data.min_characters, "max_characters": data.max_characters}

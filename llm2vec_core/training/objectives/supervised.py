@@ -13,7 +13,7 @@ import torch
 
 from llm2vec_core.batching import TokenizedText
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.training.distributed import gather_with_gradients, rank, world_size
+from llm2vec_core.training.distributed import gather, gather_with_gradients, rank, world_size
 from llm2vec_core.training.losses import contrastive_loss
 from llm2vec_core.training.objectives.contrastive import ContrastiveObjective
 from llm2vec_core.training.pairs import Pair
@@ -89,13 +89,13 @@ class Supervised(ContrastiveObjective):
         queries, positives, *rest = embeddings
         first = rank() * len(rows)
         own = torch.tensor([_key(row.positive) for row in rows], device=queries.device)
-        candidates = _gather(own)
+        candidates = gather(own)
         negatives = None
         # Another rank may have negatives where this one has none; all have to gather.
         if rest or world_size() > 1:
             negatives = gather_with_gradients(_in_place(rest, rows, positives))
             keys = torch.tensor([_key(row.negative) for row in rows], device=queries.device)
-            candidates = torch.cat([candidates, _gather(keys)])
+            candidates = torch.cat([candidates, gather(keys)])
         return contrastive_loss(
             queries,
             gather_with_gradients(positives),
@@ -151,11 +151,3 @@ def _in_place(rest: list[torch.Tensor], rows: Sequence[TokenizedPair], positives
 def _key(row: TokenizedText | None) -> int:
     # Hashes of numbers are the same in every process.
     return _NO_TEXT if row is None else hash(row.input_ids) & (2**62 - 1)
-
-
-def _gather(keys: torch.Tensor) -> torch.Tensor:
-    if world_size() == 1:
-        return keys
-    gathered = [torch.empty_like(keys) for _ in range(world_size())]
-    torch.distributed.all_gather(gathered, keys)
-    return torch.cat(gathered)
