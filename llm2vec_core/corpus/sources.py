@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -38,6 +38,7 @@ class TextSource:
         columns: fields to read; a ``.txt`` file has one, the line.
         header: whether a table (csv, tsv) begins with the names of its columns; without, the columns
             are taken by position.
+        numbers: whether numbers and truth values count as texts.
     """
 
     name: str
@@ -45,6 +46,7 @@ class TextSource:
     kind: str
     columns: tuple[str, ...]
     header: bool = True
+    numbers: bool = False
 
 
 @dataclass
@@ -113,7 +115,12 @@ class Mended:
 
 
 def open_source(
-    name: str, columns: tuple[str, ...] = ("text",), *, kind: str | None = None, header: bool = True
+    name: str,
+    columns: tuple[str, ...] = ("text",),
+    *,
+    kind: str | None = None,
+    header: bool = True,
+    numbers: bool = False,
 ) -> TextSource:
     """Name a file, or standard input, as a source of texts. Nothing is read yet.
 
@@ -122,6 +129,7 @@ def open_source(
         columns: the fields to read.
         kind: a key of :data:`KINDS`; by default the file's suffix, "txt" for standard input.
         header: as in :class:`TextSource`.
+        numbers: likewise.
 
     Raises:
         InputError: if there is no such file, or its kind is unknown.
@@ -141,7 +149,7 @@ def open_source(
         raise InputError(f"{shown!r} is of no known kind; name one of {', '.join(KINDS)} (--input-format)")
     if kind == "parquet" and path is None:
         raise InputError("parquet cannot be read from standard input; name the file")
-    return TextSource(shown, path, kind, columns, header)
+    return TextSource(shown, path, kind, columns, header, numbers)
 
 
 def read_records(source: TextSource, mended: Mended | None = None) -> Iterator[tuple[str, ...]]:
@@ -158,6 +166,36 @@ def read_records(source: TextSource, mended: Mended | None = None) -> Iterator[t
         yield from KINDS[source.kind](source, mended or Mended())
     except OSError as error:
         raise InputError(f"{source.name!r} cannot be read: {error.strerror or error}") from error
+
+
+def column_names(source: TextSource) -> tuple[str, ...]:
+    """The columns that a file has; of ``.jsonl`` those of its first record, of ``.txt`` one, the line.
+
+    Args:
+        source: a file; of standard input nothing may be read ahead.
+
+    Raises:
+        InputError: as :func:`read_records` does.
+    """
+    if source.path is None:
+        raise InputError("the columns of standard input cannot be read ahead; name a file")
+    if source.kind == "txt":
+        return source.columns[:1]
+    if source.kind == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return tuple(pq.read_schema(source.path).names)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{source.name} is no readable parquet file: {error!s:.120}") from error
+    lines = (line for _, line in _lines(source, Mended()) if line.strip())
+    first = next(lines, "")
+    if source.kind == "jsonl":
+        return tuple(_json_object(first, replace(source, columns=()), 1)) if first else ()
+    if source.kind == "tsv" and first:
+        return tuple(_without_end(first).split("\t"))
+    return tuple(next(csv.reader([first]), ()))
 
 
 def read_texts(sources: Iterable[TextSource], mended: Mended | None = None) -> Iterator[str]:
@@ -181,7 +219,12 @@ def _read_jsonl(source: TextSource, mended: Mended) -> Iterator[tuple[str, ...]]
     for number, line in _lines(source, mended):
         if line.strip():
             fields = _json_object(line, source, number)
-            yield tuple(mended.text(fields[name], source.name, number) for name in source.columns)
+            values = (_shown(fields[name], source) for name in source.columns)
+            yield tuple(mended.text(value, source.name, number) for value in values)
+
+
+def _shown(value: Any, source: TextSource) -> Any:
+    return str(value) if source.numbers and isinstance(value, (bool, int, float)) else value
 
 
 def _json_object(line: str, source: TextSource, number: int) -> dict[str, Any]:
@@ -256,6 +299,9 @@ def _raw_values(column: Any, source: TextSource) -> list[bytes | None]:
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    if source.numbers and any(is_kind(column.type) for is_kind in kinds):
+        column = column.cast(pa.string())
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         raise InputError(f"a column of {source.name} holds {column.type}; expected texts (--column names another)")
     # As bytes, because a text in it may be no valid UTF-8.

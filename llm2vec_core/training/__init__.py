@@ -1,13 +1,21 @@
-"""Adapt a decoder with LoRA: MNTP and SimCSE for any model, pretraining for the bundled one.
+"""Adapt a decoder with LoRA: MNTP, SimCSE and supervised for any model, pretraining for the bundled one.
 
-config.py       TrainingConfig: what decides a run
-events.py       what a run tells while it goes on
-data.py         texts from files, cut into sentences or paragraphs
-lora.py         adapters beside shared weights, through PEFT
-head.py         the language-model head that MNTP predicts with
-noise.py        dropout for the two views of SimCSE
-losses.py       the contrastive loss
-loop.py         AdapterTraining: the loop that yields events
-objectives/     one file an objective, registered by name
-pretraining/    the bundled model from nothing
+recipe.py          a whole training read from a file
+configs/           such files, with the published settings
+config.py          TrainingConfig: what decides a run
+events.py          what a run tells while it goes on
+data.py            texts from files or data sets, cut or packed
+pairs.py           labelled pairs, read and cleaned
+schedule.py        which examples each batch holds
+lora.py            adapters beside shared weights, through PEFT
+head.py            the language-model head that MNTP predicts with
+noise.py           dropout for the two views of SimCSE
+losses.py          the contrastive loss
+gradient_cache.py  contrastive batches larger than memory
+distributed.py     embeddings gathered over several processes
+objectives/        one file an objective, registered by name
+loop.py            AdapterTraining: one run, with an event a step
+trainer.py         transformers.Trainer around it
+streaming.py       a callback turned into a generator
+pretraining/       the bundled model from nothing
 """

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from llm2vec_core.errors import InputError
+
+MixedPrecision = Literal["no", "bf16", "fp16"]
+# Another value of these leaves the losses of a run as they are: a resumed run may change them.
+FREE_TO_CHANGE = ("held_out_every", "save_every", "patience")
+
+_AT_LEAST_ONE = (
+    "steps", "batch_size", "max_length", "lora_rank", "lora_alpha", "held_out_every", "save_every",
+    "accumulation_steps", "patience", "decay_steps",
+)  # fmt: skip
+_MAY_BE_NONE = ("patience", "decay_steps")
 
 
 @dataclass(frozen=True)
@@ -15,15 +26,27 @@ class TrainingConfig:
 
     Attributes:
         steps: optimizer steps.
-        batch_size: texts a step.
+        batch_size: texts (or pairs) of a step on each device, before accumulation.
         max_length: tokens a text; longer ones lose their end.
         learning_rate: after warm-up; it then falls linearly to zero.
         warmup_steps: over which it rises.
+        decay_steps: at which it would be zero; by default ``steps``. The published runs planned three epochs
+            and were stopped after 1,000 steps, so theirs hardly falls.
         lora_rank: r of LoRA.
         lora_alpha: LoRA's updates are scaled by alpha / rank.
         lora_dropout: on the input of LoRA's updates.
+        lora_targets: last parts of the names of the linear layers to adapt; empty for all of the decoder's.
         max_grad_norm: gradients are clipped to this length.
+        accumulation_steps: batches whose gradients are added up for a step. Contrastive losses see each batch by
+            itself: for more in-batch negatives use the objective's ``chunk_size``.
+        mixed_precision: "bf16" or "fp16" computes in 16 bits where that is safe, through accelerate.
+        gradient_checkpointing: compute activations twice and keep none, for less memory.
+        bidirectional: open the attention; False trains the causal model (a rival, not LLM2Vec).
+        same_task_batches: draw each batch from pairs of one task, as the published supervised training does.
         held_out_every: steps between measurements on held-out texts, if there are any.
+        patience: measurements without improvement after which the run ends; the best state is then taken. None
+            never ends early and keeps the last state.
+        save_every: steps between checkpoints, where the run has a folder (with patience: every measurement).
         seed: of the LoRA weights, the order of the texts, masks and dropout.
 
     Raises:
@@ -39,26 +62,44 @@ class TrainingConfig:
     max_length: int = 128
     learning_rate: float = 5e-4
     warmup_steps: int = 10
+    decay_steps: int | None = None
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
+    lora_targets: tuple[str, ...] = ()
     max_grad_norm: float = 1.0
+    accumulation_steps: int = 1
+    mixed_precision: MixedPrecision = "no"
+    gradient_checkpointing: bool = False
+    bidirectional: bool = True
+    same_task_batches: bool = False
     held_out_every: int = 25
+    patience: int | None = None
+    save_every: int = 200
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "max_length", "lora_rank", "lora_alpha", "held_out_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in _AT_LEAST_ONE:
+            value = getattr(self, name)
+            if not (value is None and name in _MAY_BE_NONE) and value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
         if not 0.0 < self.learning_rate <= 1.0:
             raise InputError(f"learning_rate is {self.learning_rate}; it must lie above 0 and at most at 1")
         if not 0.0 <= self.lora_dropout < 1.0:
             raise InputError(f"lora_dropout is {self.lora_dropout}; it must lie from 0 to below 1")
+        if not self.max_grad_norm > 0.0:
+            raise InputError(f"max_grad_norm is {self.max_grad_norm}; it must lie above 0")
         if self.warmup_steps < 0:
             raise InputError(f"warmup_steps is {self.warmup_steps}; it must not be negative")
+        if self.mixed_precision not in get_args(MixedPrecision):
+            choices = ", ".join(get_args(MixedPrecision))
+            raise InputError(f"mixed_precision is {self.mixed_precision!r}; choose one of {choices}")
+        # A configuration file brings a list; a frozen record wants a tuple.
+        object.__setattr__(self, "lora_targets", tuple(self.lora_targets))
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the step with this number (from 0)."""
+        end = max(self.decay_steps or self.steps, self.steps)
         rising = (step + 1) / (self.warmup_steps + 1)
-        falling = (self.steps - step) / max(1, self.steps - self.warmup_steps)
+        falling = (end - step) / max(1, end - self.warmup_steps)
         return self.learning_rate * min(rising, falling, 1.0)

@@ -1,44 +1,57 @@
 """Train a LoRA adapter on an encoder, one event a step.
 
-The loop is a generator: whoever iterates decides whether to go on. Leaving it early (a visitor presses
-"stop", a connection closes) keeps the adapter as the last step left it.
+:meth:`AdapterTraining.fit` runs ``transformers.Trainer`` (see ``trainer.py``) and tells a listener of every step;
+:meth:`AdapterTraining.run` is the same as a generator: whoever iterates decides whether to go on. Leaving early (a
+visitor presses "stop", a connection closes) keeps the adapter as the last step left it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
-import time
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from peft import set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
-from llm2vec_core.batching import TokenizedText, tokenize
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
-from llm2vec_core.training.config import TrainingConfig
+from llm2vec_core.training.config import FREE_TO_CHANGE, TrainingConfig
+from llm2vec_core.training.distributed import each_rank_alone
 from llm2vec_core.training.events import StepEvent
 from llm2vec_core.training.lora import add_lora, portable_adapter_config
 from llm2vec_core.training.objectives.base import Objective
+from llm2vec_core.training.schedule import BatchSchedule, mixed_seed
+from llm2vec_core.training.streaming import stream
 
 HELD_OUT_SEED = 1
+ADAPTER_FILE, SETTINGS_FILE = "adapter_model.safetensors", "training.json"
+# Enough to know a base or a data set again, few enough to read at once.
+_FINGERPRINT_ELEMENTS, _FINGERPRINT_EXAMPLES = 64, 1000
+
+Listener = Callable[[StepEvent], "bool | None"]
 
 
 class AdapterTraining:
-    """One run: an encoder, an objective, texts, settings.
+    """One run: an encoder, an objective, examples, settings.
 
     Args:
         encoder: its weights are shared, never changed; the adapter stands beside them.
         objective: what to learn.
-        texts: at least one batch of non-empty texts; each epoch sees each text once, in a new order.
+        examples: texts, or pairs for a supervised objective; at least one batch. Each epoch sees each once, in a
+            new order.
         config: settings.
-        held_out: texts never trained on, whose loss is measured now and then.
+        held_out: examples never trained on, whose loss is measured now and then.
 
     Raises:
-        InputError: if there are too few texts for a batch.
+        InputError: if there are too few examples for a batch.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -55,116 +68,211 @@ class AdapterTraining:
         self,
         encoder: LLM2Vec,
         objective: Objective,
-        texts: Sequence[str],
+        examples: Sequence[Any],
         config: TrainingConfig,
-        held_out: Sequence[str] = (),
+        held_out: Sequence[Any] = (),
     ) -> None:
         self.config = config
         self.objective = objective
         self.steps_done = 0
         self._base = encoder
-        self._rows = self._tokenized(texts)
-        self._held_out = self._tokenized(held_out)[: 2 * config.batch_size]
-        needed = max(2, objective.min_batch_size)
-        if len(self._rows) < needed:
-            raise InputError(f"{len(self._rows)} usable texts to train on; give at least {needed} non-empty ones")
-        self._batch_size = min(config.batch_size, len(self._rows))
+        self._reader = encoder.with_settings(max_length=min(config.max_length, encoder.max_length))
+        self._examples = _usable(examples, objective)
+        self.plan(ranks=1)
+        self._held_out = _usable(held_out[: 2 * config.batch_size], objective)
+        self._fingerprint = _fingerprint(encoder, self._examples)
         torch.manual_seed(config.seed)
         self._peft = add_lora(encoder.causal_model, config)
-        # The causal tree keeps the adapter for later; this bidirectional view of it is what gets trained.
-        self._model = shared_weights_view(self._peft.get_base_model())
-        make_bidirectional(self._model)
-        objective.bind(self._model, encoder.tokenizer)
-        self._parameters = [p for p in self._model.parameters() if p.requires_grad]
+        # The causal tree keeps the adapter for later; this view of it is what gets trained.
+        self.model = shared_weights_view(self._peft.get_base_model())
+        if config.bidirectional:
+            make_bidirectional(self.model, sliding_window=encoder.settings.sliding_window)
+        objective.bind(self.model, encoder.tokenizer)
+        if config.gradient_checkpointing:
+            # The reentrant kind knows nothing of torch.autograd.grad, which gradient caching uses.
+            self.model.activation_checkpointing_enable({"use_reentrant": False})
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
 
-    def run(self) -> Iterator[StepEvent]:
-        """Train; yields after every step.
+    @property
+    def has_held_out(self) -> bool:
+        """Whether there is anything to measure on."""
+        return len(self._held_out) >= self.objective.min_batch_size
+
+    def fit(self, listener: Listener | None = None, *, folder: str | Path | None = None, resume: bool = False) -> None:
+        """Train in this thread (and, started by ``torchrun`` or ``accelerate launch``, on every rank).
+
+        Args:
+            listener: told of every step; what returns False ends the run after that step.
+            folder: where checkpoints go (``checkpoint-STEP``); without one there are none.
+            resume: go on from the folder's last whole checkpoint, exactly where the run stopped; from the start if
+                it has none.
 
         Raises:
-            TrainingError: if the loss is no longer finite. The adapter keeps the last good step.
+            TrainingError: if loss or gradient is no longer finite (the adapter is then as the last good step left
+                it), if a checkpoint belongs to another run, or if one cannot be written.
+            InputError: if the folder holds checkpoints and ``resume`` is False.
         """
-        config = self.config
-        optimizer = torch.optim.AdamW(self._parameters, lr=config.learning_rate, weight_decay=0.0)
-        generator = torch.Generator().manual_seed(config.seed)
-        started = time.monotonic()
-        for step, rows in zip(range(config.steps), self._batches(generator), strict=False):
-            # Grad mode is the caller's thread's; a page's worker thread may have it off.
-            with torch.enable_grad():
-                self._model.train()
-                loss = self.objective.loss(self._model, rows, generator)
-                value = loss.item()
-                if not math.isfinite(value):
-                    raise TrainingError(
-                        f"the loss is {value} at step {step + 1}: lower learning_rate (now {config.learning_rate}). "
-                        f"The adapter of step {step} is kept."
-                    )
-                loss.backward()
-                norm = torch.nn.utils.clip_grad_norm_(self._parameters, config.max_grad_norm)
-                if math.isfinite(norm):
-                    for group in optimizer.param_groups:
-                        group["lr"] = config.learning_rate_at(step)
-                    optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            self.steps_done = step + 1
-            measured = None
-            if self._held_out and (self.steps_done % config.held_out_every == 0 or self.steps_done == config.steps):
-                measured = self.held_out_loss()
-            yield StepEvent(
-                self.steps_done,
-                config.steps,
-                value,
-                config.learning_rate_at(step),
-                time.monotonic() - started,
-                measured,
-            )
+        # Seconds of imports that nobody should wait for who only reads a configuration.
+        from llm2vec_core.training.trainer import run_trainer
+
+        if folder is not None:
+            run_trainer(self, listener, Path(folder), keeps_checkpoints=True, resume=resume)
+            return
+        with tempfile.TemporaryDirectory(prefix="training-") as place:
+            run_trainer(self, listener, Path(place), keeps_checkpoints=False, resume=False)
+
+    def run(self, *, folder: str | Path | None = None, resume: bool = False) -> Iterator[StepEvent]:
+        """Train in a thread beside this one; yields after every step, and waits until the next is asked for.
+
+        Args:
+            folder: as in :meth:`fit`.
+            resume: likewise.
+
+        Raises:
+            TrainingError: as :meth:`fit` does.
+            InputError: likewise.
+        """
+        yield from stream(lambda emit: self.fit(emit, folder=folder, resume=resume))
+
+    def plan(self, ranks: int) -> None:
+        """Decide which batch holds which examples.
+
+        Args:
+            ranks: processes that train together.
+
+        Raises:
+            InputError: if there are too few examples for a batch on each.
+        """
+        count, needed = len(self._examples), max(2, self.objective.min_batch_size) * ranks
+        if count < needed:
+            raise InputError(f"{count} usable texts to train on; give at least {needed} non-empty ones")
+        self._ranks = ranks
+        self._batch_size = min(self.config.batch_size, count // ranks)
+        groups = [pair.task for pair in self._examples] if self.config.same_task_batches else None
+        self._schedule = BatchSchedule(count, self._batch_size, ranks, self.config.seed, groups)
+
+    def batch(self, number: int) -> list[Any]:
+        """The examples of the batch with this number, tokenised."""
+        return self.objective.tokenize(self._reader, [self._examples[i] for i in self._schedule[number]])
+
+    def loss(self, rows: Sequence[Any], number: int) -> torch.Tensor:
+        """Loss of a batch; masks and dropout are a function of the seed and its number, so a run resumes exactly."""
+        seed = mixed_seed(self.config.seed, number)
+        torch.manual_seed(seed)
+        return self.objective.loss(self.model, rows, torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
     def held_out_loss(self) -> float | None:
-        """Loss on the held-out texts, with the same noise each time; None if there are none."""
+        """Loss on the held-out examples, with the same noise each time; None if there are none."""
         size = max(self.objective.min_batch_size, self._batch_size)
         batches = [self._held_out[i : i + size] for i in range(0, len(self._held_out), size)]
         batches = [batch for batch in batches if len(batch) >= self.objective.min_batch_size]
         if not batches:
             return None
         generator = torch.Generator().manual_seed(HELD_OUT_SEED)
+        device = self.model.device
         # The dropout of the steps to come must not depend on whether this was called.
-        state = torch.get_rng_state()
-        torch.manual_seed(HELD_OUT_SEED)
-        self._model.train(self.objective.dropout_is_the_task)
-        losses = [self.objective.loss(self._model, batch, generator).item() for batch in batches]
-        torch.set_rng_state(state)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), each_rank_alone():
+            torch.manual_seed(HELD_OUT_SEED)
+            self.model.train(self.objective.dropout_is_the_task)
+            rows = (self.objective.tokenize(self._reader, batch) for batch in batches)
+            losses = [self.objective.loss(self.model, batch, generator).item() for batch in rows]
         return sum(losses) / len(losses)
 
     def encoder(self) -> LLM2Vec:
-        """The base with the adapter as it is now, reading in both directions; shares the base's tensors."""
-        return LLM2Vec(
-            self._peft.get_base_model(),
-            self._base.tokenizer,
-            **(asdict(self._base.settings) | {"bidirectional": True}),
-        )
+        """The base with the adapter as it is now, reading and pooling as it was trained; shares the base's tensors."""
+        settings = asdict(self._base.settings) | {"bidirectional": self.config.bidirectional}
+        if (mode := getattr(self.objective, "pooling_mode", None)) is not None:
+            settings["pooling_mode"] = mode
+        return LLM2Vec(self._peft.get_base_model(), self._base.tokenizer, **settings)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, **report: Any) -> None:
         """Write the adapter in PEFT's format, and the settings that made it beside it.
+
+        What was in the folder before is replaced only once everything is written.
 
         Args:
             folder: made if it does not exist.
+            report: goes into ``training.json`` too, such as the last loss.
+
+        Raises:
+            TrainingError: if it cannot be written (a full disk, say).
         """
         folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as place:
+                self._write(Path(place), report)
+                for file in sorted(Path(place).iterdir()):
+                    file.replace(folder / file.name)
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(
+                f"the adapter cannot be written to {folder.name!r} ({error}): nothing that was there has changed; make "
+                "room or choose another folder"
+            ) from error
+
+    def load(self, folder: str | Path) -> None:
+        """Take the adapter's weights from a folder of :meth:`save`.
+
+        Raises:
+            TrainingError: if it was trained on another base, on other examples or with other settings.
+        """
+        folder = Path(folder)
+        try:
+            settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+            weights = load_file(folder / ADAPTER_FILE)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise TrainingError(f"{folder.name!r} is no whole checkpoint ({type(error).__name__}): {error}") from error
+        now = json.loads(json.dumps(self._settings()))
+        for name, value in now.items():
+            if name not in (*FREE_TO_CHANGE, "steps_done") and settings.get(name) != value:
+                raise TrainingError(
+                    f"{folder.name!r} belongs to another run: its {name} is {settings.get(name)!r}, now it is "
+                    f"{value!r}; take the same, or train into another folder"
+                )
+        set_peft_model_state_dict(self._peft, weights)
+
+    def _write(self, folder: Path, report: dict[str, Any]) -> None:
         self._peft.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)
         file = folder / "adapter_config.json"
         adapter = portable_adapter_config(json.loads(file.read_text(encoding="utf-8")), self._base.name)
         file.write_text(json.dumps(adapter, indent=1) + "\n", encoding="utf-8")
-        settings = {"objective": self.objective.name, "steps_done": self.steps_done, **asdict(self.config)}
-        (folder / "training.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(self._settings() | report, indent=1)
+        (folder / SETTINGS_FILE).write_text(text + "\n", encoding="utf-8")
 
-    def _tokenized(self, texts: Sequence[str]) -> list[TokenizedText]:
-        limit = min(self.config.max_length, self._base.max_length)
-        usable = [text for text in texts if text.strip()]
-        return tokenize(self._base.tokenizer, usable, max_length=limit)
+    def _settings(self) -> dict[str, Any]:
+        options = {name: value for name, value in vars(self.objective).items() if _is_plain(name, value)}
+        return {
+            "objective": self.objective.name,
+            "steps_done": self.steps_done,
+            **asdict(self.config),
+            "options": {name: value for name, value in options.items() if name != "name"},
+            "base": self._base.name,
+            "ranks": self._ranks,
+            **self._fingerprint,
+        }
 
-    def _batches(self, generator: torch.Generator) -> Iterator[list[TokenizedText]]:
-        while True:
-            order = torch.randperm(len(self._rows), generator=generator).tolist()
-            for start in range(0, len(order) - self._batch_size + 1, self._batch_size):
-                yield [self._rows[i] for i in order[start : start + self._batch_size]]
+
+def _usable(examples: Sequence[Any], objective: Objective) -> Sequence[Any]:
+    # An array of tokens stays one; a list of its rows would be many times as large.
+    if all(objective.is_usable(example) for example in examples):
+        return examples
+    return [example for example in examples if objective.is_usable(example)]
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    return not name.startswith("_") and (value is None or isinstance(value, (bool, int, float, str)))
+
+
+def _fingerprint(encoder: LLM2Vec, examples: Sequence[Any]) -> dict[str, str]:
+    """A few bytes that tell this base and these examples from others."""
+    weights, data = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
+    for name, parameter in encoder.causal_model.named_parameters():
+        first = parameter.detach().flatten()[:_FINGERPRINT_ELEMENTS].float().cpu().numpy()
+        weights.update(f"{name}{tuple(parameter.shape)}".encode() + first.tobytes())
+    step = max(1, len(examples) // _FINGERPRINT_EXAMPLES)
+    data.update(str(len(examples)).encode())
+    for index in range(0, len(examples), step):
+        data.update(repr(examples[index]).encode("utf-8", "replace"))
+    return {"base_fingerprint": weights.hexdigest(), "examples_fingerprint": data.hexdigest()}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
-from llm2vec_core.bidirectional import shared_weights_view
+from llm2vec_core.bidirectional import decoder_layers, shared_weights_view
+from llm2vec_core.errors import TrainingError
 from llm2vec_core.training.config import TrainingConfig
 
 
@@ -16,20 +19,55 @@ def add_lora(model: PreTrainedModel, config: TrainingConfig) -> PeftModel:
 
     Args:
         model: a decoder without head.
-        config: gives rank, alpha and dropout.
+        config: gives rank, alpha, dropout, and the targets if they are not to be all.
 
     Returns:
-        The PEFT model; it shares every base tensor with ``model`` and owns only the LoRA matrices, which
-        sit on every linear layer (the seven of a Llama block that the published recipe names).
+        The PEFT model; it shares every base tensor with ``model`` and owns only the LoRA matrices.
+
+    Raises:
+        TrainingError: if the model has no linear layer of the wanted names.
     """
+    found = linear_layers(model)
+    unknown = sorted(set(config.lora_targets) - set(found))
+    if unknown:
+        raise TrainingError(f"lora_targets names {unknown[0]!r}; this model's layers have {', '.join(found)}")
+    targets = list(config.lora_targets) or list(found)
     lora = LoraConfig(
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
-        target_modules="all-linear",
+        target_modules=targets,
+        fan_in_fan_out=all(found[name] is Conv1D for name in targets),
         bias="none",
     )
     return get_peft_model(shared_weights_view(model), lora)
+
+
+def linear_layers(model: PreTrainedModel) -> dict[str, type[nn.Module]]:
+    """The linear layers inside the decoder's layers: the last parts of their names, and their class.
+
+    In a Llama these are the seven that the published recipe names; GPT-2 keeps its weights transposed, in a class of
+    its own.
+
+    Args:
+        model: a decoder.
+
+    Raises:
+        TrainingError: if there is none.
+
+    Example:
+        >>> from llm2vec_core import LLM2Vec
+        >>> ", ".join(linear_layers(LLM2Vec.from_preset("mini").causal_model))
+        'q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj'
+    """
+    found: dict[str, type[nn.Module]] = {}
+    for layer in decoder_layers(model):
+        for name, module in layer.named_modules():
+            if isinstance(module, (nn.Linear, Conv1D)):
+                found[name.rpartition(".")[2]] = Conv1D if isinstance(module, Conv1D) else nn.Linear
+    if not found:
+        raise TrainingError(f"{type(model).__name__} has no linear layers in its decoder layers: LoRA finds no place")
+    return found
 
 
 # Written whatever their value: loaders look for them.

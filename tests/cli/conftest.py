@@ -30,6 +30,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS))
     rows = [dict(zip(("sentence1", "sentence2"), pair, strict=True)) for pair in PAIRS]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    labelled = [{"query": a, "positive": b, "negative": ""} for a, b in zip(PASSAGES[:6], PASSAGES[6:12], strict=True)]
+    (tmp_path / "training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labelled))
     (tmp_path / "sts").mkdir()
     scores = pa.table({**pa.Table.from_pylist(rows).to_pydict(), "score": [1.0, 2.0, 0.0]})
     for name in TASK.sets:

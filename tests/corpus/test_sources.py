@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llm2vec_core.corpus import sources
-from llm2vec_core.corpus.sources import KINDS, Mended, TextSource, open_source, read_records, read_texts
+from llm2vec_core.corpus.sources import KINDS, Mended, TextSource, column_names, open_source, read_records, read_texts
 from llm2vec_core.errors import InputError
 
 AWKWARD = ["plain", "", "a\u2028b\u0085c\x0bd\x1ce", 'said "yes", twice', "tab?", " edges ", "東京", "🙂", "one\rtwo"]
@@ -184,3 +184,39 @@ def test_reading_takes_little_memory(tmp_path, kind):
         tracemalloc.stop()
     assert count == rows
     assert peak + max(0, pa.total_allocated_bytes() - held) < 3e6  # of 12 MB
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns"),
+    [
+        ("t.csv", b'"a, b",c\n1,2\n', ("a, b", "c")),
+        ("t.tsv", b"a\tb\r\n1\t2\r\n", ("a", "b")),
+        ("t.jsonl", b'\n{"a": 1, "b": "x"}\n{"c": 1}\n', ("a", "b")),
+        ("t.txt", b"one line\n", ("text",)),
+        ("t.jsonl", b"", ()),
+        ("t.csv", b"", ()),
+        ("t.tsv", b"", ()),
+    ],
+)
+def test_column_names(tmp_path, name, content, columns):
+    assert column_names(written(tmp_path, name, content)) == columns
+
+
+def test_column_names_of_parquet_and_of_what_cannot_be_read_ahead(tmp_path):
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "t.parquet")
+    assert column_names(open_source(str(tmp_path / "t.parquet"))) == ("a", "b")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"broken\.parquet is no readable parquet"):
+        column_names(open_source(str(tmp_path / "broken.parquet")))
+    with pytest.raises(InputError, match="read ahead"):
+        column_names(open_source("-"))
+
+
+def test_numbers_count_as_texts_where_they_are_asked_for(tmp_path):
+    pq.write_table(pa.table({"a": [1, 0], "b": ["x", "y"]}), tmp_path / "t.parquet")
+    (tmp_path / "t.jsonl").write_text('{"a": 1, "b": "x"}\n{"a": 0, "b": "y"}\n')
+    for kind in ("parquet", "jsonl"):
+        file = str(tmp_path / f"t.{kind}")
+        assert list(read_records(open_source(file, ("a", "b"), numbers=True))) == [("1", "x"), ("0", "y")]
+        with pytest.raises(InputError, match=r"expected a text|expected texts"):
+            list(read_records(open_source(file, ("a", "b"))))

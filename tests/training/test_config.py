@@ -21,10 +21,18 @@ def test_a_run_shorter_than_its_warm_up_still_has_positive_rates():
     assert all(config.learning_rate_at(step) > 0 for step in range(3))
 
 
+def test_a_longer_plan_lets_the_rate_fall_less():
+    config = TrainingConfig(steps=100, warmup_steps=0, learning_rate=1.0, decay_steps=1000)
+    assert config.learning_rate_at(99) == pytest.approx(0.901)
+    shorter = TrainingConfig(steps=100, warmup_steps=0, learning_rate=1.0, decay_steps=10)
+    assert min(shorter.learning_rate_at(step) for step in range(100)) > 0
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("steps", 0), ("batch_size", -1), ("learning_rate", 0.0), ("learning_rate", float("nan")), ("lora_dropout", 1.0),
-     ("lora_rank", 0), ("warmup_steps", -1), ("max_length", 0)],
+     ("lora_rank", 0), ("warmup_steps", -1), ("max_length", 0),
+     ("accumulation_steps", 0), ("patience", 0), ("max_grad_norm", 0.0), ("mixed_precision", "half")],
 )  # fmt: skip
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(InputError, match=f"{name} is"):

@@ -5,15 +5,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.training.data import cut_texts, read_texts, split_sentences
+from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts, split_sentences
 
 
 def test_each_kind_of_file(tmp_path):
     (tmp_path / "a.txt").write_text("one\n\n two \n")
     (tmp_path / "b.jsonl").write_text('{"text": "three"}\n\n{"text": "four"}\n')
     pq.write_table(pa.table({"text": ["five", "", None, "six"]}), tmp_path / "c.parquet")
+    (tmp_path / "d.csv").write_text("label,text\n1,seven\n0,eight\n")
     (tmp_path / "ignored.md").write_text("no")
-    assert list(read_texts(tmp_path)) == ["one", "two", "three", "four", "five", "six"]
+    assert list(read_texts(tmp_path)) == ["one", "two", "three", "four", "five", "six", "seven", "eight"]
 
 
 def test_bytes_that_are_no_utf8_do_not_stop_the_reading(tmp_path):
@@ -24,7 +25,8 @@ def test_bytes_that_are_no_utf8_do_not_stop_the_reading(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "x", "no known kind"),
+        ("a.md", "x", "no known kind"),
+        ("a.csv", "words\na\n", "no column 'text'"),
         ("a.jsonl", '{"text": "ok"}\n{"txt": 1}\n', "line 2"),
         ("a.jsonl", "not json\n", "line 1"),
         ("a.jsonl", "[1]\n", "line 1"),
@@ -34,6 +36,21 @@ def test_wrong_files(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         list(read_texts(tmp_path / name))
+
+
+def test_another_column_and_a_data_set(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"body": "one", "text": "no"}\n{"body": "two", "text": "no"}\n')
+    assert list(read_texts(tmp_path / "a.jsonl", "body")) == ["one", "two"]
+    assert list(read_texts(HubDataset(str(tmp_path)), "body")) == ["one", "two"]
+
+
+def test_packed_texts_are_the_tokens_of_all_texts(bundled):
+    texts = ["The bank was steep and muddy.", " ", "A river flows to the sea."]
+    packed = PackedTexts(bundled.tokenizer, texts, 5)
+    tokens = [token for text in texts if text.strip() for token in bundled.tokenizer(text)["input_ids"]]
+    assert [token for row in packed for token in row.input_ids] == tokens[: len(tokens) // 5 * 5]
+    assert [row.input_ids for row in packed[1:3]] == [packed[1].input_ids, packed[2].input_ids]
+    assert len(PackedTexts(bundled.tokenizer, [], 5)) == 0
 
 
 def test_missing_things(tmp_path):

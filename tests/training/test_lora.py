@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoModel, GPT2Config
+from transformers import AutoConfig, AutoModel
 
+from llm2vec_core.errors import TrainingError
 from llm2vec_core.training.config import TrainingConfig
-from llm2vec_core.training.lora import add_lora
+from llm2vec_core.training.lora import add_lora, linear_layers
 
 
 def test_base_tensors_are_shared_and_left_alone(tiny_model):
@@ -34,7 +35,38 @@ def test_the_seven_linear_layers_of_a_llama_block_are_adapted(tiny_model):
     assert trained == 3 * 4 * (2 * 64 + 2 * 48 + 3 * 96)
 
 
-@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
-def test_another_architecture_needs_no_list_of_names():
-    model = AutoModel.from_config(GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4))
-    assert any(p.requires_grad for p in add_lora(model, TrainingConfig()).parameters())
+SMALL_CONFIGS = {
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
+    "gpt_neox": {},
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
+    "falcon": {},
+    "phi3": {"num_key_value_heads": 2, "pad_token_id": 0},
+    "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "mistral": {"num_key_value_heads": 2},
+    "bloom": {"n_layer": 2, "n_head": 4},
+    "mixtral": {"num_key_value_heads": 2, "num_local_experts": 2},
+}
+
+
+@pytest.mark.parametrize("model_type", SMALL_CONFIGS)
+def test_any_architecture_needs_no_list_of_names(model_type):
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = AutoConfig.for_model(model_type, vocab_size=97, **(sizes | SMALL_CONFIGS[model_type]))
+    model = AutoModel.from_config(config).eval()
+    peft = add_lora(model, TrainingConfig(lora_rank=2))
+    places = {n.split(".lora_")[0].rpartition(".")[2] for n, p in peft.named_parameters() if p.requires_grad}
+    assert places == set(linear_layers(model))
+    layers = {n.split("lora_")[0] for n, p in peft.named_parameters() if p.requires_grad}
+    assert len(layers) >= 2 * len(places)
+    ids = torch.tensor([[3, 4, 5, 6]])
+    peft.train()
+    peft(input_ids=ids, use_cache=False).last_hidden_state.square().sum().backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in peft.parameters() if p.requires_grad)
+
+
+def test_targets_by_name(tiny_model):
+    peft = add_lora(tiny_model, TrainingConfig(lora_targets=("q_proj", "v_proj")))
+    assert {n.split(".")[-4] for n, p in peft.named_parameters() if p.requires_grad} == {"q_proj", "v_proj"}
+    with pytest.raises(TrainingError, match="lora_targets names 'c_attn'; this model's layers have q_proj, "):
+        add_lora(tiny_model, TrainingConfig(lora_targets=("c_attn",)))

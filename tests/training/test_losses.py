@@ -34,3 +34,18 @@ def test_lengths_do_not_matter():
 def test_order_matters():
     eye = torch.eye(3)
     assert contrastive_loss(eye, eye.roll(1, 0)) > contrastive_loss(eye, eye)
+
+
+def test_a_ranks_queries_look_among_all_ranks_candidates():
+    torch.manual_seed(0)
+    q, p, n = torch.randn(6, 4), torch.randn(6, 4), torch.randn(6, 4)
+    parts = [contrastive_loss(q[i : i + 3], p, n, first_target=i) for i in (0, 3)]
+    torch.testing.assert_close(sum(parts) / 2, contrastive_loss(q, p, n))
+
+
+def test_what_is_left_out_counts_nothing():
+    torch.manual_seed(0)
+    q, p, n = torch.randn(3, 4), torch.randn(3, 4), torch.randn(2, 4)
+    left_out = torch.zeros(3, 5, dtype=torch.bool)
+    left_out[:, 3:] = True
+    torch.testing.assert_close(contrastive_loss(q, p, n, left_out=left_out), contrastive_loss(q, p))

@@ -1,134 +1,232 @@
-"""``train``: a LoRA adapter from your own texts."""
+"""``train``: a LoRA adapter from your own texts or pairs."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm2vec_core.cli.base import Command
+from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import given
+from llm2vec_core.training.config import TrainingConfig
+from llm2vec_core.training.recipe import OBJECTIVE_NAMES, DataConfig, Recipe, config_names, read_recipe
 
 if TYPE_CHECKING:
+    from llm2vec_core.encoder import LLM2Vec
+    from llm2vec_core.training.events import StepEvent
     from llm2vec_core.training.loop import AdapterTraining
 
-_CONFIG = {
-    "steps": int,
-    "batch-size": int,
-    "max-length": int,
-    "learning-rate": float,
-    "warmup-steps": int,
-    "lora-rank": int,
-    "lora-alpha": int,
-    "lora-dropout": float,
-    "held-out-every": int,
-    "seed": int,
-}
+# The objectives' own options, written down here because importing them would import torch.
 _OBJECTIVE = {
-    "mask-probability": "mntp",
-    "attention-dropout": "simcse",
-    "hidden-dropout": "simcse",
-    "token-dropout": "simcse",
-    "scale": "simcse",
+    "mask-probability": (float, "for mntp"),
+    "attention-dropout": (float, "for simcse"),
+    "hidden-dropout": (float, "for simcse"),
+    "token-dropout": (float, "for simcse"),
+    "scale": (float, "of cosines, for simcse and supervised"),
+    "chunk-size": (int, "texts embedded at once, for simcse and supervised: large batches on a small machine"),
+    "pooling-mode": (str, "for simcse and supervised"),
 }
+_LOAD = {"dtype": "such as bfloat16", "device": "such as cuda:0", "attn-implementation": "such as sdpa"}
+# Fields that are no single value, or that have a flag of their own below.
+_NO_FLAG = ("instructions", "symmetric_tasks", "path")
 _RECENT = 25
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("objective", choices=("mntp", "simcse"))
-    parser.add_argument("--base", required=True, help="folder or Hub id of a causal language model, or a preset's key")
-    parser.add_argument("--merge", action="append", default=[], metavar="ADAPTER", help="merged first; may be repeated")
-    parser.add_argument("--texts", type=Path, required=True, help=".txt, .jsonl or .parquet, or a folder of them")
-    parser.add_argument("--unit", choices=("document", "paragraph", "sentence"), default="document")
-    parser.add_argument("--min-characters", type=int, default=1)
-    parser.add_argument("--max-characters", type=int)
-    parser.add_argument("--limit", type=int, default=50_000, help="texts read at most")
-    parser.add_argument("--held-out", type=int, default=128, help="of them, texts kept back to measure on")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the adapter, in PEFT's format")
-    for name, kind in _CONFIG.items():
-        parser.add_argument(f"--{name}", type=kind)
-    for name, owner in _OBJECTIVE.items():
-        parser.add_argument(f"--{name}", type=float, help=f"for {owner}")
+    parser.add_argument("objective", choices=OBJECTIVE_NAMES)
+    parser.add_argument(
+        "--config", metavar="FILE", help=f"toml or json, or one that comes along: {', '.join(config_names())}"
+    )
+    parser.add_argument("--base", help="folder or Hub id of a causal language model, a preset or a stage (mini:mntp)")
+    parser.add_argument("--merge", action="append", metavar="ADAPTER", help="merged first; may be repeated")
+    parser.add_argument(
+        "--data", "--texts", dest="path", metavar="FILE", help="texts or pairs: a file or a folder of files"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for adapter and checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    for name, meaning in _LOAD.items():
+        parser.add_argument(f"--{name}", help=meaning)
+    _add_fields(parser.add_argument_group("data"), DataConfig)
+    _add_fields(parser.add_argument_group("training"), TrainingConfig)
+    objective = parser.add_argument_group("objective")
+    for name, (kind, meaning) in _OBJECTIVE.items():
+        objective.add_argument(f"--{name}", type=kind, help=meaning)
+    objective.add_argument("--always-mask", action="store_true", default=None, help="for mntp: no 80/10/10")
+
+
+def _add_fields(group: Any, record: type) -> None:
+    """One flag a field of a configuration record, without a default: what is not given stays the file's."""
+    for field in fields(record):
+        if field.name in _NO_FLAG:
+            continue
+        flag, default = f"--{field.name.replace('_', '-')}", field.default
+        shown = "" if default in (MISSING, None, ()) else f"by default {str(default).lower()}"
+        if isinstance(default, bool):
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
+        elif isinstance(default, tuple):
+            group.add_argument(flag, nargs="+")
+        else:
+            kind = int if "int" in str(field.type) else float if field.type == "float" else str
+            group.add_argument(flag, type=kind, help=shown)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    texts, held_out = _texts(arguments)
-    training = _training(arguments, texts, held_out)
-    print(f"{len(texts):,} texts, {len(held_out)} held out", flush=True)
-    report = _follow(training)
-    training.save(arguments.out)
-    file = arguments.out / "training.json"
-    report = {"texts": len(texts), **report}
-    file.write_text(json.dumps({**json.loads(file.read_text()), **report}, indent=1) + "\n", encoding="utf-8")
+    recipe = read_recipe(arguments.config, arguments.objective, _overrides(arguments))
+    encoder = _encoder(recipe)
+    examples, held_out = _examples(recipe, encoder, arguments)
+    training = _training(recipe, encoder, examples, held_out)
+    if _is_main():
+        say(arguments, f"{len(examples):,} examples, {len(held_out)} held out")
+    with _stop_signals() as stopped:
+        report = _follow(training, arguments, stopped)
+    if not _is_main():
+        return
+    report = {"texts": len(examples), **report}
+    training.save(arguments.out, **report)
     print(json.dumps(report))
+    if stopped.is_set():
+        say(arguments, f"stopped after step {training.steps_done}; the adapter keeps that step, --resume goes on")
+        raise KeyboardInterrupt
 
 
-def _texts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
-    from llm2vec_core.training.data import cut_texts, read_texts
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    options = (*(name.replace("-", "_") for name in _OBJECTIVE), "always_mask")
+    data = {"path": arguments.path} if arguments.path else {}
+    if arguments.path and not arguments.dataset:
+        data["dataset"] = None  # a path on the command line goes before a configuration's data set
+    found = {
+        "load": given(arguments, tuple(name.replace("-", "_") for name in _LOAD)),
+        "data": given(arguments, _names(DataConfig)) | data,
+        "training": given(arguments, _names(TrainingConfig)),
+        "objective": given(arguments, options),
+    }
+    return {**given(arguments, ("base", "merge")), **found}
 
-    pieces = cut_texts(
-        read_texts(arguments.texts),
-        arguments.unit,
-        min_characters=arguments.min_characters,
-        max_characters=arguments.max_characters,
-    )
-    texts = list(dict.fromkeys(islice(pieces, arguments.limit)))
-    return texts[arguments.held_out :], texts[: arguments.held_out]
+
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))
 
 
-def _training(arguments: argparse.Namespace, texts: list[str], held_out: list[str]) -> AdapterTraining:
+def _encoder(recipe: Recipe) -> LLM2Vec:
+    import torch
+
     from llm2vec_core.encoder import LLM2Vec
-    from llm2vec_core.presets import PRESETS
-    from llm2vec_core.training.config import TrainingConfig
+
+    base, adapters, options = recipe.source()
+    if "LOCAL_RANK" in os.environ and torch.cuda.is_available():
+        options.setdefault("device", f"cuda:{os.environ['LOCAL_RANK']}")
+    return LLM2Vec.from_pretrained(base, adapters, **options)
+
+
+def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -> tuple[Sequence[Any], Sequence[Any]]:
+    from llm2vec_core.errors import InputError
+    from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts
+    from llm2vec_core.training.pairs import Cleaning, clean_pairs, read_pairs
+
+    data = recipe.data
+    if not data.path and not data.dataset:
+        raise InputError("no training data is named: give --data FILE, --dataset ID, or a configuration that has it")
+    source = HubDataset(data.dataset, data.subset, data.split) if data.dataset else Path(data.path)
+    if recipe.objective == "supervised":
+        cleaning = Cleaning()
+        pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks)
+        found: Sequence[Any] = list(islice(clean_pairs(pairs, cleaning), data.limit))
+        if str(cleaning) and _is_main():
+            say(arguments, f"left out: {cleaning}")
+    else:
+        limits = {"min_characters": data.min_characters, "max_characters": data.max_characters}
+        pieces = cut_texts(read_texts(source, data.column), data.unit, **limits)
+        found = list(dict.fromkeys(islice(pieces, data.limit)))
+        if data.packed:
+            length = min(recipe.training.max_length, encoder.max_length)
+            found = PackedTexts(encoder.tokenizer, found, length)
+    return found[data.held_out :], found[: data.held_out]
+
+
+def _training(recipe: Recipe, encoder: LLM2Vec, examples: Sequence[Any], held_out: Sequence[Any]) -> AdapterTraining:
     from llm2vec_core.training.head import load_head, tied_head
     from llm2vec_core.training.loop import AdapterTraining
-    from llm2vec_core.training.objectives import OBJECTIVES
+    from llm2vec_core.training.objectives import make_objective
 
-    base = PRESETS[arguments.base].base if arguments.base in PRESETS else arguments.base
-    encoder = LLM2Vec.from_pretrained(base, arguments.merge)
-    options = given(arguments, tuple(name.replace("-", "_") for name in _OBJECTIVE))
-    if arguments.objective == "mntp":
-        tied = encoder.causal_model.config.get_text_config().tie_word_embeddings
-        options["head"] = tied_head(encoder.causal_model) if tied else load_head(base)
-    config = TrainingConfig(**given(arguments, tuple(TrainingConfig.__dataclass_fields__)))
-    return AdapterTraining(encoder, OBJECTIVES[arguments.objective](**options), texts, config, held_out)
+    options = dict(recipe.options)
+    if recipe.objective == "mntp":
+        model = encoder.causal_model
+        tied = model.config.get_text_config().tie_word_embeddings
+        options["head"] = tied_head(model) if tied else load_head(recipe.source()[0], model.dtype)
+    objective = make_objective(recipe.objective, options)
+    return AdapterTraining(encoder, objective, examples, recipe.training, held_out)
 
 
-def _follow(training: AdapterTraining) -> dict[str, Any]:
-    started, losses, held_out = time.time(), [], None
-    every = training.config.held_out_every
-    try:
-        for event in training.run():
-            losses.append(event.loss)
-            if event.held_out_loss is not None:
-                held_out, recent = event.held_out_loss, losses[-every:]
-                print(
-                    f"step {event.step}/{event.steps}  loss {sum(recent) / len(recent):.4f}  "
-                    f"held out {held_out:.4f}  {event.seconds:.0f} s",
-                    flush=True,
-                )
-    except KeyboardInterrupt:
-        print(f"stopped after step {training.steps_done}; the adapter keeps that step", flush=True)
+def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: threading.Event) -> dict[str, Any]:
+    started, losses, measured = time.time(), [], []
+
+    def listen(event: StepEvent) -> bool:
+        losses.append(event.loss)
+        if event.held_out_loss is not None:
+            measured.append(event.held_out_loss)
+            if _is_main():
+                _show(event, losses[-training.config.held_out_every :])
+        return not stopped.is_set()
+
+    training.fit(listen, folder=arguments.out, resume=arguments.resume)
     recent = losses[-_RECENT:]
     return {
         "hours": round((time.time() - started) / 3600, 3),
-        "final_loss": round(sum(recent) / max(1, len(recent)), 4),
-        "final_held_out_loss": None if held_out is None else round(held_out, 4),
+        "final_loss": round(sum(recent) / len(recent), 4) if recent else None,
+        "final_held_out_loss": round(measured[-1], 4) if measured else None,
+        "best_held_out_loss": round(min(measured), 4) if measured else None,
     }
+
+
+def _show(event: StepEvent, recent: list[float]) -> None:
+    print(
+        f"step {event.step}/{event.steps}  loss {sum(recent) / len(recent):.4f}  "
+        f"held out {event.held_out_loss:.4f}  {event.seconds:.0f} s",
+        flush=True,
+    )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """The first Ctrl-C, or a scheduler's SIGTERM, ends the run after its step; the second one ends it at once."""
+    stopped, before = threading.Event(), {}
+
+    def stop(number: int, _frame: object) -> None:
+        stopped.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_main() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 COMMAND = Command(
     name="train",
-    usage="{mntp,simcse} --base MODEL --texts FILE --out FOLDER",
-    summary="train a LoRA adapter (MNTP or SimCSE)",
-    lesson="An opened mask is new to a language model: MNTP lets it practise by filling in masked words,\n"
-    "SimCSE then pulls two readings of one text together and pushes other texts away.",
+    usage="{mntp,simcse,supervised} --base MODEL --data FILE --out FOLDER",
+    summary="train a LoRA adapter (MNTP, SimCSE or supervised)",
+    lesson="An opened mask is new to a language model: MNTP lets it practise by filling in masked words, SimCSE then\n"
+    "pulls two readings of one text together and other texts apart, and labelled pairs say what belongs together.",
     examples=(
-        "train mntp --base mini --texts texts.txt --steps 2 --held-out 4 --out mntp",
-        "train simcse --base mini --merge mntp --texts texts.txt --steps 2 --held-out 4 --out simcse",
+        "train mntp --base mini --data texts.txt --steps 2 --held-out 4 --out mntp",
+        "train simcse --base mini --merge mntp --data texts.txt --steps 2 --held-out 4 --out simcse",
+        "train supervised --config mini --data training.jsonl --steps 2 --held-out 2 --out supervised",
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -27,8 +27,11 @@ IGNORED = -100
 class MNTP(Objective):
     """Masked next token prediction.
 
+    Several ranks, and the batches of an accumulated step, weigh the same, however many tokens each predicts.
+
     Args:
-        mask_probability: share of tokens to predict (0.2 in the published recipe).
+        mask_probability: share of tokens to predict (0.2 in the published recipes; 0.8 in that of Mistral).
+        always_mask: every chosen token becomes the mask (Mistral's recipe) instead of BERT's 80/10/10.
         head: maps hidden states to the vocabulary; by default the model's tied embeddings.
 
     Raises:
@@ -40,6 +43,7 @@ class MNTP(Objective):
     """
 
     mask_probability: float = 0.2
+    always_mask: bool = False
     head: nn.Module | None = None
     name: str = field(default="mntp", init=False)
 
@@ -49,15 +53,21 @@ class MNTP(Objective):
 
     def bind(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         """Find head and mask token."""
-        self.head = self.head or tied_head(model)
+        self.head = (self.head or tied_head(model)).to(model.device)
         self._mask_id = mask_token_id(tokenizer)
+        rows = model.get_input_embeddings().weight.shape[0]
+        if self._mask_id >= rows:
+            raise InputError(
+                f"the mask token's id {self._mask_id} lies beyond the model's {rows} embeddings: this tokenizer "
+                "belongs to another model"
+            )
         self._special_ids = torch.tensor(sorted(set(tokenizer.all_special_ids)))
         self._pad_id = pad_token_id(tokenizer)
 
     def loss(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
         """Mean over the masked tokens of the negative log-likelihood of what stood there."""
         batch = collate(rows, self._pad_id, model.device)
-        maskable = batch["attention_mask"].bool() & ~torch.isin(batch["input_ids"], self._special_ids)
+        maskable = batch["attention_mask"].bool() & ~torch.isin(batch["input_ids"], self._special_ids.to(model.device))
         input_ids, labels = mask_tokens(
             batch["input_ids"],
             maskable,
@@ -65,6 +75,7 @@ class MNTP(Objective):
             mask_id=self._mask_id,
             vocab_size=self.head.weight.shape[0],
             generator=generator,
+            always_mask=self.always_mask,
         )
         output = model(input_ids=input_ids, attention_mask=batch["attention_mask"], use_cache=False)
         return mntp_loss(output.last_hidden_state, labels, self.head)
@@ -88,6 +99,7 @@ def mask_tokens(
     mask_id: int,
     vocab_size: int,
     generator: torch.Generator,
+    always_mask: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Choose tokens to predict; replace 80% of them by the mask, 10% by a random token, keep 10%.
 
@@ -101,6 +113,7 @@ def mask_tokens(
         mask_id: the mask token.
         vocab_size: random tokens are drawn below it.
         generator: of the choice.
+        always_mask: replace all of them by the mask.
 
     Returns:
         Corrupted ids, and labels with :data:`IGNORED` where nothing is to be predicted, both (batch, seq).
@@ -115,6 +128,8 @@ def mask_tokens(
     labels = torch.where(chosen, input_ids, IGNORED)
     kind = torch.rand(input_ids.shape, generator=generator).to(input_ids.device)
     random_ids = torch.randint(vocab_size, input_ids.shape, generator=generator).to(input_ids.device)
+    if always_mask:
+        return torch.where(chosen, mask_id, input_ids), labels
     corrupted = torch.where(chosen & (kind < 0.8), mask_id, input_ids)
     corrupted = torch.where(chosen & (kind >= 0.9), random_ids, corrupted)
     return corrupted, labels

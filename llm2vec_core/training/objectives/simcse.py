@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.batching import TokenizedText, collate, pad_token_id
+from llm2vec_core.batching import TokenizedText
 from llm2vec_core.errors import InputError
-from llm2vec_core.pooling import pool
+from llm2vec_core.training.distributed import gather_with_gradients, rank
 from llm2vec_core.training.losses import contrastive_loss
 from llm2vec_core.training.noise import add_hidden_dropout, set_attention_dropout
-from llm2vec_core.training.objectives.base import Objective
+from llm2vec_core.training.objectives.contrastive import ContrastiveObjective
 
 
 @dataclass
-class SimCSE(Objective):
+class SimCSE(ContrastiveObjective):
     """Two noisy views of each text against all others of the batch.
 
     Args:
@@ -30,9 +30,10 @@ class SimCSE(Objective):
         token_dropout: share of tokens left out of each view (0 in the published recipe).
         scale: multiplies cosines (20 in the published recipe).
         pooling_mode: how a view becomes one vector.
+        chunk_size: texts embedded at once, through gradient caching; None for the whole batch.
 
     Raises:
-        InputError: if a probability lies outside [0, 1) or the scale is not positive.
+        InputError: if a probability lies outside [0, 1) or another number is not positive.
 
     Example:
         >>> SimCSE(attention_dropout=0.3).min_batch_size
@@ -44,46 +45,51 @@ class SimCSE(Objective):
     token_dropout: float = 0.0
     scale: float = 20.0
     pooling_mode: str = "mean"
+    chunk_size: int | None = None
     name: str = field(default="simcse", init=False)
-    min_batch_size: int = field(default=2, init=False)
     dropout_is_the_task: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("attention_dropout", "hidden_dropout", "token_dropout"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie from 0 to below 1")
-        if self.scale <= 0:
-            raise InputError(f"scale is {self.scale}; it must be above 0")
 
     def bind(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         """Switch the dropouts on; they act in training mode only."""
+        super().bind(model, tokenizer)
         set_attention_dropout(model, self.attention_dropout)
         add_hidden_dropout(model, self.hidden_dropout)
-        self._pad_id = pad_token_id(tokenizer)
 
-    def loss(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
-        """Contrastive loss between the first and the second views."""
-        first, second = (self._view(model, rows, generator) for _ in range(2))
-        return contrastive_loss(first, second, scale=self.scale)
+    def views(self, rows: Sequence[TokenizedText], generator: torch.Generator) -> list[list[TokenizedText]]:
+        """The batch twice, each time without the tokens that are dropped."""
+        if not self.token_dropout:
+            return [list(rows), list(rows)]
+        return [[drop_tokens(row, self.token_dropout, generator) for row in rows] for _ in range(2)]
 
-    def _view(self, model: PreTrainedModel, rows: Sequence[TokenizedText], generator: torch.Generator) -> torch.Tensor:
-        if self.token_dropout:
-            rows = [drop_tokens(row, self.token_dropout, generator) for row in rows]
-        batch = collate(rows, self._pad_id, model.device)
-        pooling_mask = batch.pop("pooling_mask")
-        return pool(model(**batch, use_cache=False).last_hidden_state, pooling_mask, self.pooling_mode)
+    def contrast(self, rows: Sequence[TokenizedText], embeddings: list[torch.Tensor]) -> torch.Tensor:
+        """First views look for their second views among all ranks' second views."""
+        first, second = embeddings
+        return contrastive_loss(first, gather_with_gradients(second), scale=self.scale, first_target=rank() * len(rows))
 
 
 def drop_tokens(row: TokenizedText, probability: float, generator: torch.Generator) -> TokenizedText:
-    """Leave out tokens at random; the first one (the begin token) and at least one more stay.
+    """Leave out pooled tokens at random.
+
+    The first token (the begin token), what a template or an instruction put around the text, and at least one
+    more token stay.
 
     Example:
         >>> drop_tokens(TokenizedText((1, 5, 6)), 0.0, torch.Generator()).input_ids
         (1, 5, 6)
     """
     draws = torch.rand(len(row.input_ids), generator=generator)
-    draws[0] = 1.0
-    if len(draws) > 1:
-        draws[1 + int(draws[1:].argmax())] = 1.0
-    kept = tuple(token for token, draw in zip(row.input_ids, draws.tolist(), strict=True) if draw >= probability)
-    return TokenizedText(kept, 0, row.truncated)
+    start, stop = max(1, row.pooling_start), row.pooling_stop or len(draws)
+    kept = draws >= probability
+    kept[:start] = True
+    kept[stop:] = True
+    if stop > start:
+        kept[start + int(draws[start:stop].argmax())] = True
+    ids = tuple(token for token, keep in zip(row.input_ids, kept.tolist(), strict=True) if keep)
+    pooling_stop = None if row.pooling_stop is None else int(kept[:stop].sum())
+    return TokenizedText(ids, row.pooling_start, row.truncated, pooling_stop)

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from llm2vec_core.batching import TokenizedText
 from llm2vec_core.errors import InputError, TrainingError
 from llm2vec_core.training.objectives.mntp import IGNORED, MNTP, mask_token_id, mask_tokens, mntp_loss
+from tests.conftest import tiny_llama
 
 
 def test_the_label_at_i_is_predicted_from_the_state_at_i_minus_1():
@@ -78,6 +79,22 @@ def test_mask_token_falls_back_to_the_underscore(bundled):
     assert mask_token_id(bundled.tokenizer) == bundled.tokenizer.convert_tokens_to_ids("<mask>")
     plain = PreTrainedTokenizerFast(tokenizer_object=bundled.tokenizer.backend_tokenizer)
     assert plain.decode([mask_token_id(plain)]).strip() == "_"
+
+
+def test_always_the_mask():
+    ids = torch.full((20, 50), 7)
+    corrupted, labels = mask_tokens(
+        ids, torch.ones_like(ids, dtype=torch.bool), probability=0.8, mask_id=3, vocab_size=1000,
+        generator=torch.Generator().manual_seed(0), always_mask=True,
+    )  # fmt: skip
+    chosen = labels != IGNORED
+    assert set(corrupted[chosen].tolist()) == {3} and set(corrupted[~chosen].tolist()) == {7}
+    assert chosen[:, 1:].float().mean().item() == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_foreign_tokenizers_mask_token_is_refused(bundled):
+    with pytest.raises(InputError, match="lies beyond the model's 3 embeddings"):
+        MNTP().bind(tiny_llama(vocab_size=3), bundled.tokenizer)
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0, -0.1])

@@ -40,7 +40,7 @@ def test_each_noise_parts_the_views(bundled, model, noise):
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     with torch.no_grad():
-        a, b = (objective._view(model, bundled.tokenize(TEXTS), generator) for _ in range(2))
+        a, b = (objective.embed(model, view) for view in objective.views(bundled.tokenize(TEXTS), generator))
     assert (a - b).abs().max() > 1e-3
 
 
@@ -54,7 +54,19 @@ def test_token_dropout_keeps_the_begin_token_and_one_more():
     assert drop_tokens(TokenizedText((1,)), 0.9, torch.Generator()).input_ids == (1,)
 
 
-@pytest.mark.parametrize("option", [{"attention_dropout": 1.0}, {"hidden_dropout": -0.1}, {"scale": 0.0}])
+def test_token_dropout_leaves_what_surrounds_the_text():
+    row = TokenizedText(tuple(range(1, 30)), pooling_start=5, pooling_stop=20)
+    for seed in range(10):
+        kept = drop_tokens(row, 0.9, torch.Generator().manual_seed(seed))
+        assert kept.input_ids[:5] == (1, 2, 3, 4, 5)
+        assert kept.input_ids[kept.pooling_stop :] == tuple(range(21, 30))
+        own = kept.input_ids[kept.pooling_start : kept.pooling_stop]
+        assert own and set(own) <= set(range(6, 21))
+
+
+@pytest.mark.parametrize(
+    "option", [{"chunk_size": 0}, {"attention_dropout": 1.0}, {"hidden_dropout": -0.1}, {"scale": 0.0}]
+)
 def test_options_out_of_range(option):
     with pytest.raises(InputError, match=next(iter(option))):
         SimCSE(**option)

@@ -1,0 +1,138 @@
+"""Labelled pairs for supervised training: the layout of the E5 training data (query, positive, negative).
+
+Columns: ``query`` and ``positive``; where there are any ``negative`` (a text that looks right and is not),
+``instruction`` (what the query asks for), ``task`` (a name) and ``label`` (1; rows with 0 are no pairs and are left
+out). The published data has one file a task and its instructions in the program: give them by task, the file's name
+without its ending standing for the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.training.data import HubDataset, files_of, read_rows
+
+_OPTIONAL = ("negative", "instruction", "task", "label")
+_LABELS = {"": True, "1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A query and what it should find.
+
+    Attributes:
+        query: the text that asks.
+        positive: what it should find.
+        negative: what it should not find; "" if there is none.
+        instruction: in front of the query.
+        passage_instruction: in front of positive and negative, for tasks that are alike on both sides.
+        task: name of the kind of pair.
+    """
+
+    query: str
+    positive: str
+    negative: str = ""
+    instruction: str = ""
+    passage_instruction: str = ""
+    task: str = ""
+
+
+@dataclass
+class Cleaning:
+    """What :func:`clean_pairs` took away.
+
+    Attributes:
+        blank: pairs without a query or a positive.
+        same: pairs whose positive is their query.
+        duplicates: pairs that had been there already.
+        false_negatives: negatives that are their pair's positive or query; the pair stays, without it.
+    """
+
+    blank: int = 0
+    same: int = 0
+    duplicates: int = 0
+    false_negatives: int = 0
+
+    def __str__(self) -> str:
+        said = {
+            "blank pairs": self.blank,
+            "pairs whose positive is the query": self.same,
+            "duplicates": self.duplicates,
+            "negatives equal to the positive or the query": self.false_negatives,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in said.items() if count)
+
+
+def read_pairs(
+    source: Path | HubDataset,
+    *,
+    instructions: Mapping[str, str] | None = None,
+    symmetric_tasks: Iterable[str] = (),
+) -> Iterator[Pair]:
+    """Yield the pairs of a file, of the files of a folder, or of a data set.
+
+    Args:
+        source: ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a folder of them, or a data set.
+        instructions: by task, where the rows do not bring their own.
+        symmetric_tasks: whose positives and negatives get the instruction too (duplicate questions, say).
+
+    Raises:
+        InputError: for a missing column or a label that is neither 0 nor 1.
+    """
+    by_task, alike = dict(instructions or {}), set(symmetric_tasks)
+    parts = [source] if isinstance(source, HubDataset) else files_of(source)
+    for part in parts:
+        name = part.stem if isinstance(part, Path) else part.name
+        for number, row in enumerate(read_rows(part, ("query", "positive"), _OPTIONAL), start=1):
+            if not _is_pair(row["label"], name, number):
+                continue
+            task = row["task"] or name
+            instruction = row["instruction"] or by_task.get(task, "")
+            passage = instruction if task in alike else ""
+            yield Pair(row["query"], row["positive"], row["negative"], instruction, passage, task)
+
+
+def clean_pairs(pairs: Iterable[Pair], report: Cleaning | None = None) -> Iterator[Pair]:
+    """Take away what teaches nothing or something wrong.
+
+    Args:
+        pairs: as read.
+        report: counts what was taken away.
+
+    Example:
+        >>> report = Cleaning()
+        >>> pairs = [Pair("a", "b", "b"), Pair("a", "b"), Pair("a", "a"), Pair("a", "")]
+        >>> list(clean_pairs(pairs, report)) == [Pair("a", "b")]
+        True
+        >>> report
+        Cleaning(blank=1, same=1, duplicates=1, false_negatives=1)
+    """
+    report = report or Cleaning()
+    seen: set[int] = set()
+    for pair in pairs:
+        query, positive, negative = pair.query.strip(), pair.positive.strip(), pair.negative.strip()
+        if not query or not positive:
+            report.blank += 1
+            continue
+        if query == positive:
+            report.same += 1
+            continue
+        if negative and negative in (positive, query):
+            report.false_negatives += 1
+            negative = ""
+        key = hash((query, positive, negative))
+        if key in seen:
+            report.duplicates += 1
+            continue
+        seen.add(key)
+        yield Pair(query, positive, negative, pair.instruction, pair.passage_instruction, pair.task)
+
+
+def _is_pair(label: str, name: str, number: int) -> bool:
+    value = label.strip().lower()
+    if value not in _LABELS:
+        raise InputError(f"{name}, row {number}: the label {label!r:.20} is out of range; 1 is a pair, 0 is none")
+    return _LABELS[value]

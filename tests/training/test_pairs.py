@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.training.data import HubDataset
+from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
+
+ROWS = [
+    {"query": "Why do rivers flood?", "positive": "Rain.", "negative": "Banks lend."},
+    {"query": "What burns in a star?", "positive": "Hydrogen.", "negative": ""},
+]
+
+
+def jsonl(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_the_published_layout_one_file_a_task(tmp_path):
+    (tmp_path / "eli5.jsonl").write_text(jsonl(ROWS))
+    (tmp_path / "quora.jsonl").write_text(jsonl(ROWS[:1]))
+    ask = {"eli5": "Retrieve an answer:", "quora": "Retrieve the same question:"}
+    pairs = list(read_pairs(tmp_path, instructions=ask, symmetric_tasks=["quora"]))
+    assert [(p.task, p.instruction, p.passage_instruction) for p in pairs] == [
+        ("eli5", ask["eli5"], ""),
+        ("eli5", ask["eli5"], ""),
+        ("quora", ask["quora"], ask["quora"]),
+    ]
+    assert pairs[0].negative == "Banks lend."
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv", "tsv"])
+def test_each_kind_of_file_brings_its_own_instructions(tmp_path, kind):
+    rows = [row | {"instruction": "Answer:", "task": "qa", "label": 1} for row in ROWS]
+    rows.append(rows[0] | {"query": "no pair", "label": 0})
+    file = tmp_path / f"pairs.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    elif kind == "jsonl":
+        file.write_text(jsonl(rows))
+    else:
+        mark = "," if kind == "csv" else "\t"
+        file.write_text("\n".join(mark.join(map(str, line)) for line in [rows[0].keys(), *(r.values() for r in rows)]))
+    assert list(read_pairs(file)) == [Pair(r["query"], r["positive"], r["negative"], "Answer:", "", "qa") for r in ROWS]
+
+
+def test_a_data_set_through_the_datasets_library(tmp_path):
+    (tmp_path / "train.jsonl").write_text(jsonl(ROWS))
+    pairs = list(read_pairs(HubDataset(str(tmp_path))))
+    assert [p.query for p in pairs] == [row["query"] for row in ROWS]
+    with pytest.raises(InputError, match="has no column 'query'"):
+        (tmp_path / "train.jsonl").write_text('{"text": "a"}\n')
+        list(read_pairs(HubDataset(str(tmp_path))))
+
+
+def test_a_data_set_that_is_none(tmp_path):
+    with pytest.raises(InputError, match="'nowhere' cannot be loaded"):
+        list(read_pairs(HubDataset(str(tmp_path / "nowhere"))))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.jsonl", '{"query": "q"}\n', "no field 'positive'"),
+        ("a.txt", "one line\n", "lines and no columns"),
+        ("a.jsonl", '{"query": "q", "positive": "p", "label": 7}\n', r"a, row 1: the label '7' is out of range"),
+        ("a.csv", "query,positive\n", None),
+        ("a.jsonl", "", None),
+    ],
+)
+def test_wrong_files(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    if message is None:
+        assert list(read_pairs(tmp_path / name)) == []
+        return
+    with pytest.raises(InputError, match=message):
+        list(read_pairs(tmp_path / name))
+
+
+def test_cleaning_counts_what_it_takes_away():
+    report = Cleaning()
+    pairs = [
+        Pair("a", "b", "c"), Pair("a", "b", "c"), Pair(" a", "b ", "c"), Pair("a", "b", "d"),
+        Pair("x", "y", " y"), Pair("x", "x", "z"), Pair("", "y"), Pair("q", "p", "q"),
+    ]  # fmt: skip
+    assert list(clean_pairs(pairs, report)) == [
+        Pair("a", "b", "c"),
+        Pair("a", "b", "d"),
+        Pair("x", "y"),
+        Pair("q", "p"),
+    ]
+    assert report == Cleaning(blank=1, same=1, duplicates=2, false_negatives=2)
