@@ -3,8 +3,9 @@
 Most of an encoder's time goes into the products of its linear layers. PyTorch hands float32 ones to
 MKL; oneDNN, which is part of PyTorch too, computes the same products with the processor's widest vectors
 whoever made it, and was measured twice as fast on an AVX-512 processor by AMD
-(``tests/benchmarks/bench_encode.py`` prints both rates). :func:`accelerate` takes that road,
-:func:`quantize_int8` goes on to 8-bit integers, for which processors have instructions of their own.
+(``tests/benchmarks/bench_encode.py`` prints both rates; :func:`onednn_is_faster` tries out which of the
+two is faster here). :func:`accelerate` takes that road, :func:`quantize_int8` goes on to 8-bit integers,
+for which processors have instructions of their own.
 
 Both change the modules of the model they are given, not its weights: give them a view that shares its
 weights (:func:`llm2vec_core.bidirectional.shared_weights_view`) and the original stays what it was.
@@ -14,6 +15,8 @@ stays float32 and as it is.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -179,6 +182,30 @@ def _plain_linears(model: nn.Module) -> list[nn.Linear]:
 
 def _is_cpu_float(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype is torch.float32
+
+
+@lru_cache
+def onednn_is_faster() -> bool:
+    """Whether oneDNN's product beats the ordinary one here: tried out once, in some milliseconds.
+
+    Which library is faster hangs on the processor and its maker, so it is measured and not looked up.
+    """
+    if not _onednn_works():
+        return False
+    x, weight = torch.ones(256, 384), torch.ones(1024, 384)  # about a batch and a layer of a small model
+    with torch.inference_mode():
+        ordinary = _best_seconds(lambda: nn.functional.linear(x, weight))
+        onednn = _best_seconds(lambda: torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], ""))
+    return onednn < ordinary
+
+
+def _best_seconds(run: Callable[[], Tensor], times: int = 6) -> float:
+    found = []
+    for _ in range(times):
+        started = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - started)
+    return min(found)
 
 
 @lru_cache

@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.acceleration import accelerate, quantize_int8
+from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
 from llm2vec_core.batching import (
     MAX_CHARACTERS_PER_TOKEN,
     Layout,
@@ -504,7 +504,7 @@ class LLM2Vec:
         if self.settings.precision == "int8":
             quantize_int8(model := shared_weights_view(self.model))
             return model
-        if self.model.device.type != "cpu" or self.model.dtype != torch.float32:
+        if self.model.device.type != "cpu" or self.model.dtype != torch.float32 or not onednn_is_faster():
             return self.model
         accelerate(model := shared_weights_view(self.model))
         return model

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, LlamaModel
 
-from llm2vec_core import acceleration
+from llm2vec_core import acceleration, encoder
 from llm2vec_core.acceleration import Int8Linear, OneDNNLinear, accelerate, quantize_int8, quantize_rows
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
@@ -229,3 +229,26 @@ def test_the_encoder_refuses_a_precision_at_once(bundled):
     half = copy.deepcopy(half).bfloat16()
     with pytest.raises(ModelError, match="float32 on a CPU"):
         LLM2Vec(half, bundled.tokenizer, precision="int8")
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_the_encoder_takes_the_faster_road(bundled, monkeypatch, faster):
+    monkeypatch.setattr(encoder, "onednn_is_faster", lambda: faster)
+    fresh = LLM2Vec(bundled.causal_model, bundled.tokenizer)
+    layers = [module for module in fresh._fast_model.modules() if isinstance(module, OneDNNLinear)]
+    assert bool(layers) == faster
+    assert (fresh._fast_model is fresh.model) != faster
+    np.testing.assert_allclose(fresh.encode(["A river bank."]), bundled.encode(["A river bank."]), atol=1e-5)
+
+
+def test_which_road_is_faster_is_measured(monkeypatch):
+    seconds = {"ordinary": 2.0, "onednn": 1.0}
+    monkeypatch.setattr(acceleration, "_onednn_works", lambda: True)
+    for order, expected in ((["ordinary", "onednn"], True), (["onednn", "ordinary"], False)):
+        told = iter(order)
+        monkeypatch.setattr(acceleration, "_best_seconds", lambda _run, told=told: seconds[next(told)])
+        acceleration.onednn_is_faster.cache_clear()
+        assert acceleration.onednn_is_faster() is expected
+    acceleration.onednn_is_faster.cache_clear()
+    monkeypatch.undo()
+    assert isinstance(acceleration.onednn_is_faster(), bool)

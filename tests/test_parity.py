@@ -180,7 +180,7 @@ def test_one_adapter(model, attention, merge):
         **LIMITS,
         bidirectional=attention == "bi",
     )
-    compare_some(encoder, lambda kind: theirs[f"mean__{attention}__{'merged' if merge else 'unmerged'}__{kind}"])
+    check_some(encoder, lambda kind: theirs[f"mean__{attention}__{'merged' if merge else 'unmerged'}__{kind}"])
 
 
 @pytest.mark.parametrize("merge", [True, False], ids=["merged", "unmerged"])
@@ -189,7 +189,7 @@ def test_an_adapter_on_an_adapter_found_by_itself(merge):
     theirs = np.load(REFERENCE / "chain_llama.npz")
     folder = REFERENCE / "models" / "llama_with_adapter"
     alone = LLM2Vec.from_pretrained(folder, device="cpu", **LIMITS)
-    compare_some(alone, lambda kind: theirs[f"mean__bi__folder_only__{kind}"])
+    check_some(alone, lambda kind: theirs[f"mean__bi__folder_only__{kind}"])
     stacked = LLM2Vec.from_pretrained(
         folder,
         [REFERENCE / "adapters" / "llama_lora2"],
@@ -198,7 +198,7 @@ def test_an_adapter_on_an_adapter_found_by_itself(merge):
         pooling_mode="mean",
         **LIMITS,
     )
-    compare_some(stacked, lambda kind: theirs[f"mean__bi__plus_lora2_{'merged' if merge else 'unmerged'}__{kind}"])
+    check_some(stacked, lambda kind: theirs[f"mean__bi__plus_lora2_{'merged' if merge else 'unmerged'}__{kind}"])
 
 
 def test_the_published_settings_file_is_read():
@@ -216,7 +216,7 @@ def test_the_published_settings_file_is_read():
     assert_rows_equal(ours, theirs["from_llm2vec_config__noinst"][fitting])
 
 
-def compare_some(encoder: LLM2Vec, theirs) -> None:
+def check_some(encoder: LLM2Vec, theirs) -> None:
     for kind in ("noinst", "instA"):
         same = [i for i, name in enumerate(SOME) if not why_different(name, kind, "mean", True)]
         assert len(same) >= 6
