@@ -1,7 +1,8 @@
 """Models that the page and the command line know by name. A new one is a new row.
 
-Sizes and licences are those that the models' own pages on the Hub state. A gated model asks for an account
-that has accepted its licence (``hf auth login``).
+Sizes are parameters counted on models built from each architecture's dimensions. Licence and gating are what was
+known when the row was written; the model's own page on the Hub decides. A gated model asks for an account that
+has accepted its licence (``hf auth login``).
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ PRESETS: dict[str, ModelPreset] = {
             "sheared-llama-1.3b",
             "Sheared LLaMA 1.3B",
             "princeton-nlp/Sheared-LLaMA-1.3B",
-            "Apache-2.0",
+            "Apache-2.0 and Llama-2",
             1_345_423_360,
             _published("Sheared-LLaMA"),
             settings=_CONVENTION,
