@@ -6,7 +6,7 @@ import argparse
 import os
 
 from llm2vec_core.ui.app import build_app, launch_settings, warm_up_in_background
-from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.models import Models
 
 # A Space's container is reached from outside; a visitor's own machine should not be.
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -19,9 +19,9 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("HOST", EVERYWHERE if on_spaces else "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "7860")))
     arguments = parser.parse_args()
-    context = AppContext()
-    demo = build_app(context)
-    warm_up_in_background(context)
+    models = Models()
+    demo = build_app(models)
+    warm_up_in_background(models)
     demo.launch(server_name=arguments.host, server_port=arguments.port, **launch_settings())
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.ui import paint, text
+from llm2vec_core.ui import text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.html import panel
+from llm2vec_core.ui.models import Models
+from llm2vec_core.ui.paint.badge import badge as paint_badge
 from llm2vec_core.ui.plot import allow_plotly_file
 from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.tabs.base import Page
-from llm2vec_core.ui.theme import CSS_FILE, page_theme
+from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILE, page_theme
 from llm2vec_core.ui.visitor import Visitor
 
 SESSION_SECONDS = 3600
@@ -21,11 +23,11 @@ SESSION_SECONDS = 3600
 SESSION_CAPACITY = 200
 
 
-def build_app(context: AppContext) -> gr.Blocks:
+def build_app(models: Models) -> gr.Blocks:
     """Draw the page.
 
     Args:
-        context: what the handlers share.
+        models: what the handlers share.
 
     Returns:
         The Blocks, ready for ``launch(**launch_settings())``.
@@ -33,14 +35,14 @@ def build_app(context: AppContext) -> gr.Blocks:
     allow_plotly_file()
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         visitor = gr.State(Visitor(), time_to_live=SESSION_SECONDS)
-        page = Page(context, visitor, demo)
+        page = Page(models, visitor, demo)
         panel(text.HERO)
         badge = panel(elem_id="badge", min_height=40)
         with gr.Tabs(elem_id="tabs"):
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
-        demo.load(lambda: prove(context), None, badge, api_name=False, show_progress="hidden")
+        demo.load(lambda: prove(models.bundled), None, badge, api_name=False, show_progress="hidden")
     demo.queue(max_size=64, default_concurrency_limit=4)
     return demo
 
@@ -48,14 +50,15 @@ def build_app(context: AppContext) -> gr.Blocks:
 def prove(context: AppContext) -> str:
     """Run the prefix test now, on the causal model and on the finished encoder."""
     first, last = context.preset.stages[0], context.preset.stages[-1]
-    return paint.badge(context.encoder(first.key).prefix_test(), context.encoder(last.key).prefix_test())
+    return paint_badge(context.encoder(first.key).prefix_test(), context.encoder(last.key).prefix_test())
 
 
 def launch_settings() -> dict[str, Any]:
     """Arguments of ``launch()`` that belong to the page, whoever starts it."""
     return {
         "theme": page_theme(),
-        "css_paths": CSS_FILE,
+        "css_paths": list(CSS_FILES),
+        "head": f"<script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",
@@ -65,8 +68,8 @@ def launch_settings() -> dict[str, Any]:
     }
 
 
-def warm_up_in_background(context: AppContext) -> threading.Thread:
+def warm_up_in_background(models: Models) -> threading.Thread:
     """Prepare what visitors will ask for, while the page is already served."""
-    thread = threading.Thread(target=context.warm_up, name="warm-up", daemon=True)
+    thread = threading.Thread(target=models.bundled.warm_up, name="warm-up", daemon=True)
     thread.start()
     return thread

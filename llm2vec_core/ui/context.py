@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 from transformers import AutoConfig
 
+from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
 from llm2vec_core.search import SearchIndex, ndcg_at_10
+from llm2vec_core.ui.choices import RIVALS
 
 T = TypeVar("T")
 
@@ -60,12 +62,18 @@ class AppContext:
         self._locks: dict[Any, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def encoder(self, stage_key: str) -> LLM2Vec:
-        """The encoder of a stage; stages that differ in direction alone share their weights."""
+    def encoder(self, stage_key: str) -> LLM2Vec | StaticEmbeddings:
+        """The encoder of a stage or rival; those that differ in direction alone share their weights."""
+        if stage_key in RIVALS:
+            return self._once(
+                ("encoder", stage_key), lambda: BASELINES[stage_key](self.encoder(self.preset.stages[0].key))
+            )
         stage = self.preset.stage(stage_key)
         base = self._once(
             ("weights", stage.adapters),
-            lambda: LLM2Vec.from_pretrained(self.preset.base, stage.adapters, bidirectional=True),
+            lambda: LLM2Vec.from_pretrained(
+                self.preset.base, stage.adapters, **{**self.preset.settings, "bidirectional": True}
+            ),
         )
         return self._once(("encoder", stage_key), lambda: base.view(bidirectional=stage.bidirectional))
 

@@ -21,7 +21,7 @@ LAYER, HEAD = 2, 1
 
 
 class Opening(NamedTuple):
-    """Three painted panels of the Compare tab."""
+    """Three painted panels of the See it tab."""
 
     table: str
     strips: str
@@ -36,7 +36,7 @@ def stored_opening() -> Opening:
 def paint_opening(context: AppContext) -> Opening:
     """The same panels, computed now."""
     # Here and not above: the tab itself imports this module.
-    from llm2vec_core.ui.tabs.compare import attention, compare
+    from llm2vec_core.ui.tabs.see.view import attention, compare
 
     stage = context.preset.stages[-1].key
     table, strips = compare(context, Visitor(), PAIR.a, PAIR.b, stage, "mean")

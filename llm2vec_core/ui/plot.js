@@ -23,6 +23,29 @@ function colors(layout) {
   }
   return layout;
 }
+// What every figure has besides its picture: what to notice, downloads, the numbers as a table. Texts, never markup.
+function furnish(meta) {
+  const frame = element.querySelector('.l2v-figure');
+  frame.dataset.name = meta.name || 'figure';
+  const line = frame.querySelector('.l2v-notice-line');
+  line.hidden = !meta.notice;
+  line.querySelector('span').textContent = meta.notice || '';
+  const table = frame.querySelector('.l2v-data table');
+  frame.querySelector('.l2v-data').hidden = !meta.columns;
+  frame.querySelector('[data-export=csv]').hidden = !meta.columns;
+  frame.querySelector('.l2v-tools').hidden = false;
+  table.replaceChildren();
+  if (!meta.columns) return;
+  const fill = (row, values, tag) => values.forEach(value => {
+    const cell = document.createElement(tag);
+    if (tag === 'th') cell.scope = 'col';
+    cell.textContent = value === null ? '–' : typeof value === 'number' ? String(Number(value.toPrecision(4))) : value;
+    row.appendChild(cell);
+  });
+  fill(table.createTHead().insertRow(), meta.columns, 'th');
+  const body = table.createTBody();
+  meta.rows.forEach(values => fill(body.insertRow(), values, 'td'));
+}
 async function draw() {
   const value = props.value;
   if (!value) return;
@@ -30,6 +53,7 @@ async function draw() {
     const library = await script();
     const figure = JSON.parse(value);
     const target = element.querySelector('.l2v-plot');
+    furnish(figure.meta || {});
     const layout = colors(figure.layout || {});
     layout.autosize = true;
     layout.height = HEIGHT;

@@ -7,18 +7,50 @@ plotly's own packaged script is loaded once, when the first figure of the page h
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import plotly
+import plotly.graph_objects as go
+
+from llm2vec_core.ui.paint.base import data_table, tools
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SCRIPT_FILE = Path(__file__).with_name("plot.js")
 
 
+def plot_value(
+    figure: go.Figure,
+    *,
+    name: str,
+    notice: str = "",
+    columns: Sequence[str] = (),
+    rows: Sequence[Sequence[str | int | float | None]] = (),
+) -> str:
+    """What :func:`plot_view` shows: a figure and what stands around it.
+
+    Args:
+        figure: any plotly figure.
+        name: of downloaded files, without an ending.
+        notice: what to look at, plain text.
+        columns: headings of the table of numbers; without them there is no table.
+        rows: its rows.
+
+    Returns:
+        JSON.
+    """
+    value = json.loads(figure.to_json())
+    value["meta"] = {"name": name, "notice": notice}
+    if columns:
+        value["meta"] |= {"columns": list(columns), "rows": [list(row) for row in rows]}
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def plot_view(height: int, **options: Any) -> gr.HTML:
-    """A place for a figure; its value is ``figure.to_json()``.
+    """A place for a figure; its value comes from :func:`plot_value`.
 
     Args:
         height: in pixels.
@@ -28,7 +60,15 @@ def plot_view(height: int, **options: Any) -> gr.HTML:
     script = (
         SCRIPT_FILE.read_text(encoding="utf-8").replace("SOURCE;", f"{source!r};").replace("= HEIGHT", f"= {height}")
     )
-    template = f'<div class="l2v-plot" style="height:{height}px"></div>'
+    template = (
+        (
+            f'<section class="l2v l2v-figure"><div class="l2v-plot" style="height:{height}px"></div>'
+            f'<p class="l2v-notice-line" hidden><b>What to notice.</b> <span></span></p>{tools(True, True)}'
+            f"{data_table((), ())}</section>"
+        )
+        .replace('<div class="l2v-tools"', '<div class="l2v-tools" hidden')
+        .replace("<details", "<details hidden")
+    )
     return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)
 
 

@@ -1,4 +1,4 @@
-"""Gradio's own colours, type and corners; what this project draws is dressed by ``page.css``."""
+"""Gradio's own colours, type and corners; ``page.css`` and the tabs' ``style.css`` dress what this project draws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS_FILE = Path(__file__).with_name("page.css")
+HERE = Path(__file__).parent
+# A tab may bring its own style.
+CSS_FILES = (HERE / "page.css", *sorted((HERE / "tabs").glob("*/style.css")))
+SCRIPT_FILE = HERE / "page.js"
 
 BODY_FONT = (
     "Inter",

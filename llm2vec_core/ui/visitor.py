@@ -2,51 +2,65 @@
 
 from __future__ import annotations
 
+from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, yardsticks_of
-
-OWN_STAGE = "own"
-OWN_LABEL = "Your adapter"
 
 
 class Visitor:
-    """One visitor's trained adapter, if there is one.
+    """One visitor's choices and makings.
 
     No dataclass: the page's state would turn one into a dictionary.
 
     Attributes:
-        encoder: the bundled model with the visitor's adapter.
+        model_key: preset that the visitor looks at.
+        encoder: that model with the visitor's own adapter, if there is one.
+        own_model_key: preset that the adapter belongs to.
         description: how it was trained, in a few words.
     """
 
     def __init__(self) -> None:
+        self.model_key = BUNDLED.key
         self.encoder: LLM2Vec | None = None
+        self.own_model_key = BUNDLED.key
         self.description = ""
         self._yardsticks: dict[str, Yardstick] = {}
 
-    def stage_choices(self, context: AppContext) -> list[tuple[str, str]]:
-        """(label, key) of the bidirectional stages, the visitor's own last."""
-        choices = [(stage.label, stage.key) for stage in context.preset.stages if stage.bidirectional]
-        return [*choices, (OWN_LABEL, OWN_STAGE)] if self.encoder else choices
+    def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:
+        """Encoders to pick from: stages, rivals, and the visitor's own last."""
+        found = stage_choices(context.preset, causal=causal, rivals=rivals)
+        own = self.encoder is not None and self.own_model_key == context.preset.key
+        return [*found, OWN] if own else found
 
-    def encoder_for(self, key: str, context: AppContext) -> LLM2Vec:
-        """The encoder of a stage, the visitor's own included.
+    def choice(self, key: str, context: AppContext) -> Choice:
+        """The choice of this key.
 
         Raises:
-            InputError: if the visitor's own is asked for and there is none (any more).
+            InputError: if there is none (any more).
         """
-        if key != OWN_STAGE:
-            return context.encoder(key)
-        if self.encoder is None:
+        known = {choice.key: choice for choice in self.choices(context, rivals=True)}
+        if key == OWN_STAGE and key not in known:
             raise InputError(
-                "Your adapter is no longer here: it is kept for an hour. Train it again, or choose a stage."
+                "Your adapter is no longer here: it is kept for an hour, and belongs to the model that it was trained "
+                "on. Train it again, or choose a stage."
             )
-        return self.encoder
+        if key not in known:
+            raise InputError(f"{key!r} is no encoder of {context.preset.label}; choose one of {', '.join(known)}.")
+        return known[key]
+
+    def encoder_for(self, key: str, context: AppContext) -> LLM2Vec | StaticEmbeddings:
+        """The encoder of a choice; raises as :meth:`choice`."""
+        self.choice(key, context)
+        if key == OWN_STAGE and self.encoder is not None:
+            return self.encoder
+        return context.encoder(key)
 
     def yardstick_for(self, key: str, pooling_mode: str, context: AppContext) -> Yardstick:
-        """The yardstick of a stage, the visitor's own included; raises as :meth:`encoder_for`."""
+        """The yardstick of a stage, the visitor's own included; raises as :meth:`choice`."""
         if key != OWN_STAGE:
             return context.yardstick(key, pooling_mode)
         if not self._yardsticks:

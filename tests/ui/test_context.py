@@ -7,8 +7,9 @@ import pytest
 
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.errors import InputError
+from llm2vec_core.ui.choices import OWN_STAGE
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.visitor import OWN_STAGE, Visitor
+from llm2vec_core.ui.visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +63,18 @@ def test_maps_lie_in_one_frame(context):
 
 def test_a_visitor_without_an_adapter_sees_the_bundled_stages(context):
     visitor = Visitor()
-    assert [key for _, key in visitor.stage_choices(context)] == ["bidirectional", "mntp", "simcse"]
+    stages = [stage.key for stage in context.preset.stages]
+    assert [choice.key for choice in visitor.choices(context)] == stages
+    assert [choice.key for choice in visitor.choices(context, causal=False)] == stages[1:]
+    assert [choice.key for choice in visitor.choices(context, rivals=True)] == [*stages, "echo", "static"]
     assert visitor.encoder_for("causal", context) is context.encoder("causal")
 
 
 def test_a_visitors_adapter_is_that_visitors_alone(context):
     one, other = Visitor(), Visitor()
     one.encoder = context.encoder("mntp")
-    assert [key for _, key in one.stage_choices(context)][-1] == OWN_STAGE
-    assert OWN_STAGE not in [key for _, key in other.stage_choices(context)]
+    assert one.choices(context)[-1].key == OWN_STAGE
+    assert OWN_STAGE not in [choice.key for choice in other.choices(context)]
     assert one.encoder_for(OWN_STAGE, context) is one.encoder
     with pytest.raises(InputError, match="Train it again"):
         other.encoder_for(OWN_STAGE, context)
@@ -78,3 +82,21 @@ def test_a_visitors_adapter_is_that_visitors_alone(context):
     first = one.yardstick_for(OWN_STAGE, "mean", context)
     one.forget_measurements()
     assert one.yardstick_for(OWN_STAGE, "mean", context) is not first
+
+
+def test_an_adapter_of_one_model_is_not_offered_for_another(context):
+    visitor = Visitor()
+    visitor.encoder, visitor.own_model_key = context.encoder("mntp"), "qwen3-0.6b"
+    assert OWN_STAGE not in [choice.key for choice in visitor.choices(context)]
+    with pytest.raises(InputError, match="belongs to the model"):
+        visitor.encoder_for(OWN_STAGE, context)
+
+
+def test_an_unknown_encoder_is_named_with_those_there_are(context):
+    with pytest.raises(InputError, match=r"'nobody' is no encoder of .* choose one of causal, bidirectional"):
+        Visitor().encoder_for("nobody", context)
+
+
+def test_rivals_are_encoders_too(context):
+    for key in ("echo", "static"):
+        assert Visitor().encoder_for(key, context).encode(["river", "bank"]).shape == (2, 256)

@@ -7,7 +7,7 @@ import pytest
 from tests.ui.conftest import ARTIFACTS, open_tab
 
 READY = {
-    "Compare": "#prefix-table",
+    "See it": "#prefix-table",
     "Search": "#right-hits li",
     "Map": "#right-map .l2v-plot[data-drawn]",
     "Train": "#training-status",
@@ -19,11 +19,14 @@ READY = {
 def test_every_tab_fits_and_is_photographed(open_page, width, dark):
     page = open_page(width=width, dark=dark)
     for name, ready in READY.items():
-        if name != "Compare":
+        if name != "See it":
             open_tab(page, name)
         page.wait_for_selector(ready)
         page.wait_for_timeout(500)
-        page.screenshot(path=ARTIFACTS / f"{name.lower()}-{width}-{'dark' if dark else 'light'}.png", full_page=True)
+        page.screenshot(
+            path=ARTIFACTS / f"{name.lower().replace(' ', '-')}-{width}-{'dark' if dark else 'light'}.png",
+            full_page=True,
+        )
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
 
 

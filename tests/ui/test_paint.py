@@ -10,7 +10,13 @@ from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.bundled_data import Passage
 from llm2vec_core.comparison import PrefixComparison, Yardstick
 from llm2vec_core.search import Hit
-from llm2vec_core.ui import paint
+from llm2vec_core.ui.paint.badge import badge
+from llm2vec_core.ui.paint.base import data_table, figure_card
+from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.tabs.map import paint as map_paint
+from llm2vec_core.ui.tabs.search import paint as search_paint
+from llm2vec_core.ui.tabs.see import paint as see_paint
+from llm2vec_core.ui.tabs.train import paint as train_paint
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"img", "br", "input", "meta"}
@@ -50,16 +56,19 @@ def pictures(text: str) -> dict[str, str]:
     weights = np.full((3, 3), 1 / 3)
     passage = Passage("p<1", text, text)
     return {
-        "prefix": paint.prefix_table(comparison(1.0, token=text), comparison(0.5, token=text), text, 10),
-        "nothing shared": paint.prefix_table(comparison(), comparison(), text, 10),
-        "strips": paint.similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
-        "attention": paint.attention_pair([text] * 3, np.tril(weights), weights, 1, 1, text),
-        "hits": paint.hit_list([Hit(0, 1, 0.5)], [passage], {0}, {0: 3}, [text]),
-        "column": paint.search_column(text, True, 0.5, "", 54),
-        "note": paint.search_note(text, False),
-        "legend": paint.topic_legend([text] * 12),
-        "numbers": paint.map_numbers((text, 0.5), (text, 0.7), np.array([0.5, 1.0]), "pca"),
-        "status": paint.training_status(text),
+        "prefix": see_paint.prefix_table(comparison(1.0, token=text), comparison(0.5, token=text), text, 10),
+        "nothing shared": see_paint.prefix_table(comparison(), comparison(), text, 10),
+        "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
+        "attention": see_paint.attention_pair([text] * 3, np.tril(weights), weights, 1, 1, text),
+        "hits": search_paint.hit_list([Hit(0, 1, 0.5)], [passage], {0}, {0: 3}, [text]),
+        "column": search_paint.search_column(text, True, 0.5, "", 54),
+        "note": search_paint.search_note(text, False),
+        "legend": map_paint.topic_legend([text] * 12),
+        "numbers": map_paint.map_numbers((text, 0.5), (text, 0.7), np.array([0.5, 1.0]), "pca"),
+        "figure": figure_card(
+            text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
+        ),
+        "status": train_paint.training_status(text),
     }
 
 
@@ -71,7 +80,7 @@ def test_everything_is_escaped_and_nests(name):
 
 
 def test_prefix_table_shows_the_numbers():
-    html = paint.prefix_table(comparison(1.0, 1.0), comparison(0.9, 0.25), "LLM2Vec", 10)
+    html = see_paint.prefix_table(comparison(1.0, 1.0), comparison(0.9, 0.25), "LLM2Vec", 10)
     assert re.findall(r'data-causal="([\d.]+)"', html) == ["1.000000", "1.000000"]
     assert re.findall(r'data-bidi="([\d.]+)"', html) == ["0.900000", "0.250000"]
     assert re.findall(r"width:([\d.]+)%", html) == ["0.0", "10.0", "0.0", "75.0"]
@@ -80,18 +89,18 @@ def test_prefix_table_shows_the_numbers():
 
 
 def test_prefix_table_says_what_it_leaves_out():
-    assert "2 more shared tokens" in paint.prefix_table(comparison(*[1.0] * 5), comparison(*[0.9] * 5), "S", 3)
+    assert "2 more shared tokens" in see_paint.prefix_table(comparison(*[1.0] * 5), comparison(*[0.9] * 5), "S", 3)
 
 
 def test_a_prefix_that_fails_its_test_is_not_called_fine():
     good, bad = PrefixReport(0.0, (0.0, 0.0), 1e-7), PrefixReport(0.3, (0.3, 0.0), 1e-7)
-    html = paint.badge(bad, bad)
+    html = badge(bad, bad)
     assert html.count("fails") == 2
-    assert paint.badge(good, PrefixReport(0.3, (0.2, 0.3), 1e-7)).count("holds") == 2
+    assert badge(good, PrefixReport(0.3, (0.2, 0.3), 1e-7)).count("holds") == 2
 
 
 def test_strips_place_the_pair_among_the_known_ones():
-    html = paint.similarity_strips([("k", "Causal", False, 0.25, YARDSTICK)], "mean")
+    html = similarity_strips([("k", "Causal", False, 0.25, YARDSTICK)], "mean")
     share = np.mean(YARDSTICK.unrelated < 0.25)
     assert f"higher than {share:.0%} of unrelated pairs" in html
     assert 'data-cosine="0.250000"' in html
@@ -99,7 +108,7 @@ def test_strips_place_the_pair_among_the_known_ones():
 
 def test_attention_tells_how_much_goes_to_the_future():
     weights = np.array([[0.5, 0.5], [0.25, 0.75]])
-    html = paint.attention_pair(["a", "b"], np.array([[1.0, 0.0], [0.25, 0.75]]), weights, 2, 3, "LLM2Vec")
+    html = see_paint.attention_pair(["a", "b"], np.array([[1.0, 0.0], [0.25, 0.75]]), weights, 2, 3, "LLM2Vec")
     assert 'data-causal="0.0000" data-bidirectional="0.2500"' in html
     assert "layer 2, head 3" in html
     assert "a takes 50% from b" in html
@@ -108,7 +117,18 @@ def test_attention_tells_how_much_goes_to_the_future():
 def test_hits_say_where_a_passage_stands_in_the_other_list():
     passages = [Passage(f"p{i}", "rivers", f"text {i}") for i in range(3)]
     hits = [Hit(i, i + 1, 0.5) for i in range(3)]
-    html = paint.hit_list(hits, passages, {1}, {0: 1, 1: 5, 2: 1}, ["rivers"])
+    html = search_paint.hit_list(hits, passages, {1}, {0: 1, 1: 5, 2: 1}, ["rivers"])
     assert "▲ 3" in html
     assert "▼ 2" in html
     assert html.count("answers it") == 1
+
+
+def test_a_figure_offers_what_it_has():
+    with_picture = figure_card("T", "<svg></svg>", name="n", columns=["a"], rows=[[0.123456]])
+    assert re.findall(r'data-export="(\w+)"', with_picture) == ["png", "svg", "csv"]
+    assert "<td>0.1235</td>" in with_picture
+    assert re.findall(r'data-export="(\w+)"', figure_card("T", "<p>", name="n")) == []
+
+
+def test_a_table_shows_nothing_as_a_dash():
+    assert "<td>–</td><td>3</td>" in data_table(["a", "b"], [[None, 3]])

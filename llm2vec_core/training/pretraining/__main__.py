@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from llm2vec_core.training.pretraining.cooccurrence import cooccurrence_embeddings
-from llm2vec_core.training.pretraining.loop import PretrainConfig, model_config, pretrain
+from llm2vec_core.training.pretraining.loop import PRECISIONS, PretrainConfig, model_config, pretrain
 from llm2vec_core.training.pretraining.tokenizer import save_tokenizer, train_tokenizer
 from llm2vec_core.training.pretraining.tokens import read_documents, tokenize_documents
 
@@ -44,6 +44,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sequence-length", type=int, default=PretrainConfig.sequence_length)
     parser.add_argument("--learning-rate", type=float, default=PretrainConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, default=PretrainConfig.precision)
     parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler")
     return parser.parse_args(argv)
 
@@ -108,6 +109,7 @@ def main(argv: list[str] | None = None) -> None:
         sequence_length=arguments.sequence_length,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
+        precision=arguments.precision,
     )
     report = pretrain(model, train_ids, valid_ids, config, arguments.work, compile_model=arguments.compile)
     (arguments.work / "report.json").write_text(json.dumps(report, indent=1) + "\n")

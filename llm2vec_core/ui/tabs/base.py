@@ -1,13 +1,34 @@
-"""What a tab is."""
+"""What a tab is, and what tabs share while the page is built."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.ui.choices import OWN_STAGE, stage_choices
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.models import Models
+from llm2vec_core.ui.visitor import Visitor
+
+
+@dataclass(frozen=True)
+class Picker:
+    """A dropdown that lists encoders.
+
+    Attributes:
+        component: the dropdown; its value is a choice's key.
+        causal: whether causal stages are listed.
+        rivals: whether echo and static embeddings are.
+        follows: whether it jumps to a visitor's own adapter as soon as there is one.
+    """
+
+    component: gr.Dropdown
+    causal: bool
+    rivals: bool
+    follows: bool
 
 
 @dataclass
@@ -15,16 +36,81 @@ class Page:
     """What the tabs of one page share while it is built.
 
     Attributes:
-        context: encoders, embeddings, limits.
+        models: encoders, embeddings, limits, by model.
         visitor: the session's state, a :class:`llm2vec_core.ui.visitor.Visitor`.
         demo: the Blocks, for events of the whole page.
-        stage_pickers: dropdowns that list the bidirectional stages; whoever adds a stage refreshes them.
+        pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
+        shared: by name in the address, the components whose values a link to this view carries.
+        shows: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
     """
 
-    context: AppContext
+    models: Models
     visitor: gr.State
     demo: gr.Blocks
-    stage_pickers: list[gr.Dropdown] = field(default_factory=list)
+    pickers: list[Picker] = field(default_factory=list)
+    shared: dict[str, gr.components.Component] = field(default_factory=dict)
+    shows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def context(self) -> AppContext:
+        """The bundled model's context, for what is drawn before a visitor has chosen anything."""
+        return self.models.bundled
+
+    def context_of(self, visitor: Visitor) -> AppContext:
+        """The context of the model that a visitor looks at."""
+        return self.models.context(visitor.model_key)
+
+    def picker(
+        self,
+        label: str,
+        *,
+        value: str | None = None,
+        causal: bool = True,
+        rivals: bool = False,
+        follows: bool = False,
+        **options: Any,
+    ) -> gr.Dropdown:
+        """Draw a dropdown of encoders that is kept up to date.
+
+        Args:
+            label: shown to people.
+            value: the choice's key at the start; by default the last stage's.
+            causal: whether causal stages are listed.
+            rivals: whether echo and static embeddings are.
+            follows: whether it jumps to a visitor's own adapter as soon as there is one.
+            options: further arguments of ``gr.Dropdown``.
+        """
+        preset = self.context.preset
+        found = stage_choices(preset, causal=causal, rivals=rivals)
+        component = gr.Dropdown(
+            [(choice.label, choice.key) for choice in found],
+            value=value or preset.stages[-1].key,
+            label=label,
+            **options,
+        )
+        self.pickers.append(Picker(component, causal, rivals, follows))
+        return component
+
+    def refreshed_pickers(self, visitor: Visitor, *, new_own: bool = False) -> dict[Any, Any]:
+        """Updates of all pickers, after the visitor's model or adapter changed.
+
+        Args:
+            visitor: whose.
+            new_own: whether an adapter has just been made or loaded.
+        """
+        context = self.context_of(visitor)
+        updates = {}
+        for picker in self.pickers:
+            found = visitor.choices(context, causal=picker.causal, rivals=picker.rivals)
+            update: dict[str, Any] = {"choices": [(choice.label, choice.key) for choice in found]}
+            if new_own and picker.follows and found[-1].key == OWN_STAGE:
+                update["value"] = OWN_STAGE
+            updates[picker.component] = gr.update(**update)
+        return updates
+
+    def share(self, **components: gr.components.Component) -> None:
+        """Let a link to this view carry these fields' values, under these names."""
+        self.shared |= components
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.ui.conftest import open_tab
-from tests.ui.tabs.test_compare import strips
+from tests.ui.tabs.test_see import strips
 
 
 def set_steps(page, steps: int) -> None:
@@ -27,7 +27,7 @@ def test_train_use_in_compare_and_nobody_else_sees_it(open_page):
     curve = page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => t.y.length)")
     assert curve[:2] == [20, 20]
     assert curve[2] >= 3
-    open_tab(page, "Compare")
+    open_tab(page, "See it")
     expect(page.locator("#stage input")).to_have_value("Your adapter")
     page.locator("#compare-button").click()
     expect(page.locator("#prefix")).to_contain_text("Your adapter")
@@ -48,7 +48,7 @@ def test_stop_keeps_the_last_step(page):
     expect(page.locator("#training-status")).to_contain_text("Step ", timeout=120_000)
     page.locator("#stop-button").click()
     expect(page.locator("#training-status")).to_contain_text("Stopped. The adapter keeps its last step (SimCSE,")
-    open_tab(page, "Compare")
+    open_tab(page, "See it")
     expect(page.locator("#stage input")).to_have_value("Your adapter")
     # The queue is free again: a second run starts.
     open_tab(page, "Train")

@@ -6,11 +6,11 @@ import gradio as gr
 
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.search import SearchIndex
-from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text, guarded
 from llm2vec_core.ui.html import notice_panel, panel, side_by_side
 from llm2vec_core.ui.tabs.base import Page, Tab
+from llm2vec_core.ui.tabs.search import paint, text
 
 
 def search(context: AppContext, query: str, left_key: str, right_key: str) -> tuple[str, str, str]:
@@ -38,7 +38,7 @@ def search(context: AppContext, query: str, left_key: str, right_key: str) -> tu
 def _build(page: Page, tab: gr.Tab) -> None:
     context = page.context
     choices = [(stage.label, stage.key) for stage in context.preset.stages]
-    panel(text.SEARCH_INTRO)
+    panel(text.INTRO)
     with gr.Row(equal_height=True):
         query = gr.Textbox(text.EXAMPLE_QUERIES[0], label="Question", elem_id="query", scale=5)
         run = gr.Button("Search", variant="primary", elem_id="search-button", scale=1, min_width=110)

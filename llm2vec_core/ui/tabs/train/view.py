@@ -1,4 +1,4 @@
-"""Train an adapter in the page, watch its loss, use it in Compare."""
+"""Train an adapter in the page, watch its loss, use it in See it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from llm2vec_core.bundled_data import passages
 from llm2vec_core.errors import InputError
 from llm2vec_core.figures import loss_curve
 from llm2vec_core.training.objectives import MNTP, Objective, SimCSE
-from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded_stream
 from llm2vec_core.ui.html import notice_panel, panel
-from llm2vec_core.ui.plot import plot_view
+from llm2vec_core.ui.plot import plot_value, plot_view
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.visitor import OWN_STAGE, Visitor
+from llm2vec_core.ui.tabs.train import paint, text
+from llm2vec_core.ui.visitor import Visitor
 
 REDRAW_SECONDS = 0.5
 HELD_OUT_SHARE = 8  # every eighth text is kept back
@@ -110,7 +110,8 @@ def train(
     drawn = 0.0
 
     def figure() -> str:
-        return loss_curve(range(1, len(losses) + 1), losses, measured, f"{name}: loss while training").to_json()
+        curve = loss_curve(range(1, len(losses) + 1), losses, measured, f"{name}: loss while training")
+        return plot_value(curve, name="training-loss")
 
     status = "Stopped before the first step."
     for event in training.run():
@@ -129,7 +130,7 @@ def train(
             status += f"; ended at the limit of {limits.training_seconds:.0f} s"
             break
     ends = f" Held-out loss: {measured[0][1]:.3f} before, {measured[-1][1]:.3f} after." if len(measured) > 1 else ""
-    done = f"Done. {status}.{ends} Choose “Your adapter” as the stage in Compare."
+    done = f"Done. {status}.{ends} Choose “Your adapter” as the stage in See it."
     yield paint.training_status(done), figure(), visitor
 
 
@@ -138,14 +139,14 @@ def stopped(visitor: Visitor) -> str:
     if visitor.encoder is None or not visitor.description:
         return paint.training_status("Stopped before the first step.")
     return paint.training_status(
-        f"Stopped. The adapter keeps its last step ({visitor.description}). Choose “Your adapter” in Compare."
+        f"Stopped. The adapter keeps its last step ({visitor.description}). Choose “Your adapter” in See it."
     )
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
     context = page.context
     limits = context.limits
-    panel(text.TRAIN_INTRO)
+    panel(text.INTRO)
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
             objective = gr.Radio(
@@ -182,8 +183,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     def refreshed(visitor: Visitor) -> dict[Any, Any]:
         updates: dict[Any, Any] = {run: gr.update(interactive=True)}
         if visitor.encoder is not None:
-            picked = gr.update(choices=visitor.stage_choices(context), value=OWN_STAGE)
-            updates |= dict.fromkeys(page.stage_pickers, picked)
+            updates |= page.refreshed_pickers(visitor, new_own=True)
         return updates
 
     # A second click while a run is going on would be lost; the button says so by itself.
@@ -201,7 +201,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     afterwards = {
         "fn": refreshed,
         "inputs": page.visitor,
-        "outputs": [run, *page.stage_pickers],
+        "outputs": [run, *(picker.component for picker in page.pickers)],
         "api_name": False,
         "show_progress": "hidden",
     }

@@ -8,12 +8,12 @@ import gradio as gr
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.figures import scatter_map
-from llm2vec_core.ui import paint, text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded_stream
 from llm2vec_core.ui.html import notice_panel, panel, side_by_side
-from llm2vec_core.ui.plot import plot_view
+from llm2vec_core.ui.plot import plot_value, plot_view
 from llm2vec_core.ui.tabs.base import Page, Tab
+from llm2vec_core.ui.tabs.map import paint, text
 
 PLOT_HEIGHT = 470
 
@@ -27,9 +27,12 @@ def draw_maps(context: AppContext, left_key: str, right_key: str) -> Iterator[tu
     left, right = context.preset.stage(left_key), context.preset.stage(right_key)
     for kind in kinds:
         figures = [
-            scatter_map(
-                context.map_points(kind, stage.key, left_key), labels, texts, f"{stage.label} ({kind.upper()})"
-            ).to_json()
+            plot_value(
+                scatter_map(
+                    context.map_points(kind, stage.key, left_key), labels, texts, f"{stage.label} ({kind.upper()})"
+                ),
+                name=f"map-{kind}-{stage.key}",
+            )
             for stage in (left, right)
         ]
         numbers = paint.map_numbers(
@@ -44,7 +47,7 @@ def draw_maps(context: AppContext, left_key: str, right_key: str) -> Iterator[tu
 def _build(page: Page, tab: gr.Tab) -> None:
     context = page.context
     choices = [(stage.label, stage.key) for stage in context.preset.stages]
-    panel(text.MAP_INTRO)
+    panel(text.INTRO)
     with gr.Row():
         left = gr.Dropdown(choices, value=choices[0][1], label="Left encoder", elem_id="map-left")
         right = gr.Dropdown(choices, value=choices[-1][1], label="Right encoder", elem_id="map-right")

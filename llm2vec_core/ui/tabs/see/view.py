@@ -1,4 +1,4 @@
-"""Compare two sentences: shared beginning, sentence similarity, attention."""
+"""See it: shared beginnings, sentence similarity, attention."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.comparison import compare_prefix
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import paint, text
+from llm2vec_core.ui import text as page_text
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text, guarded
 from llm2vec_core.ui.html import notice_panel, panel, side_by_side
 from llm2vec_core.ui.opening import HEAD, LAYER, PAIR, stored_opening
+from llm2vec_core.ui.paint.strips import similarity_strips
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.visitor import OWN_LABEL, OWN_STAGE, Visitor
+from llm2vec_core.ui.tabs.see import paint, text
+from llm2vec_core.ui.visitor import Visitor
 
 
 def compare(
@@ -28,18 +30,16 @@ def compare(
     table = paint.prefix_table(
         compare_prefix(causal, a, b),
         compare_prefix(other, a, b),
-        stage_label(context, stage_key),
+        visitor.choice(stage_key, context).label,
         context.limits.token_pictures,
     )
-    keys = [(stage.key, stage.label, stage.bidirectional) for stage in context.preset.stages]
-    if visitor.encoder is not None:
-        keys.append((OWN_STAGE, OWN_LABEL, True))
     rows = []
-    for key, label, bidirectional in keys:
-        first, second = visitor.encoder_for(key, context).encode([a, b], pooling_mode=pooling_mode)
+    for choice in visitor.choices(context):
+        first, second = visitor.encoder_for(choice.key, context).encode([a, b], pooling_mode=pooling_mode)
         cosine = float(cosine_of_pairs(first[None], second[None])[0])
-        rows.append((key, label, bidirectional, cosine, visitor.yardstick_for(key, pooling_mode, context)))
-    return table, paint.similarity_strips(rows, text.POOLING_LABELS[pooling_mode])
+        yardstick = visitor.yardstick_for(choice.key, pooling_mode, context)
+        rows.append((choice.key, choice.label, choice.direction == "bidirectional", cosine, yardstick))
+    return table, similarity_strips(rows, page_text.POOLING_LABELS[pooling_mode])
 
 
 def attention(context: AppContext, visitor: Visitor, sentence: str, stage_key: str, layer: int, head: int) -> str:
@@ -55,22 +55,16 @@ def attention(context: AppContext, visitor: Visitor, sentence: str, stage_key: s
         other.weights[where],
         int(layer),
         int(head),
-        stage_label(context, stage_key),
+        visitor.choice(stage_key, context).label,
     )
-
-
-def stage_label(context: AppContext, key: str) -> str:
-    """A stage's name, the visitor's own included."""
-    return OWN_LABEL if key == OWN_STAGE else context.preset.stage(key).label
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
     context = page.context
-    last = context.preset.stages[-1]
     layers, heads = context.layers_and_heads()
     opening = stored_opening()
 
-    panel(text.COMPARE_INTRO)
+    panel(text.INTRO)
     with gr.Row(equal_height=True):
         a = gr.Textbox(PAIR.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3, min_width=260)
         b = gr.Textbox(PAIR.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3, min_width=260)
@@ -82,22 +76,15 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             elem_id="preset",
             scale=3,
         )
-        stage = gr.Dropdown(
-            [(s.label, s.key) for s in context.preset.stages if s.bidirectional],
-            value=last.key,
-            label="Bidirectional stage",
-            elem_id="stage",
-            scale=2,
-        )
+        stage = page.picker("Bidirectional stage", causal=False, follows=True, elem_id="stage", scale=2)
         pooling = gr.Dropdown(
-            [(text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+            [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
             value="mean",
             label="Pooling: tokens into one vector",
             elem_id="pooling",
             scale=2,
         )
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=1, min_width=120)
-    page.stage_pickers.append(stage)
     notice = notice_panel("compare-notice")
     table, strips = side_by_side(
         lambda: panel(opening.table, elem_id="prefix"), lambda: panel(opening.strips, elem_id="similarity")
@@ -114,9 +101,11 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     attention_notice = notice_panel("attention-notice")
     picture = panel(opening.attention, elem_id="attention-picture")
 
-    on_compare = guarded(2)(lambda visitor, *values: compare(context, visitor, *values))
+    on_compare = guarded(2)(lambda visitor, *values: compare(page.context_of(visitor), visitor, *values))
     on_attention = guarded(1)(
-        lambda visitor, a, b, which, *values: attention(context, visitor, a if which == "a" else b, *values)
+        lambda visitor, a, b, which, *values: attention(
+            page.context_of(visitor), visitor, a if which == "a" else b, *values
+        )
     )
     compare_io = {
         "fn": on_compare,
@@ -143,4 +132,4 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
 
 
-TAB = Tab("compare", "Compare", _build)
+TAB = Tab("see", "See it", _build)

@@ -1,0 +1,28 @@
+"""Plotly figures: arrays in, figures out. The only importer of plotly; one file a family of figures."""
+
+from llm2vec_core.figures.base import (
+    BIDIRECTIONAL_COLOR,
+    CAUSAL_COLOR,
+    DIRECTION_COLORS,
+    NEUTRAL_COLOR,
+    TOPIC_COLORS,
+    TOPIC_SYMBOLS,
+    topic_style,
+)
+from llm2vec_core.figures.ladder import score_ladder
+from llm2vec_core.figures.maps import scatter_map
+from llm2vec_core.figures.training import loss_curve, running_mean
+
+__all__ = [
+    "BIDIRECTIONAL_COLOR",
+    "CAUSAL_COLOR",
+    "DIRECTION_COLORS",
+    "NEUTRAL_COLOR",
+    "TOPIC_COLORS",
+    "TOPIC_SYMBOLS",
+    "loss_curve",
+    "running_mean",
+    "scatter_map",
+    "score_ladder",
+    "topic_style",
+]

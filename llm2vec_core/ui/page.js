@@ -1,0 +1,55 @@
+// Downloads of figures, made in the browser. One listener for the whole page; cards are made by paint/base.py and plot.js.
+(() => {
+  if (window.__l2vPage) return;
+  window.__l2vPage = true;
+  const save = (name, blob) => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  // A spreadsheet must not take a visitor's text for a formula.
+  const field = text => {
+    if (/^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+(e[+-]?\d+)?%?$/i.test(text)) text = "'" + text;
+    return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  };
+  const csv = table => [...table.rows].map(row => [...row.cells].map(cell => field(cell.textContent)).join(',')).join('\r\n');
+  const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-family', 'font-weight', 'text-anchor'];
+  const standalone = svg => {
+    const copy = svg.cloneNode(true);
+    const from = [svg, ...svg.querySelectorAll('*')], to = [copy, ...copy.querySelectorAll('*')];
+    from.forEach((node, i) => {
+      const style = getComputedStyle(node);
+      for (const name of KEPT) to[i].style.setProperty(name, style.getPropertyValue(name));
+    });
+    const box = svg.viewBox.baseVal;
+    copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+    copy.setAttribute('width', box.width);
+    copy.setAttribute('height', box.height);
+    copy.style.background = getComputedStyle(svg.closest('.l2v-card') || document.body).backgroundColor;
+    return new XMLSerializer().serializeToString(copy);
+  };
+  const png = (svg, done) => {
+    const box = svg.viewBox.baseVal, image = new Image();
+    image.onload = () => {
+      const canvas = document.createElement('canvas');
+      canvas.width = box.width * 2;
+      canvas.height = box.height * 2;
+      canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob(done, 'image/png');
+    };
+    image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(standalone(svg));
+  };
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('[data-export]');
+    if (!button) return;
+    const figure = button.closest('.l2v-figure');
+    const name = figure.dataset.name, kind = button.dataset.export;
+    const plot = figure.querySelector('.js-plotly-plot');
+    if (kind === 'csv') save(name + '.csv', new Blob(['\ufeff' + csv(figure.querySelector('.l2v-data table'))], {type: 'text/csv'}));
+    else if (plot) window.__l2vPlotly.then(p => p.downloadImage(plot, {format: kind, filename: name, scale: kind === 'png' ? 2 : 1}));
+    else if (kind === 'svg') save(name + '.svg', new Blob([standalone(figure.querySelector('svg'))], {type: 'image/svg+xml'}));
+    else png(figure.querySelector('svg'), blob => save(name + '.png', blob));
+  });
+})();

@@ -1,0 +1,61 @@
+"""The cosine of a pair, held against pairs whose relation is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from llm2vec_core.comparison import Yardstick
+from llm2vec_core.ui.paint.base import card
+
+
+def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str) -> str:
+    """The pair's cosine under each stage, held against pairs of known relation.
+
+    Args:
+        rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each stage.
+        pooling: its name, for the caption.
+    """
+    low = min(min(y.unrelated[0], y.similar[0], c) for _, _, _, c, y in rows)
+    low = float(np.floor(min(low, 0.9) * 10) / 10)
+
+    def x(value: float) -> float:
+        return 8 + 484 * (float(value) - low) / (1.0 - low)
+
+    parts = []
+    for key, label, bidirectional, cosine, yardstick in rows:
+        color = "var(--bidi)" if bidirectional else "var(--causal)"
+        share = yardstick.share_of_unrelated_below(cosine)
+        bands = ""
+        for values, shade, y0, name in (
+            (yardstick.unrelated, "var(--muted)", 8, "unrelated pairs"),
+            (yardstick.similar, "var(--good)", 26, "pairs that mean the same"),
+        ):
+            a, m, b = np.quantile(values, (0.1, 0.5, 0.9))
+            bands += (
+                f'<rect x="{x(a):.1f}" y="{y0}" width="{max(1.0, x(b) - x(a)):.1f}" height="12" rx="2" fill="{shade}" '
+                f'opacity=".35"><title>{name}: the middle 80% lie from {a:.2f} to {b:.2f}</title></rect>'
+                f'<line x1="{x(m):.1f}" x2="{x(m):.1f}" y1="{y0}" y2="{y0 + 12}" stroke="{shade}" stroke-width="2"/>'
+            )
+        parts.append(
+            f'<div class="l2v-strip" data-stage="{escape(key)}" data-cosine="{cosine:.6f}" style="margin:10px 0 2px">'
+            f'<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 12px">'
+            f'<b style="color:{color}">{escape(label)}</b><span>cosine <b>{cosine:.3f}</b> '
+            f'<span class="muted">· higher than {share:.0%} of unrelated pairs</span></span></div>'
+            f'<svg class="l2v-svg" viewBox="0 0 500 48" role="img" aria-label="{escape(label)}: cosine {cosine:.3f}, '
+            f'higher than {share:.0%} of unrelated pairs">'
+            f'<line x1="8" x2="492" y1="44" y2="44" stroke="var(--line)"/>{bands}'
+            f'<path d="M{x(cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z" fill="{color}"/></svg></div>'
+        )
+    return card(
+        "<h3>How alike are the two sentences?</h3>"
+        '<div class="l2v-key"><span><i style="background:var(--muted);opacity:.45"></i>80 unrelated pairs</span>'
+        '<span><i style="background:var(--good);opacity:.45"></i>80 pairs that mean the same</span>'
+        "<span>▼ your pair</span></div>"
+        + f'<div id="similarity-strips">{"".join(parts)}</div>'
+        + f'<p class="muted">Cosine of the two sentence vectors ({escape(pooling)}), from {low:.1f} to 1.0; the shaded bands '
+        "hold the middle 80% of each kind of pair, the stroke its median. <b>What to notice:</b> a high cosine alone "
+        "says little; what counts is how far the two bands lie apart, and on which side your pair falls.</p>"
+    )

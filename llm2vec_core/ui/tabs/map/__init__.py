@@ -1,0 +1,1 @@
+"""The tab of two maps in one frame."""

@@ -1,0 +1,1 @@
+"""The tab of what causal attention hides, token by token."""

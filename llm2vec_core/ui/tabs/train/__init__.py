@@ -1,0 +1,1 @@
+"""The tab of an adapter trained in the page."""
