@@ -37,6 +37,10 @@ class Limits:
         training_steps: steps of one run.
         training_seconds: after which a run stops by itself.
         results: search results shown.
+        own_texts: rows of a visitor's own texts.
+        own_characters: characters of them all.
+        label_characters: of a label; the rest is cut off.
+        blank_rows: blank rows that are passed over before it is said that something is wrong.
     """
 
     text_characters: int = 20_000
@@ -45,6 +49,10 @@ class Limits:
     training_steps: int = 400
     training_seconds: float = 180.0
     results: int = 8
+    own_texts: int = 20_000
+    own_characters: int = 10_000_000
+    label_characters: int = 60
+    blank_rows: int = 20_000
 
 
 class AppContext:

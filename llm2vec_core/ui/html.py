@@ -28,6 +28,12 @@ def side_by_side(first: Callable[[], gr.HTML], second: Callable[[], gr.HTML]) ->
     return left, right
 
 
+def code_view(elem_id: str, value: str = "") -> gr.Code:
+    """The Python that does what the tab just did, folded away, with a button that copies it."""
+    with gr.Accordion("The same in Python", open=False):
+        return gr.Code(value, language="python", interactive=False, show_label=False, elem_id=elem_id)
+
+
 def notice_panel(elem_id: str) -> gr.HTML:
     """A place for a message to the visitor; takes no room while it is empty.
 

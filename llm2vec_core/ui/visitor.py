@@ -9,6 +9,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, yardsticks_of
+from llm2vec_core.ui.texts import Texts
 
 
 class Visitor:
@@ -21,6 +22,7 @@ class Visitor:
         encoder: that model with the visitor's own adapter, if there is one.
         own_model_key: preset that the adapter belongs to.
         description: how it was trained, in a few words.
+        texts: the visitor's own, uploaded or pasted.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class Visitor:
         self.encoder: LLM2Vec | None = None
         self.own_model_key = BUNDLED.key
         self.description = ""
+        self.texts: Texts | None = None
         self._yardsticks: dict[str, Yardstick] = {}
 
     def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:

@@ -1,0 +1,170 @@
+"""Where texts come from: our collection, or the visitor's own. The same picker in every tab that takes texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.corpus.sources import KINDS
+from llm2vec_core.errors import InputError
+from llm2vec_core.ui.handlers import notice_for
+from llm2vec_core.ui.html import notice_panel
+from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.texts import (
+    OURS,
+    OWN,
+    Texts,
+    guessed_columns,
+    our_collection,
+    pasted_texts,
+    upload_columns,
+    uploaded_texts,
+)
+from llm2vec_core.ui.visitor import Visitor
+
+NO_COLUMN = "(none)"
+SOURCES = [("Our collection", OURS), ("Your texts", OWN)]
+
+
+@dataclass(frozen=True)
+class OwnTexts:
+    """The drawn picker.
+
+    Attributes:
+        source: a radio; its value ("ours" or "own") is what :func:`chosen_texts` takes. Use it as an input.
+        loads: events after which the visitor's texts may be others.
+    """
+
+    source: gr.Radio
+    loads: tuple[Any, ...]
+
+    def then(self, **io: Any) -> None:
+        """Run a handler whenever the source or the visitor's texts change; arguments as of ``gr.on``."""
+        self.source.input(**io)
+        for load in self.loads:
+            load.then(**io)
+
+
+def chosen_texts(visitor: Visitor, source: str) -> Texts:
+    """The texts that a handler should work on.
+
+    Args:
+        visitor: whose.
+        source: the radio's value.
+
+    Raises:
+        InputError: if the visitor's own are asked for and there are none yet.
+    """
+    if source == OURS:
+        return our_collection()
+    if visitor.texts is None:
+        raise InputError("There are no texts of yours yet. Upload a file or paste some lines.")
+    return visitor.texts
+
+
+def described(texts: Texts | None) -> str:
+    """One line about what is loaded."""
+    if texts is None:
+        return "Nothing of yours is loaded yet."
+    labels = f", {len(set(texts.labels)):,} different labels" if texts.labels else ", no labels"
+    blank = f", {texts.left_out:,} blank rows left out" if texts.left_out else ""
+    return f"{len(texts):,} texts from {texts.name}{labels}{blank}. They stay in this visit's memory alone."
+
+
+def own_texts(page: Page, tab_id: str, *, ours: bool = True) -> OwnTexts:
+    """Draw the picker.
+
+    Args:
+        page: the page that is being built.
+        tab_id: of the tab; makes the names of the fields unique.
+        ours: whether our collection can be chosen (otherwise the visitor's own are the only source).
+    """
+    limits = page.models.limits
+    source = gr.Radio(
+        SOURCES if ours else SOURCES[1:],
+        value=OURS if ours else OWN,
+        label="Texts",
+        elem_id=f"{tab_id}-source",
+        visible=ours,
+    )
+    with gr.Group(visible=not ours, elem_id=f"{tab_id}-own") as box:
+        with gr.Row():
+            upload = gr.File(
+                label=f"A file ({', '.join(KINDS)}), at most {limits.own_texts:,} rows",
+                file_types=[f".{kind}" for kind in KINDS],
+                height=140,
+                elem_id=f"{tab_id}-upload",
+            )
+            pasted = gr.Textbox(
+                label="Or paste: one text a line",
+                lines=5,
+                max_lines=5,
+                max_length=limits.own_characters,
+                elem_id=f"{tab_id}-pasted",
+            )
+        with gr.Row(visible=False) as columns_row:
+            text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column")
+            label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column")
+        use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
+        notice = notice_panel(f"{tab_id}-own-notice")
+        status = gr.HTML(
+            described(None), html_template='<p class="l2v muted" role="status">{{value}}</p>', apply_default_css=False
+        )
+    shown = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
+
+    def load(visitor: Visitor, read: Callable[[], Texts]) -> tuple[Any, ...]:
+        try:
+            visitor.texts = read()
+        except Exception as error:
+            return notice_for(error), described(visitor.texts), visitor
+        return "", described(visitor.texts), visitor
+
+    def on_upload(visitor: Visitor, file: str | None) -> tuple[Any, ...]:
+        kept = (gr.skip(), gr.skip(), gr.skip())
+        if file is None:
+            return "", described(visitor.texts), visitor, gr.update(visible=False), gr.skip(), gr.skip()
+        try:
+            columns = upload_columns(Path(file))
+            text, label = guessed_columns(columns)
+        except Exception as error:
+            return notice_for(error), described(visitor.texts), visitor, *kept
+        # A text file has one column, the line, and it has no name.
+        single = len(columns) == 1
+        return (
+            *load(visitor, lambda: uploaded_texts(Path(file), text, label, limits)),
+            gr.update(visible=not single),
+            gr.update(choices=list(columns), value=text),
+            gr.update(choices=[NO_COLUMN, *columns], value=label or NO_COLUMN),
+        )
+
+    def on_columns(visitor: Visitor, file: str | None, text: str | None, label: str | None) -> tuple[Any, ...]:
+        if file is None or text is None:
+            return "", described(visitor.texts), visitor
+        wanted = None if label in (None, NO_COLUMN, text) else label
+        return load(visitor, lambda: uploaded_texts(Path(file), text, wanted, limits))
+
+    outputs = [notice, status, page.visitor]
+    source.input(lambda chosen: gr.update(visible=chosen == OWN), source, box, queue=False, api_name=False)
+    loads = (
+        upload.change(on_upload, [page.visitor, upload], [*outputs, columns_row, text_column, label_column], **shown),
+        gr.on(
+            [text_column.input, label_column.input],
+            on_columns,
+            [page.visitor, upload, text_column, label_column],
+            outputs,
+            **shown,
+        ),
+        use.click(
+            lambda visitor, lines: load(visitor, lambda: pasted_texts(lines, limits)),
+            [page.visitor, pasted],
+            outputs,
+            **shown,
+        ),
+    )
+    # What was loaded in one tab is there in the others.
+    source.input(lambda visitor: described(visitor.texts), page.visitor, status, queue=False, api_name=False)
+    return OwnTexts(source, loads)
