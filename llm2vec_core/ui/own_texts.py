@@ -91,25 +91,27 @@ def own_texts(page: Page, tab_id: str, *, ours: bool = True) -> OwnTexts:
         elem_id=f"{tab_id}-source",
         visible=ours,
     )
-    with gr.Group(visible=not ours, elem_id=f"{tab_id}-own") as box:
+    with gr.Column(visible=not ours, elem_id=f"{tab_id}-own") as box:
         with gr.Row():
-            upload = gr.File(
-                label=f"A file ({', '.join(KINDS)}), at most {limits.own_texts:,} rows",
-                file_types=[f".{kind}" for kind in KINDS],
-                height=140,
-                elem_id=f"{tab_id}-upload",
-            )
-            pasted = gr.Textbox(
-                label="Or paste: one text a line",
-                lines=5,
-                max_lines=5,
-                max_length=limits.own_characters,
-                elem_id=f"{tab_id}-pasted",
-            )
+            with gr.Column(min_width=280):
+                upload = gr.File(
+                    label=f"A file of at most {limits.own_texts:,} rows ({', '.join(KINDS)})",
+                    file_types=[f".{kind}" for kind in KINDS],
+                    height=180,
+                    elem_id=f"{tab_id}-upload",
+                )
+            with gr.Column(min_width=280):
+                pasted = gr.Textbox(
+                    label="Or paste: one text a line",
+                    lines=4,
+                    max_lines=4,
+                    max_length=limits.own_characters,
+                    elem_id=f"{tab_id}-pasted",
+                )
+                use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
         with gr.Row(visible=False) as columns_row:
-            text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column")
-            label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column")
-        use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
+            text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column", min_width=200)
+            label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column", min_width=200)
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(
             described(None), html_template='<p class="l2v muted" role="status">{{value}}</p>', apply_default_css=False
