@@ -1,0 +1,101 @@
+"""``efficiency``: how many labelled pairs does each stage need?"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from llm2vec_core.cli.base import PROGRAM, Command, say
+from llm2vec_core.errors import InputError
+from llm2vec_core.presets import PRESETS
+
+EVERY, STEPS, SEEDS = 25, 200, 3
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="mini", help="model whose stages are the starts")
+    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="by default all without supervision")
+    parser.add_argument("--pairs", type=Path, required=True, help="labelled pairs to train on (E5 layout)")
+    parser.add_argument("--data", type=Path, required=True, help="folder of STS sets to measure on")
+    parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="these alone, such as STS12 SICK-R")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file; goes on where it was stopped")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"trainings from each start (by default {SEEDS})")
+    parser.add_argument("--every", type=int, default=EVERY, help=f"steps between measurements (by default {EVERY})")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
+    parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
+    parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
+    parser.add_argument("--config", default="mini", help="whose settings of supervised training (see train)")
+    for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
+        parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    for name, least in (("seeds", 1), ("every", 1), ("steps", 1)):
+        if getattr(arguments, name) < least:
+            raise InputError(f"--{name} is {getattr(arguments, name)}; it must be at least {least}")
+    if arguments.preset not in PRESETS:
+        raise InputError(f"unknown preset {arguments.preset!r}; choose one of {', '.join(PRESETS)}")
+
+    from llm2vec_core.evaluation.sets import find_sets
+    from llm2vec_core.experiments.sample_efficiency import run_experiment, starts_of
+    from llm2vec_core.training.pairs import clean_pairs, read_pairs
+    from llm2vec_core.training.recipe import read_recipe
+
+    recipe = read_recipe(arguments.config, "supervised", {"training": _training(arguments)})
+    preset = PRESETS[arguments.preset]
+    found = find_sets(arguments.data, arguments.sets or ["sts"], arguments.limit)
+    pairs = list(islice(clean_pairs(read_pairs(arguments.pairs)), arguments.pair_limit))
+    say(arguments, f"{len(pairs):,} pairs; sets: {', '.join(each.name for each in found.sets)}")
+    result = run_experiment(
+        preset,
+        starts_of(preset, arguments.stages),
+        pairs,
+        recipe.training,
+        [each.data for each in found.sets],
+        seeds=range(arguments.seeds),
+        every=arguments.every,
+        objective=dict(recipe.options),
+        file=arguments.out,
+        command=_command(arguments),
+        report=lambda line: say(arguments, line),
+    )
+    for row in result["starts"]:
+        means = [sum(scores) / len(scores) for scores in zip(*row["scores"], strict=True)]
+        print(f"{row['label']}: " + ", ".join(f"{s}: {m:.1f}" for s, m in zip(row["steps"], means, strict=True)))
+
+
+def _training(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("steps", "batch_size", "max_length", "learning_rate", "warmup_steps", "mixed_precision")
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command line that repeats this run, with names instead of this machine's paths."""
+    places = {"pairs": "PAIRS", "data": "DATA", "out": "FILE"}
+    words = [PROGRAM, "efficiency"]
+    for name, value in vars(arguments).items():
+        if name in ("command", "run", "quiet", "debug") or value in (None, []):
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, list) else [places.get(name, value)]
+        words += [flag, *(shlex.quote(str(each)) for each in values)]
+    return " ".join(words)
+
+
+COMMAND = Command(
+    name="efficiency",
+    usage="--pairs FILE --data FOLDER --out FILE",
+    summary="supervised training from each stage, measured on the way",
+    lesson="A better start needs fewer labelled pairs. Trains from the causal model, the opened one, after MNTP and\n"
+    "after SimCSE, with several seeds, and measures sentence similarity every few steps.",
+    examples=(
+        "efficiency --pairs training.jsonl --data sts --out all.json --steps 2 --every 2 --seeds 1",
+        "efficiency --pairs training.jsonl --data sts --out two.json --steps 1 --seeds 1 --stages causal",
+    ),
+    add_arguments=_add_arguments,
+    run=_run,
+)
