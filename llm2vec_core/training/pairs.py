@@ -8,6 +8,7 @@ without its ending standing for the task.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,25 @@ def clean_pairs(pairs: Iterable[Pair], report: Cleaning | None = None) -> Iterat
             continue
         seen.add(key)
         yield Pair(query, positive, negative, pair.instruction, pair.passage_instruction, pair.task)
+
+
+def first_of_each_task(pairs: Iterable[Pair], limit: int | None) -> Iterator[Pair]:
+    """Yield at most so many pairs of each task, in their order.
+
+    Args:
+        pairs: of several tasks.
+        limit: None for all.
+
+    Example:
+        >>> pairs = [Pair("a", "b", task="x"), Pair("c", "d", task="x"), Pair("e", "f", task="y")]
+        >>> [pair.query for pair in first_of_each_task(pairs, 1)]
+        ['a', 'e']
+    """
+    seen: Counter[str] = Counter()
+    for pair in pairs:
+        seen[pair.task] += 1
+        if limit is None or seen[pair.task] <= limit:
+            yield pair
 
 
 def _is_pair(label: str, name: str, number: int) -> bool:

@@ -54,6 +54,7 @@ class DataConfig:
         min_characters: shorter units are left out.
         max_characters: longer units are left out.
         limit: texts or pairs read at most.
+        task_limit: pairs of one task at most, so that a large task does not drown the others.
         held_out: of them, how many of the first are kept back to measure on.
         instructions: by task, what stands in front of its queries.
         symmetric_tasks: whose positives and negatives get the instruction too.
@@ -72,6 +73,7 @@ class DataConfig:
     min_characters: int = 1
     max_characters: int | None = None
     limit: int = 50_000
+    task_limit: int | None = None
     held_out: int = 128
     instructions: Mapping[str, str] = field(default_factory=dict)
     symmetric_tasks: tuple[str, ...] = ()
@@ -79,8 +81,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.unit not in ("document", "paragraph", "sentence"):
             raise InputError(f"unit is {self.unit!r}; choose document, paragraph or sentence")
-        for name, least in (("limit", 1), ("held_out", 0)):
-            if getattr(self, name) < least:
+        for name, least in (("limit", 1), ("task_limit", 1), ("held_out", 0)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         object.__setattr__(self, "symmetric_tasks", tuple(self.symmetric_tasks))
 

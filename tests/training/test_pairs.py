@@ -8,7 +8,7 @@ import pytest
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.data import HubDataset
-from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
+from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, first_of_each_task, read_pairs
 
 ROWS = [
     {"query": "Why do rivers flood?", "positive": "Rain.", "negative": "Banks lend."},
@@ -79,6 +79,13 @@ def test_wrong_files(tmp_path, name, text, message):
         return
     with pytest.raises(InputError, match=message):
         list(read_pairs(tmp_path / name))
+
+
+def test_no_task_drowns_the_others():
+    pairs = [Pair(str(i), "p", task="big" if i % 4 else "small") for i in range(12)]
+    kept = list(first_of_each_task(pairs, 3))
+    assert [pair.query for pair in kept] == ["0", "1", "2", "3", "4", "8"]
+    assert list(first_of_each_task(pairs, None)) == pairs
 
 
 def test_cleaning_counts_what_it_takes_away():

@@ -130,7 +130,7 @@ def _encoder(recipe: Recipe) -> LLM2Vec:
 def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -> tuple[Sequence[Any], Sequence[Any]]:
     from llm2vec_core.errors import InputError
     from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts
-    from llm2vec_core.training.pairs import Cleaning, clean_pairs, read_pairs
+    from llm2vec_core.training.pairs import Cleaning, clean_pairs, first_of_each_task, read_pairs
 
     data = recipe.data
     if not data.path and not data.dataset:
@@ -139,7 +139,9 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
     if recipe.objective == "supervised":
         cleaning = Cleaning()
         pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks)
-        found: Sequence[Any] = list(islice(clean_pairs(pairs, cleaning), data.limit))
+        found: Sequence[Any] = list(
+            islice(first_of_each_task(clean_pairs(pairs, cleaning), data.task_limit), data.limit)
+        )
         if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:
