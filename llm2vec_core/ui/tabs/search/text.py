@@ -17,7 +17,10 @@ RANKS_NOTE = (
 )
 
 MEASURES = {
-    "ndcg_at_10": ("nDCG@10", "all known answers, the more the higher they stand; only the first ten places count"),
+    "ndcg_at_10": (
+        "nDCG@10",
+        "all known answers count, the more the higher they stand; after the tenth place they count nothing",
+    ),
     "mrr": ("MRR", "1 / rank of the first known answer: first place 1, second 0.5, tenth 0.1; the mean over queries"),
     "recall_at_10": ("recall@10", "share of the known answers that are among the first ten"),
 }

@@ -40,7 +40,7 @@ def measure_chart(answer: Answer) -> str:
     ahead = {m: score_difference(answer.right.scores, answer.left.scores, m) for m in measures}
     highest = max(_end(e) for pair in found.values() for e in pair)
     top = min(1.0, math.ceil(highest * 10 + 0.2) / 10)
-    left, width, step = 8, 344, 66
+    left, width, step = 8, 336, 66
 
     def x(value: float) -> float:
         return left + width * value / top
@@ -49,11 +49,12 @@ def measure_chart(answer: Answer) -> str:
     parts = [
         f'<svg class="l2v-svg" viewBox="0 0 360 {height}" role="img" aria-label="{escape(_spoken(names, found))}">'
     ]
-    for i in range(6):
-        value = top * i / 5
+    spacing = 0.1 if top <= 0.6 else 0.2
+    for i in range(int(top / spacing + 1e-9) + 1):
+        value = spacing * i
         parts.append(
             f'<line x1="{x(value):.1f}" x2="{x(value):.1f}" y1="4" y2="{height - 20}" stroke="var(--line)"/>'
-            f'<text x="{x(value):.1f}" y="{height - 6}" font-size="11" class="q" text-anchor="{_anchor(i)}">{value:.2g}</text>'
+            f'<text x="{x(value):.1f}" y="{height - 6}" font-size="11" class="q" text-anchor="{"middle" if i else "start"}">{value:.1f}</text>'
         )
     for row, measure in enumerate(measures):
         y = row * step + 18
@@ -69,7 +70,7 @@ def measure_chart(answer: Answer) -> str:
         [text.MEASURES[m][0], *(v for e in (*found[m], ahead[m]) for v in (e.score, _known(e.low), _known(e.high)))]
         for m in measures
     ]
-    legend = f'<div class="l2v-legend">{_sample(answer.left, 0)}{escape(names[0])} {_sample(answer.right, 1)}{escape(names[1])}</div>'
+    legend = f'<div class="l2v-legend"><span>{_sample(answer.left, 0)}{escape(names[0])}</span><span>{_sample(answer.right, 1)}{escape(names[1])}</span></div>'
     said = "".join(f"<dt>{escape(text.MEASURES[m][0])}</dt><dd>{escape(text.MEASURES[m][1])}</dd>" for m in measures)
     return figure_card(
         f"How well are {count} known questions answered? (0 to 1, more is better)"
@@ -232,10 +233,6 @@ def _spoken(names: tuple[str, str], found: dict[str, list[Estimate]]) -> str:
         f"{text.MEASURES[m][0]}: {names[0]} {pair[0].score:.3f}, {names[1]} {pair[1].score:.3f}"
         for m, pair in found.items()
     )
-
-
-def _anchor(tick: int) -> str:
-    return "start" if tick == 0 else "end" if tick == 5 else "middle"
 
 
 def _end(found: Estimate) -> float:
