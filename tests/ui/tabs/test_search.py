@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import time
 
 import numpy as np
 import pytest
@@ -42,12 +41,8 @@ def test_our_collection(search):
     assert left != right
     cosines = search.eval_on_selector_all("#search-right-hits li", "all => all.map(e => +e.dataset.cosine)")
     assert cosines == sorted(cosines, reverse=True)
-    shown = [float(x) for x in search.locator("#search-scores svg.l2v-svg g > text").all_inner_texts()] or [
-        float(x)
-        for x in search.eval_on_selector_all(
-            "#search-scores svg.l2v-svg g > text", "all => all.map(e => e.textContent)"
-        )
-    ]
+    written = search.eval_on_selector_all("#search-scores svg.l2v-svg g > text", "all => all.map(e => e.textContent)")
+    shown = [float(score) for score in written]
     assert len(shown) == 6
     assert all(0 < score < 1 for score in shown)
     expect(search.locator("#search-scores")).to_contain_text(f"{len(queries())} known questions")
@@ -151,8 +146,6 @@ def test_texts_of_ones_own(search, tmp_path):
     search.locator("#search-right input").click()
     search.get_by_role("option", name="Static token embeddings").click()
     expect(search.locator("#search-notice")).not_to_contain_text("not yet indexed")
-    started = time.monotonic()
     ask(search, "a loaf of bread")
     expect(search.locator("#search-note")).to_contain_text("a loaf of bread")
-    assert time.monotonic() - started < 20
     expect(search.locator("#search-right-hits .topic").first).to_have_text("bread")
