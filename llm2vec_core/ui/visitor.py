@@ -9,6 +9,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, yardsticks_of
+from llm2vec_core.ui.kept import Kept
 from llm2vec_core.ui.texts import Texts
 
 
@@ -23,6 +24,7 @@ class Visitor:
         own_model_key: preset that the adapter belongs to.
         description: how it was trained, in a few words.
         texts: the visitor's own, uploaded or pasted.
+        kept: what was computed from the visitor's own texts or adapter.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class Visitor:
         self.own_model_key = BUNDLED.key
         self.description = ""
         self.texts: Texts | None = None
+        self.kept = Kept({"embeddings": 3})
         self._yardsticks: dict[str, Yardstick] = {}
 
     def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:
@@ -73,3 +76,4 @@ class Visitor:
     def forget_measurements(self) -> None:
         """Drop what was measured of the adapter as it was: it has learned since."""
         self._yardsticks = {}
+        self.kept.forget(OWN_STAGE)
