@@ -34,14 +34,15 @@ const color = name => getComputedStyle(element).getPropertyValue(name).trim() ||
 const plain = text => text.replaceAll('<br>', ' ').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 const card = side => element.querySelector(`[data-side=${side}]`);
 const plot = side => card(side).querySelector('.l2v-plot');
-const deep = side => places[side].length > 0 && places[side].find(p => p).length === 3;
+const deep = side => (places[side].find(p => p) || []).length === 3;
 
 // Once for each new value: numbers decoded, hover texts put where they belong, the kind of drawing chosen.
 function prepare(side) {
   const figure = shown[side];
   places[side] = [];
-  base[side] = figure.data.map(given => {
-    const trace = Object.assign({}, given, {marker: Object.assign({}, given.marker)});
+  base[side] = figure.data.map((given, number) => {
+    // A name of its own for each trace: without one, react would take a new trace for the old one at its place.
+    const trace = Object.assign({}, given, {uid: `group-${number}`}, {marker: Object.assign({}, given.marker)});
     for (const axis of ['x', 'y', 'z', 'customdata']) if (trace[axis]) trace[axis] = numbers(trace[axis]);
     trace.customdata = Array.from(trace.customdata);
     trace.text = trace.customdata.map(row => shown.hover[row]);
@@ -58,10 +59,10 @@ function prepare(side) {
   });
   if (shown.hover.length > MANY && webgl()) base[side].forEach(t => { if (t.type === 'scatter') t.type = 'scattergl'; });
 }
-function ring(side, rows, symbol, tint, size, ranks) {
+function ring(side, name, rows, symbol, tint, size, ranks) {
   const type = base[side].length ? base[side][0].type : 'scatter';
   const at = axis => rows.map(row => places[side][row][axis]);
-  const trace = {type, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
+  const trace = {type, uid: name, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
     marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 2.5, color: tint}}};
   if (deep(side)) trace.z = at(2);
   if (ranks) Object.assign(trace, {text: ranks.map(String), textposition: 'top center', textfont: {size: 12, color: color('--ink')}});
@@ -74,22 +75,22 @@ function overlay(side) {
     const rows = movers.filter(known);
     if (side === 'right') {
       const path = axis => rows.flatMap(row => [places.left[row][axis], places.right[row][axis], null]);
-      const trace = {type: deep(side) ? 'scatter3d' : 'scatter', x: path(0), y: path(1), mode: 'lines', hoverinfo: 'skip', showlegend: false,
+      const trace = {type: deep(side) ? 'scatter3d' : 'scatter', uid: 'ways', x: path(0), y: path(1), mode: 'lines', hoverinfo: 'skip', showlegend: false,
         line: {color: color('--muted'), width: deep(side) ? 3 : 1.2}};
       if (deep(side)) trace.z = path(2);
       found.push(trace);
     }
-    found.push(ring(side, rows, 'circle', color('--ink'), 13));
+    found.push(ring(side, 'movers', rows, 'circle', color('--ink'), 13));
   }
   if (Number.isInteger(marks.pick) && known(marks.pick)) {
     const left = marks.left.filter(known), right = marks.right.filter(known), own = side === 'left' ? left : right;
     const rank = rows => rows.map(row => own.includes(row) ? own.indexOf(row) + 1 : '');
     const both = left.filter(row => right.includes(row));
     const one = left.filter(row => !both.includes(row)), other = right.filter(row => !both.includes(row));
-    if (both.length) found.push(ring(side, both, 'circle', color('--good'), 15, rank(both)));
-    if (one.length) found.push(ring(side, one, 'square', color('--ink'), 14, rank(one)));
-    if (other.length) found.push(ring(side, other, 'diamond', color('--ink'), 16, rank(other)));
-    found.push(ring(side, [marks.pick], 'circle', color('--ink'), 24), ring(side, [marks.pick], 'circle', color('--ink'), 18));
+    if (both.length) found.push(ring(side, 'both', both, 'circle', color('--good'), 15, rank(both)));
+    if (one.length) found.push(ring(side, 'one', one, 'square', color('--ink'), 14, rank(one)));
+    if (other.length) found.push(ring(side, 'other', other, 'diamond', color('--ink'), 16, rank(other)));
+    found.push(ring(side, 'inner', [marks.pick], 'circle', color('--ink'), 18), ring(side, 'outer', [marks.pick], 'circle', color('--ink'), 24));
   }
   return found;
 }
@@ -133,9 +134,11 @@ async function paint() {
   const library = await script();
   for (const side of SIDES) {
     const target = plot(side);
+    // Named one by one: plotly's own set has a button that would send the figure to its makers' server.
+    const buttons = deep(side) ? [['orbitRotation', 'pan3d', 'zoom3d'], ['resetCameraDefault3d']]
+      : [['pan2d', 'select2d', 'lasso2d'], ['zoomIn2d', 'zoomOut2d', 'resetScale2d']];
     await library.react(target, [...base[side], ...overlay(side)], layoutOf(side), {responsive: true, displaylogo: false,
-      displayModeBar: true, scrollZoom: true, modeBarButtonsToRemove: ['autoScale2d', 'zoom2d', 'resetCameraLastSave3d', 'tableRotation'],
-      toImageButtonOptions: {format: 'svg'}});
+      displayModeBar: true, scrollZoom: true, modeBarButtons: buttons});
     listen(side);
     target.setAttribute('role', 'img');
     target.setAttribute('aria-label', `${shown[side].title}: ${shown.hover.length} texts. ${shown[side].caption}`);
@@ -200,6 +203,8 @@ for (const side of SIDES) {
   // Before page.js reads the table.
   card(side).addEventListener('click', event => { if (event.target.closest('[data-export=csv]')) fill(side); }, true);
 }
+// The library is on its way while the server still computes, but not before someone opens the tab.
+new IntersectionObserver(seen => { if (seen.some(entry => entry.isIntersecting)) script().catch(() => {}); }).observe(element);
 watch('value', draw);
 watch('marks', mark);
 draw();

@@ -14,7 +14,7 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
 from llm2vec_core.ui.texts import Texts
 
 SHOWN_MOVERS = 8
-SNIPPET = 140
+SNIPPET = 120
 CELL = 300
 
 
@@ -69,7 +69,7 @@ def movers(view: View, measures: Measures) -> str:
 def selection(texts: Texts, rows: Sequence[int], how: str) -> str:
     """Selected texts as a table that can be taken away as csv."""
     if not rows:
-        return card(f"<h3>Selection</h3><p class='muted'>Nothing is selected. {escape(text.SELECT_HINT)}</p>")
+        return hint("Selection: nothing", text.SELECT_HINT)
     columns = ["number", *(["label"] if texts.labels else []), f"text (first {CELL} characters)"]
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(
@@ -84,6 +84,11 @@ def selection(texts: Texts, rows: Sequence[int], how: str) -> str:
         '<div class="l2v-data l2v-scroll"><table class="plain">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{tools(False, True)}</section>"
     )
+
+
+def hint(title: str, words: str) -> str:
+    """An empty place that says how it is filled."""
+    return card(f'<h3>{escape(title)}</h3><p class="muted">{escape(words)}</p>')
 
 
 def _button(row: int) -> str:

@@ -60,9 +60,7 @@ def _texts(texts: Texts, ours: bool) -> str:
         return "texts = [passage.text for passage in passages()]"
     if len(texts) <= SPELLED_OUT:
         return "texts = [\n" + "".join(f"    {text!r},\n" for text in texts.texts) + "]"
-    return (
-        'with open("texts.txt", encoding="utf-8") as file:  # one a line\n    texts = file.read().splitlines()'
-    )
+    return 'with open("texts.txt", encoding="utf-8") as file:  # one a line\n    texts = file.read().splitlines()'
 
 
 def _encoder(preset: ModelPreset, key: str) -> str:

@@ -33,7 +33,7 @@ NEIGHBORS_INFO = "How many neighbours shape the map: few show fine grain, many t
 MIN_DIST_INFO = "How close marks may lie, from 0 (clumps) to 1 (spread out)."
 METRIC_INFO = "Cosine: the direction of a vector alone counts. Euclidean: its length counts too. For neighbours, PCA, UMAP and clusters alike."
 SEED_INFO = "Of UMAP and k-means: the same seed draws the same picture again. (It costs UMAP its second thread.)"
-LINES = "Lines: from where the 30 who moved most would lie on the left to where they lie on the right"
+LINES = "Show the 30 who moved most, with lines from their place on the left to their place on the right"
 HINT = "Click a mark for its neighbours. Lasso or box (buttons at the top of each map) to select. Scroll or pinch to zoom, double-click to go back."
 PICK_HINT = "Click a mark on either map, or a number in a list below: here stand its nearest neighbours in both spaces."
 SELECT_HINT = "Select marks with lasso or box, or type words: the texts come here as a table."
@@ -89,5 +89,5 @@ def findings(view: View, measures: Measures) -> str:
             )
     drawn = [quality.trust for quality in measures.quality]
     if all(value is not None for value in drawn):
-        told += f" The pictures themselves can be trusted to {drawn[0]:.2f} (left) and {drawn[1]:.2f} (right)."
+        told += f" The pictures' trustworthiness is {drawn[0]:.2f} on the left and {drawn[1]:.2f} on the right."
     return told

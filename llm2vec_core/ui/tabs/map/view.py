@@ -135,16 +135,16 @@ def _build(page: Page, tab: gr.Tab) -> None:
     maps = map_view(elem_id="map-panels")
     numbers = panel(elem_id="map-summary")
     with gr.Row():
-        with gr.Column(min_width=330):
+        with gr.Column(min_width=330, scale=2):
+            movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
+        with gr.Column(min_width=330, scale=3):
             pick_notice = notice_panel("map-pick-notice")
             picked = gr.HTML(
-                f'<div class="l2v l2v-card"><h3>Neighbours</h3><p class="muted">{text.PICK_HINT}</p></div>',
+                paint_lists.hint("Neighbours", text.PICK_HINT),
                 js_on_load=PRESS,
                 apply_default_css=False,
                 elem_id="map-neighbours",
             )
-        with gr.Column(min_width=330):
-            movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
     with gr.Row():
         words = gr.Textbox(
             label="Find texts that hold these words",
@@ -155,7 +155,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     select_notice = notice_panel("map-select-notice")
     selected = gr.HTML(
-        f'<div class="l2v l2v-card"><h3>Selection</h3><p class="muted">{text.SELECT_HINT}</p></div>',
+        paint_lists.hint("Selection", text.SELECT_HINT),
         js_on_load=PRESS,
         apply_default_css=False,
         elem_id="map-selection",
