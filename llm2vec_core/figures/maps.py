@@ -10,12 +10,12 @@ import plotly.graph_objects as go
 
 from llm2vec_core.figures.base import NEUTRAL_COLOR, escaped, layout, topic_style, wrapped
 
-# Shapes in space are fewer; these are the nearest, and six different ones too.
+# Shapes in space are fewer, and "x" is a sign that many fonts lack; these are six different ones too.
 SPACE_SYMBOLS = {
     "circle": "circle",
     "diamond": "diamond",
     "square": "square",
-    "x": "x",
+    "x": "circle-open",
     "triangle-up": "cross",
     "star": "diamond-open",
 }
@@ -129,7 +129,7 @@ def _add(
     texts: Sequence[str] | None,
 ) -> None:
     flat = points.shape[1] == 2
-    size = marker_size(len(points)) * (1.0 if flat else 0.6)
+    size = marker_size(len(points)) * (1.0 if flat else 0.5)
     places = {axis: points[rows, i].astype(np.float32) for i, axis in enumerate("xyz"[: points.shape[1]])}
     (figure.add_scatter if flat else figure.add_scatter3d)(
         **places,
@@ -148,5 +148,12 @@ def _framed(figure: go.Figure, points: np.ndarray, title: str) -> go.Figure:
     figure.update_layout(**layout(escaped(title)), showlegend=False)
     if points.shape[1] == 2:
         return figure.update_layout(xaxis=axis, yaxis={**axis, "scaleanchor": "x"})
-    axis = {"showticklabels": False, "title": {"text": ""}, "showbackground": False, "zeroline": False, "ticks": ""}
+    axis = {
+        "showticklabels": False,
+        "title": {"text": ""},
+        "showbackground": False,
+        "zeroline": False,
+        "ticks": "",
+        "showspikes": False,
+    }
     return figure.update_layout(scene={"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data"})

@@ -32,8 +32,9 @@ def umap_layout(
     """Lay points out so that neighbours stay together.
 
     The neighbours are exact, from one matrix product, instead of approximate: faster for a few thousand points,
-    and the same on each machine. A seed makes UMAP work on one thread; the same settings then give the same
-    picture again (on one machine; libraries round differently on others).
+    and the same on each machine. A seed makes UMAP work on one thread; the same vectors and settings then give
+    the same picture again. Vectors that differ in the last digit (another machine, another library for matrix
+    products) may be drawn otherwise: small differences grow.
 
     Args:
         embeddings: shape (points, hidden).

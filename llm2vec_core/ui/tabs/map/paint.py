@@ -20,7 +20,8 @@ SHAPES = {
     "cross": '<path d="M5 1h4v4h4v4H9v4H5V9H1V5h4z"/>',
     "triangle-up": '<path d="M7 1.5 13 12H1z"/>',
     "star": '<path d="M7 1l1.8 4 4.2.4-3.2 2.8 1 4.3L7 10.2l-3.8 2.3 1-4.3L1 5.4 5.2 5z"/>',
-    "diamond-open": '<path d="M7 2 12 7 7 12 2 7z" class="open"/>',
+    "circle-open": '<circle cx="7" cy="7" r="4.5"/>',
+    "diamond-open": '<path d="M7 2 12 7 7 12 2 7z"/>',
 }
 
 
