@@ -10,7 +10,7 @@ from llm2vec_core.figures.base import (
     topic_style,
 )
 from llm2vec_core.figures.ladder import score_ladder
-from llm2vec_core.figures.maps import scatter_map
+from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
 from llm2vec_core.figures.training import loss_curve, running_mean
 
 __all__ = [
@@ -18,9 +18,12 @@ __all__ = [
     "CAUSAL_COLOR",
     "DIRECTION_COLORS",
     "NEUTRAL_COLOR",
+    "STYLES",
     "TOPIC_COLORS",
     "TOPIC_SYMBOLS",
+    "cosine_map",
     "loss_curve",
+    "map_style",
     "running_mean",
     "scatter_map",
     "score_ladder",

@@ -20,9 +20,9 @@ from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.presets import BUNDLED, ModelPreset
-from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui.choices import RIVALS
+from llm2vec_core.ui.kept import Kept
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class Limits:
         own_characters: characters of them all.
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
+        map_points: texts on one map.
     """
 
     text_characters: int = 20_000
@@ -60,6 +61,7 @@ class Limits:
     own_characters: int = 10_000_000
     label_characters: int = 60
     blank_rows: int = 20_000
+    map_points: int = 5_000
 
 
 class AppContext:
@@ -68,11 +70,17 @@ class AppContext:
     Args:
         preset: the model that the page shows.
         limits: see :class:`Limits`.
+
+    Attributes:
+        kept: what visitors' settings decide, so that there is no end to it: the latest results.
+        warm_ups: what tabs want to be made before anyone asks, called by :meth:`warm_up` in turn.
     """
 
     def __init__(self, preset: ModelPreset = BUNDLED, limits: Limits | None = None) -> None:
         self.preset = preset
         self.limits = limits or Limits()
+        self.kept = Kept()
+        self.warm_ups: list[Callable[[], None]] = []
         self._made: dict[Any, Any] = {}
         self._locks: dict[Any, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -123,36 +131,6 @@ class AppContext:
 
         return self._once(("query scores", stage_key, pooling_mode), measure)
 
-    def map_points(self, kind: str, stage_key: str, reference_key: str) -> np.ndarray:
-        """2-D positions of the collection, turned to lie like those of the reference stage.
-
-        Args:
-            kind: "pca" or "umap".
-            stage_key: whose embeddings to draw.
-            reference_key: whose map gives the frame.
-        """
-        layouts = {"pca": pca_2d, "umap": umap_2d}
-        layout = layouts[kind]
-        own = self._once(("map", kind, stage_key), lambda: layout(self.collection(stage_key)))
-        if stage_key == reference_key:
-            return own
-        return align(self.map_points(kind, reference_key, reference_key), own)
-
-    def map_is_ready(self, kind: str, *stage_keys: str) -> bool:
-        """Whether positions are at hand without computing."""
-        return all(("map", kind, key) in self._made for key in stage_keys)
-
-    def topic_accuracy(self, stage_key: str) -> float:
-        """Share of passages whose nearest ten neighbours vote for their own topic."""
-        labels = np.array([p.topic for p in passages()])
-        return self._once(("accuracy", stage_key), lambda: neighbor_label_accuracy(self.collection(stage_key), labels))
-
-    def overlap(self, first: str, second: str) -> np.ndarray:
-        """For each passage the share of its ten nearest neighbours that two stages agree on."""
-        return self._once(
-            ("overlap", first, second), lambda: neighbor_overlap(self.collection(first), self.collection(second))
-        )
-
     def warm_up(self) -> None:
         """Make what the first visitors will ask for, in the order in which they will."""
         first, last = self.preset.stages[0].key, self.preset.stages[-1].key
@@ -161,11 +139,8 @@ class AppContext:
             self.encoder(stage.key).attentions("warm up")
         for key in (first, last):
             self.query_scores(key)
-            self.topic_accuracy(key)
-            self.map_points("pca", key, first)
-        self.overlap(first, last)
-        for key in (first, last):
-            self.map_points("umap", key, first)
+        for job in self.warm_ups:
+            job()
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         # One lock a thing: a visitor waits for what they need, never for something else.

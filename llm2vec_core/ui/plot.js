@@ -59,7 +59,7 @@ async function draw() {
     layout.height = HEIGHT;
     layout.uirevision = 'keep';
     await library.react(target, figure.data, layout, {responsive: true, displaylogo: false,
-      modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+      modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
       toImageButtonOptions: {format: 'svg'}});
     target.setAttribute('role', 'img');
     const title = layout.title && (layout.title.text || layout.title);

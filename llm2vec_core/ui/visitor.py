@@ -11,6 +11,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, yardsticks_of
+from llm2vec_core.ui.kept import Kept
 from llm2vec_core.ui.texts import Texts
 
 
@@ -26,7 +27,8 @@ class Visitor:
         description: how it was trained, in a few words.
         texts: the visitor's own, uploaded or pasted.
         adapter_version: grows whenever the adapter has learned; what was made with an older one is stale.
-        kept: what a tab keeps for this visitor, by the tab's id.
+        by_tab: what a tab keeps for this visitor, by the tab's id.
+        kept: what was computed from the visitor's own texts or adapter.
     """
 
     def __init__(self) -> None:
@@ -36,7 +38,8 @@ class Visitor:
         self.description = ""
         self.texts: Texts | None = None
         self.adapter_version = 0
-        self.kept: dict[str, Any] = {}
+        self.by_tab: dict[str, Any] = {}
+        self.kept = Kept({"embeddings": 3})
         self._yardsticks: dict[str, Yardstick] = {}
 
     def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:
@@ -80,3 +83,4 @@ class Visitor:
         """Drop what was measured of the adapter as it was: it has learned since."""
         self._yardsticks = {}
         self.adapter_version += 1
+        self.kept.forget(OWN_STAGE)

@@ -55,13 +55,6 @@ def test_scores_of_the_collection_against_a_loop(context):
     assert found == pytest.approx(np.mean(scores), abs=1e-6)
 
 
-def test_maps_lie_in_one_frame(context):
-    left, right = (context.map_points("pca", key, "causal") for key in ("causal", "bidirectional"))
-    np.testing.assert_allclose(left.mean(axis=0), right.mean(axis=0), atol=1e-4)
-    assert context.map_is_ready("pca", "causal", "bidirectional")
-    assert not context.map_is_ready("umap", "causal")
-
-
 def test_a_visitor_without_an_adapter_sees_the_bundled_stages(context):
     visitor = Visitor()
     stages = [stage.key for stage in context.preset.stages]

@@ -142,7 +142,7 @@ def test_more_texts_wait_for_the_button_and_stop_leaves_what_was_there(visitor, 
         show(context, visitor, many)
     run = index_run(context, visitor, OWN, "static", "static", "mean", "")
     assert "2 of 4 vectors (50%)" in next(run)[0]
-    assert visitor.kept["search"].indexes == {}  # those of the texts before are gone, nothing half done is there
+    assert visitor.by_tab["search"].indexes == {}  # those of the texts before are gone, nothing half done is there
     run.close()
     with pytest.raises(InputError, match="not yet indexed"):
         show(context, visitor, many)
@@ -151,16 +151,16 @@ def test_more_texts_wait_for_the_button_and_stop_leaves_what_was_there(visitor, 
     hits = show(context, visitor, many, query="north").left.ranking.hits(2)
     assert [hit.index for hit in hits] == [0, 4]  # equal texts, in their order
     # Another encoder: stopped half way, the earlier index still answers.
-    before = dict(visitor.kept["search"].indexes)
+    before = dict(visitor.by_tab["search"].indexes)
     run = index_run(context, visitor, OWN, "static", context.preset.stages[0].key, "mean", "")
     next(run)
     run.close()
-    assert visitor.kept["search"].indexes == before
+    assert visitor.by_tab["search"].indexes == before
     assert show(context, visitor, many, query="north").left.ranking.hits(1)[0].index == 0
     # Finished, the pair that was asked for is kept, and no third one.
     for right in (context.preset.stages[0].key, context.preset.stages[1].key):
         list(index_run(context, visitor, OWN, "static", right, "mean", ""))
-    assert [key[2] for key in visitor.kept["search"].indexes] == ["static", context.preset.stages[1].key]
+    assert [key[2] for key in visitor.by_tab["search"].indexes] == ["static", context.preset.stages[1].key]
     *_, last = index_run(context, visitor, OWN, "static", context.preset.stages[1].key, "mean", "")
     assert "already" in last[0]
 

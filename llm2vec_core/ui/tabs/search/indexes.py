@@ -105,7 +105,7 @@ def index_key(visitor: Visitor, context: AppContext, texts: Texts, key: str, poo
 
 def kept_for(visitor: Visitor, texts: Texts) -> Kept:
     """The visitor's indexes, without those of texts or of an adapter that are gone."""
-    kept: Kept = visitor.kept.setdefault("search", Kept())
+    kept: Kept = visitor.by_tab.setdefault("search", Kept())
     alive = {our_collection().key, visitor.texts.key if visitor.texts else texts.key}
     now = (visitor.encoder, visitor.adapter_version)
     for store in (kept.indexes, kept.scores):
