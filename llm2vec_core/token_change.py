@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class TokenChange:
         distances: ``|x - y| / |x|`` where x comes from the first text, y from the second, shape (tokens,).
         rest_a: tokens of the first text after the shared ones.
         rest_b: tokens of the second.
+        ending_a: what those tokens of the first text say, as it stands there.
+        ending_b: what those of the second say.
     """
 
     tokens: tuple[str, ...]
@@ -31,6 +34,8 @@ class TokenChange:
     distances: np.ndarray
     rest_a: tuple[str, ...]
     rest_b: tuple[str, ...]
+    ending_a: str
+    ending_b: str
 
     @property
     def changes(self) -> np.ndarray:
@@ -57,7 +62,8 @@ def token_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None
         >>> change.tokens[-3:], bool(change.distances.max() < SAME)
         (('The', 'bank', 'was'), True)
     """
-    return _compared(encoder.token_states(a, max_length), encoder.token_states(b, max_length), 0, 0)
+    first, second = (Read(clean_text(text), encoder.token_states(text, max_length), 0) for text in (a, b))
+    return _compared(first, second)
 
 
 def echoed_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None) -> TokenChange:
@@ -88,23 +94,38 @@ def echoed_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = Non
         states = encoder.token_states(f"{text} {text}", max_length)
         # A token of the second copy starts at the blank between the copies, or after it.
         second = (i for i, start in enumerate(states.starts) if start >= len(text))
-        doubled.append((states, next(second, len(states.starts))))
-    (first, start_a), (other, start_b) = doubled
-    return _compared(first, other, start_a, start_b)
+        doubled.append(Read(f"{text} {text}", states, next(second, len(states.starts))))
+    return _compared(*doubled)
 
 
-def _compared(a: TokenStates, b: TokenStates, start_a: int, start_b: int) -> TokenChange:
-    ids_a, ids_b = a.token_ids[start_a:], b.token_ids[start_b:]
+class Read(NamedTuple):
+    """A text that was read, and the token from which on it is compared."""
+
+    text: str
+    states: TokenStates
+    start: int
+
+    def ending(self, shared: int) -> str:
+        """What follows after some tokens, as it stands in the text."""
+        starts = self.states.starts
+        place = self.start + shared
+        return self.text[starts[place] :].strip() if place < len(starts) else ""
+
+
+def _compared(a: Read, b: Read) -> TokenChange:
+    ids_a, ids_b = a.states.token_ids[a.start :], b.states.token_ids[b.start :]
     common = min(len(ids_a), len(ids_b))
     differ = np.flatnonzero(ids_a[:common] != ids_b[:common])
     shared = int(differ[0]) if len(differ) else common
-    x = a.hidden_states[-1, start_a : start_a + shared].astype(np.float64)
-    y = b.hidden_states[-1, start_b : start_b + shared].astype(np.float64)
+    x = a.states.hidden_states[-1, a.start : a.start + shared].astype(np.float64)
+    y = b.states.hidden_states[-1, b.start : b.start + shared].astype(np.float64)
     distances = np.linalg.norm(x - y, axis=-1) / np.maximum(np.linalg.norm(x, axis=-1), 1e-12)
     return TokenChange(
-        a.tokens[start_a : start_a + shared],
+        a.states.tokens[a.start : a.start + shared],
         cosine_of_pairs(x, y),
         distances,
-        a.tokens[start_a + shared :],
-        b.tokens[start_b + shared :],
+        a.states.tokens[a.start + shared :],
+        b.states.tokens[b.start + shared :],
+        a.ending(shared),
+        b.ending(shared),
     )

@@ -91,8 +91,8 @@ def blind(pair: Pair) -> Finding:
     name = f"<em>{escape(change.tokens[word])}</em>"
     if change.distances[word] < SAME:
         told = (
-            f"{name} stands in both of your sentences, and the cosine of its two vectors is <b>{cosine:.3f}</b>: to the "
-            "model it is the very same word in both, whatever follows."
+            f"{name} stands in both of your sentences, and the cosine of its two vectors is <b>{cosine:.3f}</b>: to "
+            "the model it is the very same word in both, whatever follows."
         )
     else:
         told = (
@@ -156,8 +156,9 @@ def pooled(pair: Pair) -> Finding:
     causal = {mode: cosines[pair.causal.key, mode] for mode in ("last_token", "mean")}
     # Token i of n sees i of them: (n + 1) / 2n on average.
     told = (
-        f"Sentence A has {count} tokens. Under causal attention a token has seen <b>{(count + 1) / (2 * count):.0%}</b> "
-        "of them on average, and only the last one 100%; under bidirectional attention each has seen all. "
+        f"Sentence A has {count} tokens. Under causal attention a token has seen "
+        f"<b>{(count + 1) / (2 * count):.0%}</b> of them on average, and only the last one 100%; under bidirectional "
+        "attention each has seen all. "
         f"Causal vectors of your two sentences have a cosine of {causal['last_token']:.3f} by their last tokens and "
         f"{causal['mean']:.3f} by the mean of all."
     )
@@ -185,8 +186,8 @@ def echoed(pair: Pair) -> Finding:
     told = f"{name} in the first copy: cosine {first:.3f}. In the second: <b>{second:.3f}</b>. "
     if second < first - VISIBLE:
         told += (
-            "The second copy has read the whole sentence once, so the word knows where it stands, without any training, "
-            "at twice the cost."
+            "The second copy has read the whole sentence once, so the word knows where it stands, without any "
+            "training, at twice the cost."
         )
     else:
         told += "Reading it twice changed nothing that can be seen here."
@@ -237,8 +238,8 @@ def proven(pair: Pair) -> Finding:
     verdicts = "causal holds" if causal < SAME else "causal fails"
     verdicts += ", bidirectional holds" if other >= SAME else ", bidirectional fails"
     told = (
-        f"With “{text.ADDED_WORD}” behind Sentence A, the vectors of its {len(found[0][1].tokens)} tokens change by at most "
-        f"<b>{causal:.3f}</b> of their length under causal attention and by up to <b>{other:.3f}</b> under "
+        f"With “{text.ADDED_WORD}” behind Sentence A, the vectors of its {len(found[0][1].tokens)} tokens change by at "
+        f"most <b>{causal:.3f}</b> of their length under causal attention and by up to <b>{other:.3f}</b> under "
         f"{escape(pair.stage.label)}. Prefix test on your text: <b>{verdicts}</b>."
     )
     return Finding(

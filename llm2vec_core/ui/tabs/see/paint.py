@@ -151,7 +151,7 @@ def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
     if word is None:
         return "without a shared word there is nothing to follow from one sentence to the other."
     name = f"<em>{escape(causal.tokens[word])}</em>"
-    rests = " or ".join(f"“{rest_of(rest)}”" for rest in (causal.rest_a, causal.rest_b))
+    rests = " or ".join(f"“{ending_of(rest)}”" for rest in (causal.ending_a, causal.ending_b))
     largest = float(causal.distances[1:].max())
     if largest < SAME:
         first = (
@@ -180,11 +180,11 @@ def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
     return two_states(first, second)
 
 
-def rest_of(tokens: Sequence[str], most: int = 8) -> str:
-    """The first tokens of how a text goes on, escaped."""
-    if not tokens:
+def ending_of(rest: str, most: int = 48) -> str:
+    """The first characters of how a text goes on, escaped."""
+    if not rest:
         return "(nothing more)"
-    return escape(" ".join(tokens[:most]) + (" …" if len(tokens) > most else ""))
+    return escape(rest if len(rest) <= most else rest[:most].rstrip() + " …")
 
 
 def _cut(count: int) -> str:

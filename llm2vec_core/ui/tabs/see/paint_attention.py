@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (markup and prose, as in paint.py)
 """Attention as SVG: one head, causal beside bidirectional, and all heads as thumbnails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (markup and prose, as in paint.py)
 """How far each token of a beginning moves when the ending changes, as bars."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from html import escape
 from llm2vec_core.token_change import SAME, TokenChange
 from llm2vec_core.ui.paint.base import figure_card, key
 from llm2vec_core.ui.tabs.see.answers import Endings
-from llm2vec_core.ui.tabs.see.paint import rest_of
+from llm2vec_core.ui.tabs.see.paint import ending_of
 
 LEFT, BAR, ROW, TOP = 92, 250, 34, 4
 MEASURES = {
@@ -28,8 +29,8 @@ def endings_card(found: Endings, measure: str, limit: int) -> str:
     causal, other, stage = found.causal, found.other, found.stage.label
     title = f"How far did each token move? ({MEASURES[measure]})"
     endings = (
-        f'<p class="l2v-see-endings"><span>First ending: <b>{rest_of(causal.rest_a)}</b></span>'
-        f"<span>Other ending: <b>{rest_of(causal.rest_b)}</b></span></p>"
+        f'<p class="l2v-see-endings"><span>First ending: <b>{ending_of(causal.ending_a)}</b></span>'
+        f"<span>Other ending: <b>{ending_of(causal.ending_b)}</b></span></p>"
     )
     if len(causal.tokens) < 2:
         body = f"{endings}<p>The two texts share no token at their beginning, so no vector can be followed.</p>"

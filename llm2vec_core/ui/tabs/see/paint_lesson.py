@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (markup and prose, as in paint.py)
 """One step of the lesson as HTML and SVG."""
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ def lesson_card(number: int, count: int, step: Step, finding: Finding) -> str:
     """
     body = f'<p class="l2v-see-prose">{step.prose}</p>'
     if finding.values:
-        body += _numbers(finding) + f'<p class="muted">{escape(finding.unit[0].upper() + finding.unit[1:])}.</p>'
+        unit = escape(finding.unit[0].upper() + finding.unit[1:])
+        body += f'<div>{_numbers(finding)}<p class="muted">{unit}.</p></div>'
     return figure_card(
         f"Step {number} of {count}: {step.title}",
         f'<div class="l2v-see-step" data-step="{number}">{body}</div>',

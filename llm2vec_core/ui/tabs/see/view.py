@@ -171,8 +171,6 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         "fn": guarded(1)(on_endings),
         "inputs": [visitor, start, reference, ending, stage, measure],
         "outputs": [ending_notice, bars],
-        # A key is pressed more often than an answer comes: the last state of the field is what counts.
-        "trigger_mode": "always_last",
         **common,
         "show_progress": "hidden",
     }
@@ -181,15 +179,14 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     )
     chosen.then(**beginning_io).then(**attention_io)
     gr.on([run.click, a.submit, b.submit], **beginning_io).then(**attention_io)
-    stage.input(**beginning_io).then(**attention_io).then(
-        **{k: v for k, v in endings_io.items() if k != "trigger_mode"}
-    )
+    stage.input(**beginning_io).then(**attention_io).then(**endings_io)
     pooling.input(
         guarded(1)(on_strips), [*sentences, pooling], [strips_notice, strips], trigger_mode="always_last", **common
     )
     for event, by in ((back.click, -1), (forth.click, 1), (step.input, 0)):
         event(on_step(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
-    gr.on([start.input, reference.input, ending.input, measure.input], **endings_io)
+    # Keys are pressed more often than answers come: the last state of the fields is what counts.
+    gr.on([start.input, reference.input, ending.input, measure.input], trigger_mode="always_last", **endings_io)
     gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
     grid.pick(guarded(4)(on_pick), [visitor, a, b, which, stage], [attention_notice, *heads_out], **common)
 
