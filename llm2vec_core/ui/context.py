@@ -41,6 +41,8 @@ class Limits:
         own_characters: characters of them all.
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
+        api_texts: texts of one call of an endpoint.
+        api_characters: characters of them all.
     """
 
     text_characters: int = 20_000
@@ -53,6 +55,8 @@ class Limits:
     own_characters: int = 10_000_000
     label_characters: int = 60
     blank_rows: int = 20_000
+    api_texts: int = 256
+    api_characters: int = 500_000
 
 
 class AppContext:
