@@ -159,6 +159,7 @@ class Endpoints:
 
 
 NAMES = ("embed", "similarity", "search", "prefix_test")
+CALLS_AT_ONCE = 2
 
 
 def add_endpoints(models: Models) -> None:
@@ -169,7 +170,7 @@ def add_endpoints(models: Models) -> None:
             readable(getattr(endpoints, name)),
             api_name=name,
             concurrency_id="api",
-            concurrency_limit=2,
+            concurrency_limit=CALLS_AT_ONCE,
         )
 
 

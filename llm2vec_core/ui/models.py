@@ -169,7 +169,14 @@ def hub_preset(name: str) -> ModelPreset:
         )
     settings = {key: value for key, value in found.settings.items() if key != "bidirectional"}
     return ModelPreset(
-        f"hub:{name}", name, found.base, "see its page on the Hub", (size or 0) // FLOAT32_BYTES, stages, False, settings
+        f"hub:{name}",
+        name,
+        found.base,
+        "see its page on the Hub",
+        (size or 0) // FLOAT32_BYTES,
+        stages,
+        False,
+        settings,
     )
 
 

@@ -55,6 +55,11 @@
   document.addEventListener('click', event => {
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
   });
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('[data-l2v=copy]');
+    if (!button || !navigator.clipboard) return;
+    navigator.clipboard.writeText(button.closest('.l2v-code').querySelector('pre').textContent).then(() => say('Copied.'));
+  });
   // A link to this view: the open tab and its fields. frame/links.py checks whatever comes back.
   const LONGEST_LINK = 6000;
   const asText = value => typeof value === 'string' ? value : JSON.stringify(value);

@@ -53,7 +53,9 @@ def stage_meanings(label: str, choices: list[Choice]) -> str:
         f'<dt class="{choice.css}"><i style="background:{choice.color}"></i>{escape(choice.label)}</dt><dd>{escape(choice.meaning)}</dd>'
         for choice in choices
     )
-    return f'<div class="l2v l2v-side"><h3>The encoders of {escape(label)}</h3><dl class="l2v-stages">{items}</dl></div>'
+    return (
+        f'<div class="l2v l2v-side"><h3>The encoders of {escape(label)}</h3><dl class="l2v-stages">{items}</dl></div>'
+    )
 
 
 def machine(used: int, free: int, running: int, waiting: int, room: int) -> str:

@@ -42,9 +42,7 @@ class Sidebar:
                 label="Model",
                 elem_id="model",
             )
-            self.details = panel(
-                paint.model_details(bundled, models.fit(bundled), True), elem_id="model-details"
-            )
+            self.details = panel(paint.model_details(bundled, models.fit(bundled), True), elem_id="model-details")
             self.use = gr.Button("Use this model", variant="primary", size="sm", elem_id="use-model")
             with gr.Accordion("Another model of the Hub", open=False):
                 self.hub_id = gr.Textbox(
@@ -146,7 +144,7 @@ def switch(page: Page, visitor: Visitor, wanted: str, values: tuple[Any, ...]) -
             # It had to make room; the pickers must not offer what is gone.
             kept = tuple(settled(page, visitor, values).values())
         if isinstance(error, LLM2VecError):
-            message += f" You still look at {label}."
+            message = f"{message.rstrip('.')}. You still look at {label}."
         yield message, "", visitor, gr.skip(), paint.in_use(visitor.model_key, label), gr.skip(), *kept
         return
     visitor.model_key = wanted
