@@ -49,7 +49,7 @@ def test_an_unknown_model_is_named():
 
 
 def test_loading_tells_what_is_done_and_leaves_a_model_that_reads_both_ways(models):
-    with pytest.raises(InputError, match="One is not in memory"):
+    with pytest.raises(InputError, match=r"One is not in memory"):
         models.context("one")
     told = list(models.load("one"))
     assert told[0].startswith("Reading its configuration")
@@ -65,14 +65,14 @@ def test_one_model_is_kept_beside_the_bundled_one(models):
     list(models.load("one"))
     list(models.load("two"))
     assert models.context("two").preset.key == "two"
-    with pytest.raises(InputError, match="One is not in memory .* Load it again in the sidebar"):
+    with pytest.raises(InputError, match=r"One is not in memory .* Load it again in the sidebar"):
         models.context("one")
     assert models.context(BUNDLED.key) is models.bundled
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_read_and_the_earlier_model_stays(models):
     list(models.load("one"))
-    with pytest.raises(ModelError, match="Huge needs about 4600000.0 GB of memory and .* GB are free here"):
+    with pytest.raises(ModelError, match=r"Huge needs about 4600000.0 GB of memory and .* GB are free here"):
         list(models.load("huge"))
     assert not models.fit(models.presets["huge"]).fits
     assert models.fit(models.presets["two"]).fits

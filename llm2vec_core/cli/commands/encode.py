@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .jsonl, .parquet, or - (lines)")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy, .jsonl or .csv"
-    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy, .jsonl, .csv")
     add_input_options(parser)
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")

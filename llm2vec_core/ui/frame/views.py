@@ -1,4 +1,4 @@
-"""What the page shows, as one thing: a link carries it, an address brings it back, a change of model computes it anew."""
+"""What the page shows: a link carries it, an address brings it back, another model computes it anew."""
 
 from __future__ import annotations
 

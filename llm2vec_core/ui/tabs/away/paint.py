@@ -57,7 +57,7 @@ def endpoint_table(functions: list[Callable[..., Any]]) -> str:
     """Names, arguments and answers, read from the functions themselves so that this cannot go stale."""
     rows = []
     for function in functions:
-        told = inspect.getdoc(function) or ""
+        told = (inspect.getdoc(function) or "").replace("``", "")
         meanings = dict(re.findall(r"^    (\w+): (.+?)(?=\n    \w+: |\n\n|\Z)", _section(told, "Args"), re.S | re.M))
         arguments = "".join(
             f"<li><code>{escape(name)}</code> <span class='muted'>{escape(_type(p))}</span> {escape(' '.join(meanings.get(name, '').split()))}</li>"

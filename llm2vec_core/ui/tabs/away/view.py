@@ -23,7 +23,8 @@ from llm2vec_core.ui.visitor import Visitor
 
 # Fills in this page's address; and again whenever the words change.
 FILL_ORIGIN = """
-const fill = () => element.querySelectorAll('.l2v-origin').forEach(e => { e.textContent = location.origin + location.pathname.replace(/\\/$/, ''); });
+const here = location.origin + location.pathname.replace(/\\/$/, '');
+const fill = () => element.querySelectorAll('.l2v-origin').forEach(e => { e.textContent = here; });
 watch('value', () => setTimeout(fill)); fill();
 """
 
