@@ -131,7 +131,8 @@ def embed(context: AppContext, visitor: Visitor, texts: Texts, order: Order) -> 
         yield start + len(rows)
     vectors = np.concatenate(pieces)
     vectors[by_length] = vectors.copy()
-    yield write(texts, vectors, order, {"model": context.preset.label, "encoder": order.encoder, **how})
+    settings = {"model": context.preset.label, "encoder": order.encoder, "instruction": instruction, **how}
+    yield write(texts, vectors, order, {**settings, "precision": order.precision})
 
 
 def write(texts: Texts, vectors: np.ndarray, order: Order, settings: dict[str, Any]) -> Made:
