@@ -18,9 +18,10 @@ from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
-from llm2vec_core.search import SearchIndex, ndcg_at_10
+from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui.choices import RIVALS
 
 T = TypeVar("T")
@@ -37,6 +38,9 @@ class Limits:
         training_steps: steps of one run.
         training_seconds: after which a run stops by itself.
         results: search results shown.
+        index_at_once: own texts that are indexed without being asked; more wait for the button.
+        index_megabytes: of one index of own texts (20,000 x 256 in float32 are 20.5); a visitor keeps two at most.
+        scored_queries: of a visitor's labelled texts, this many ask for the others of their label.
         own_texts: rows of a visitor's own texts.
         own_characters: characters of them all.
         label_characters: of a label; the rest is cut off.
@@ -51,6 +55,9 @@ class Limits:
     training_steps: int = 400
     training_seconds: float = 180.0
     results: int = 8
+    index_at_once: int = 400
+    index_megabytes: int = 64
+    scored_queries: int = 200
     own_texts: int = 20_000
     own_characters: int = 10_000_000
     label_characters: int = 60
@@ -111,16 +118,14 @@ class AppContext:
             ("index", stage_key, pooling_mode), lambda: SearchIndex(self.collection(stage_key, pooling_mode))
         )
 
-    def ndcg(self, stage_key: str, pooling_mode: str = "mean") -> float:
-        """nDCG@10 over all labelled queries of the collection."""
+    def query_scores(self, stage_key: str, pooling_mode: str = "mean") -> QueryScores:
+        """Scores over all labelled queries of the collection, asked without an instruction."""
 
-        def measure() -> float:
-            embeddings = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
-            row = {passage.id: i for i, passage in enumerate(passages())}
-            relevant = [{row[name] for name in query.relevant} for query in queries()]
-            return ndcg_at_10(self.index(stage_key, pooling_mode).cosines(embeddings), relevant)
+        def measure() -> QueryScores:
+            asked = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
+            return score_queries(self.index(stage_key, pooling_mode).cosines(asked), relevant_rows())
 
-        return self._once(("ndcg", stage_key, pooling_mode), measure)
+        return self._once(("query scores", stage_key, pooling_mode), measure)
 
     def map_points(self, kind: str, stage_key: str, reference_key: str) -> np.ndarray:
         """2-D positions of the collection, turned to lie like those of the reference stage.
@@ -159,7 +164,7 @@ class AppContext:
             self.yardstick(stage.key, "mean")
             self.encoder(stage.key).attentions("warm up")
         for key in (first, last):
-            self.ndcg(key)
+            self.query_scores(key)
             self.topic_accuracy(key)
             self.map_points("pca", key, first)
         self.overlap(first, last)
@@ -174,6 +179,12 @@ class AppContext:
             if key not in self._made:
                 self._made[key] = make()
             return self._made[key]
+
+
+def relevant_rows() -> list[set[int]]:
+    """For each labelled query the rows of the collection that answer it."""
+    row = {passage.id: i for i, passage in enumerate(passages())}
+    return [{row[name] for name in query.relevant} for query in queries()]
 
 
 def yardsticks_of(encoder: LLM2Vec) -> dict[str, Yardstick]:

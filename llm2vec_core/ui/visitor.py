@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import LLM2Vec
@@ -23,6 +25,8 @@ class Visitor:
         own_model_key: preset that the adapter belongs to.
         description: how it was trained, in a few words.
         texts: the visitor's own, uploaded or pasted.
+        adapter_version: grows whenever the adapter has learned; what was made with an older one is stale.
+        kept: what a tab keeps for this visitor, by the tab's id.
     """
 
     def __init__(self) -> None:
@@ -31,6 +35,8 @@ class Visitor:
         self.own_model_key = BUNDLED.key
         self.description = ""
         self.texts: Texts | None = None
+        self.adapter_version = 0
+        self.kept: dict[str, Any] = {}
         self._yardsticks: dict[str, Yardstick] = {}
 
     def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:
@@ -73,3 +79,4 @@ class Visitor:
     def forget_measurements(self) -> None:
         """Drop what was measured of the adapter as it was: it has learned since."""
         self._yardsticks = {}
+        self.adapter_version += 1
