@@ -46,6 +46,8 @@ class Limits:
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
         map_points: texts on one map.
+        api_texts: texts of one call of an endpoint.
+        api_characters: characters of them all.
     """
 
     text_characters: int = 20_000
@@ -62,6 +64,8 @@ class Limits:
     label_characters: int = 60
     blank_rows: int = 20_000
     map_points: int = 5_000
+    api_texts: int = 256
+    api_characters: int = 500_000
 
 
 class AppContext:

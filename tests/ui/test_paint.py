@@ -11,7 +11,6 @@ from llm2vec_core.comparison import PrefixComparison, Yardstick
 from llm2vec_core.ui.paint.badge import badge
 from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.paint.strips import similarity_strips
-from llm2vec_core.ui.tabs.map import paint as map_paint
 from llm2vec_core.ui.tabs.see import paint as see_paint
 from llm2vec_core.ui.tabs.train import paint as train_paint
 
@@ -56,8 +55,6 @@ def pictures(text: str) -> dict[str, str]:
         "nothing shared": see_paint.prefix_table(comparison(), comparison(), text, 10),
         "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
         "attention": see_paint.attention_pair([text] * 3, np.tril(weights), weights, 1, 1, text),
-        "legend": map_paint.topic_legend([text] * 12),
-        "numbers": map_paint.map_numbers((text, 0.5), (text, 0.7), np.array([0.5, 1.0]), "pca"),
         "figure": figure_card(
             text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
