@@ -18,10 +18,12 @@ from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
 from llm2vec_core.search import SearchIndex, ndcg_at_10
-from llm2vec_core.ui.choices import RIVALS
+from llm2vec_core.separation import PairCosines, measure_pairs
+from llm2vec_core.ui.choices import RIVALS, stage_choices
 
 T = TypeVar("T")
 
@@ -94,6 +96,16 @@ class AppContext:
         """Cosines of the bundled pairs under a stage."""
         return self._once(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
+    def pair_cosines(self, stage_key: str) -> PairCosines:
+        """Cosines of all bundled pairs under a stage or rival, mean pooling."""
+        return self._once(
+            ("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs())
+        )
+
+    def cloze(self, stage_key: str) -> ClozeScores:
+        """How well a stage finds the words that are hidden in the bundled collection, one a passage."""
+        return self._once(("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key)))
+
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
         return self._once(
@@ -154,11 +166,15 @@ class AppContext:
         for stage in self.preset.stages:
             self.yardstick(stage.key, "mean")
             self.encoder(stage.key).attentions("warm up")
+        for choice in stage_choices(self.preset, rivals=True):
+            self.pair_cosines(choice.key)
         for key in (first, last):
             self.ndcg(key)
             self.topic_accuracy(key)
             self.map_points("pca", key, first)
         self.overlap(first, last)
+        for stage in self.preset.stages:
+            self.cloze(stage.key)
         for key in (first, last):
             self.map_points("umap", key, first)
 
@@ -170,6 +186,11 @@ class AppContext:
             if key not in self._made:
                 self._made[key] = make()
             return self._made[key]
+
+
+def cloze_of(encoder: LLM2Vec) -> ClozeScores:
+    """How well any encoder finds the words that are hidden in the bundled collection."""
+    return measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
 
 
 def yardsticks_of(encoder: LLM2Vec) -> dict[str, Yardstick]:
