@@ -98,9 +98,7 @@ class AppContext:
 
     def pair_cosines(self, stage_key: str) -> PairCosines:
         """Cosines of all bundled pairs under a stage or rival, mean pooling."""
-        return self._once(
-            ("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs())
-        )
+        return self._once(("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs()))
 
     def cloze(self, stage_key: str) -> ClozeScores:
         """How well a stage finds the words that are hidden in the bundled collection, one a passage."""

@@ -29,7 +29,9 @@ from llm2vec_core.ui.visitor import Visitor
 LADDER_FILE = ASSETS / "figures" / "ladder.json"
 EFFICIENCY_FILE = ASSETS / "figures" / "sample_efficiency.json"
 LADDER_COMMAND = "python -m llm2vec_core evaluate --data FOLDER --out OUT, then copy OUT/ladder.json to assets/figures"
-EFFICIENCY_COMMAND = "python -m llm2vec_core efficiency --pairs FILE --data FOLDER --out assets/figures/sample_efficiency.json"
+EFFICIENCY_COMMAND = (
+    "python -m llm2vec_core efficiency --pairs FILE --data FOLDER --out assets/figures/sample_efficiency.json"
+)
 EXPECTED_CHARACTERS = 200
 
 
