@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -96,6 +97,12 @@ def _wins(high: np.ndarray, low: np.ndarray) -> np.ndarray:
 
 def _replicates(wins: np.ndarray) -> np.ndarray:
     """The mean of ``wins`` on resamples of rows and of columns, the same for all encoders; shape (1000,)."""
-    generator = np.random.default_rng(SEED)
-    rows, columns = (generator.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size for size in wins.shape)
+    rows, columns = _draws(*wins.shape)
     return np.einsum("br,rc,bc->b", rows, wins, columns, optimize=True)
+
+
+@lru_cache(maxsize=8)
+def _draws(*sizes: int) -> tuple[np.ndarray, ...]:
+    """How often each pair is drawn, as a share; one array of shape (1000, size) a size."""
+    generator = np.random.default_rng(SEED)
+    return tuple(generator.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size for size in sizes)

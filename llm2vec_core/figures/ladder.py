@@ -93,7 +93,6 @@ def score_ladder(
             )
     settings = layout(title)
     settings["margin"] = {"l": 8, "r": 12, "t": 64, "b": 64}
-    settings["title"] |= {"yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 10}}
     legend = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(**settings, height=height, legend=legend)
     figure.update_yaxes(range=[-count + 0.5, 0.75], visible=False, fixedrange=True)

@@ -13,9 +13,9 @@ from llm2vec_core.published import PublishedScore
 # In each direction, encoders differ by shape; open shapes are steps on the way.
 SYMBOLS = {
     "causal": ("circle", "circle-open", "square", "square-open"),
-    "bidirectional": ("diamond-open", "diamond", "triangle-up", "triangle-up-open"),
+    "bidirectional": ("diamond-open", "diamond", "triangle-up-open", "triangle-up"),
 }
-ROW_HEIGHT, PANEL_HEIGHT, FRAME_HEIGHT = 44, 62, 190
+ROW_HEIGHT, PANEL_HEIGHT, FRAME_HEIGHT = 44, 76, 200
 
 
 def published_height(scores: Sequence[PublishedScore]) -> int:
@@ -53,7 +53,7 @@ def published_scores(scores: Sequence[PublishedScore], title: str) -> go.Figure:
             found = [score for score in own if (score.direction, score.encoder) == (direction, encoder)]
             new = (direction, encoder) not in shown
             used = sum(1 for other, _ in shown if other == direction)
-            symbols = SYMBOLS[direction]
+            symbols, color = SYMBOLS[direction], DIRECTION_COLORS[direction]
             symbol = shown.setdefault((direction, encoder), symbols[used % len(symbols)])
             figure.add_scatter(
                 x=[score.score for score in found],
@@ -63,7 +63,7 @@ def published_scores(scores: Sequence[PublishedScore], title: str) -> go.Figure:
                 name=escaped(encoder),
                 legendgroup=encoder,
                 showlegend=new,
-                marker={"color": DIRECTION_COLORS[direction], "symbol": symbol, "size": 11, "line": {"width": 2}},
+                marker={"color": color, "symbol": symbol, "size": 11, "line": {"width": 2, "color": color}},
                 hovertemplate=f"<b>%{{text}}</b><br>{escaped(encoder)} %{{x:.2f}}<extra></extra>",
                 row=place,
                 col=1,
@@ -83,8 +83,7 @@ def published_scores(scores: Sequence[PublishedScore], title: str) -> go.Figure:
             )
         figure.update_yaxes(range=[-len(models) + 0.6, 0.75], visible=False, fixedrange=True, row=place, col=1)
     settings = layout(title)
-    settings["margin"] = {"l": 8, "r": 12, "t": 84, "b": 132}
-    settings["title"] |= {"yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 10}}
+    settings["margin"] = {"l": 8, "r": 12, "t": 84, "b": 118}
     legend = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(**settings, height=height, legend=legend)
     low = min(score.score for score in scores)

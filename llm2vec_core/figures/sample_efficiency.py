@@ -92,11 +92,10 @@ def sample_efficiency(
             borderpad=1,
         )
     settings = layout(title)
-    settings["margin"] = {"l": 46, "r": 30, "t": 64, "b": 150}
-    settings["title"] |= {"yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 10}}
+    settings["margin"] = {"l": 46, "r": 30, "t": 64, "b": 164}
     figure.update_layout(
         **settings,
-        xaxis={"title": {"text": "training steps on labelled pairs"}, "zeroline": False},
+        xaxis={"title": {"text": "training steps on labelled pairs", "standoff": 14}, "zeroline": False},
         yaxis={"title": {"text": metric}, "zeroline": False},
         legend={"orientation": "v", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0},
     )

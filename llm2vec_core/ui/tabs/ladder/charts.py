@@ -130,6 +130,8 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         parts.append(
             f"The better start saves nothing here: it never reaches the {last.mean[-1]:.1f} with which {last.label} ends."
         )
+    elif reached == 0:
+        parts.append(f"It stands above the {last.mean[-1]:.1f} with which {last.label} ends before any training.")
     elif reached < whole:
         parts.append(
             f"It reaches the {last.mean[-1]:.1f} with which {last.label} ends after {reached:.0f} of {whole:.0f} steps: {whole - reached:.0f} steps saved."

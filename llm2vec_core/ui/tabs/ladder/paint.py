@@ -146,7 +146,7 @@ def measured_table(summary: LadderSummary, kind: str) -> str:
     limit = f" At most {summary.limit:,} examples of each set: a quick look." if summary.limit else ""
     return figure_card(
         f"{kind_label(kind)}: every number (x 100)",
-        f'<div class="l2v-scroll"><table class="l2v-ladder-sets" id="ladder-sets"><thead><tr><th scope="col">encoder</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'<div class="l2v-scroll l2v-ladder-all"><table class="l2v-ladder-sets" id="ladder-sets"><thead><tr><th scope="col">encoder</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
         f'<p class="muted">The best of a column is bold.{limit} Measured with <code>{escape(summary.command)}</code>.</p>',
         name=f"ladder-{kind}",
         columns=("encoder", *names, "mean", "low", "high"),
@@ -195,29 +195,26 @@ def signed(found: Estimate) -> str:
 
 
 def _echo_svg(words: Sequence[str]) -> str:
-    width, step, box = 372, 92, 78
+    width, step, box, second = 372, 92, 78, 112
+    looking = 1
+    x = [i * step + 4 + box / 2 for i in range(len(words))]
     parts = [
-        f'<svg class="l2v-svg" viewBox="0 0 {width} 196" role="img" style="max-width:620px" aria-label="The text stands there twice. '
-        'The word bank of the first copy sees two words; in the second copy it sees all of the first copy as well.">'
+        f'<svg class="l2v-svg" viewBox="0 0 {width} 184" role="img" style="max-width:560px" aria-label="The text stands there twice. In the second '
+        f'copy the word {escape(words[looking])} takes in every word of the first copy.">'
+        '<text x="4" y="16" font-size="12" class="q">first copy: read, not averaged</text>'
     ]
-    target = (step + box / 2, 134)
-    for copy, y, caption in (
-        (0, 34, "first copy: read, then thrown away"),
-        (1, 134, "second copy: averaged into the text's vector"),
-    ):
-        parts.append(f'<text x="4" y="{y - 12}" font-size="13" class="q">{caption}</text>')
-        for i, word in enumerate(words):
-            seen = copy == 0 or i <= 1
-            if copy == 0:
-                parts.append(
-                    f'<line x1="{i * step + 4 + box / 2}" y1="{y + 30}" x2="{target[0] + 4}" y2="{target[1]}" stroke="var(--causal)" stroke-width="1.5"/>'
-                )
-            stroke = "var(--causal)" if copy else "var(--line)"
+    parts += [
+        f'<line x1="{place}" y1="54" x2="{x[looking]}" y2="{second}" stroke="var(--causal)" stroke-width="1.5"/>'
+        for place in x
+    ]
+    for y, fill, stroke in ((24, "var(--track)", "var(--line)"), (second, "var(--causal-soft)", "var(--causal)")):
+        for place, word in zip(x, words, strict=True):
             parts.append(
-                f'<rect x="{i * step + 4}" y="{y}" width="{box}" height="30" rx="6" fill="{"var(--causal-soft)" if seen and copy else "var(--track)"}" stroke="{stroke}"/>'
-                f'<text x="{i * step + 4 + box / 2}" y="{y + 20}" text-anchor="middle" font-size="14">{escape(word)}</text>'
+                f'<rect x="{place - box / 2}" y="{y}" width="{box}" height="30" rx="6" fill="{fill}" stroke="{stroke}"/>'
+                f'<text x="{place}" y="{y + 20}" text-anchor="middle" font-size="13.5">{escape(word)}</text>'
             )
     parts.append(
-        '<text x="4" y="186" font-size="12" class="q">Lines: what “bank” takes in beside “The” and itself.</text></svg>'
+        f'<text x="4" y="{second + 48}" font-size="12" class="q">second copy: averaged into the text\'s vector</text>'
+        f'<text x="4" y="{second + 65}" font-size="12" class="q">lines: what “{escape(words[looking])}” has seen by then, “robbed” too</text></svg>'
     )
     return "".join(parts)

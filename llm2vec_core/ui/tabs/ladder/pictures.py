@@ -42,8 +42,8 @@ def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
             parts.append(f'<rect x="0" y="{y0 + 6}" width="4" height="{ROW - 8}" rx="2" fill="{choice.color}"/>')
         mark = "▸ " if choice.key == chosen else ""
         parts.append(
-            f'<text x="{LEFT}" y="{y0 + 20}" font-size="13" font-weight="650" style="fill:{choice.color}">{mark}{escape(choice.label)}</text>'
-            f'<text x="{WIDTH - LEFT}" y="{y0 + 20}" font-size="12.5" text-anchor="end" data-separation="{escape(choice.key)}">separation {found.separation().score:.3f}</text>'
+            f'<text x="{LEFT}" y="{y0 + 20}" font-size="12.5" font-weight="650" style="fill:{choice.color}">{mark}{escape(choice.label)}</text>'
+            f'<text x="{WIDTH - LEFT}" y="{y0 + 20}" font-size="11.5" text-anchor="end" data-separation="{escape(choice.key)}">separation {found.separation().score:.3f}</text>'
         )
         for kind, name, color in KINDS:
             for bin_, count in enumerate(own[kind]):
@@ -63,7 +63,7 @@ def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
         )
     for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2):
         parts.append(
-            f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="11.5" text-anchor="middle" class="q">{tick:.1f}</text>'
+            f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="11" text-anchor="middle" class="q">{tick:.1f}</text>'
         )
     parts.append("</svg>")
     legend = (

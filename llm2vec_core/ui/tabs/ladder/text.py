@@ -4,7 +4,7 @@ from __future__ import annotations
 
 INTRO = """
 <div class="l2v"><h2>From a language model to a text encoder, rung by rung</h2>
-<p>Each rung is one step of the recipe. Choose a rung (arrow keys work too) and see what was done, what it costs and what it
+<p>Each rung is one step of the recipe. Choose a rung and see what was done, what it costs and what it
 changed, in numbers that are computed now on 240 pairs of sentences that we wrote and labelled.</p></div>
 """
 

@@ -63,17 +63,15 @@ def _build(page: Page, tab: gr.Tab) -> None:
     ladder, efficiency = _stored(answers.stored_ladder), _stored(answers.stored_efficiency)
 
     panel(text.INTRO)
-    with gr.Row(equal_height=True):
-        down = gr.Button("◂ One rung down", elem_id="ladder-down", scale=1, min_width=130)
-        stage = gr.Radio(
-            [(choice.label, choice.key) for choice in stage_choices(preset, rivals=True)],
-            value=preset.stages[-1].key,
-            label=text.STEPPER,
-            elem_id="ladder-stage",
-            scale=6,
-            min_width=300,
-        )
-        up = gr.Button("One rung up ▸", elem_id="ladder-up", scale=1, min_width=130)
+    stage = gr.Radio(
+        [(choice.label, choice.key) for choice in stage_choices(preset, rivals=True)],
+        value=preset.stages[-1].key,
+        label=text.STEPPER,
+        elem_id="ladder-stage",
+    )
+    with gr.Row(elem_id="ladder-steps"):
+        down = gr.Button("◂ One rung down", elem_id="ladder-down", size="sm", scale=0, min_width=150)
+        up = gr.Button("One rung up ▸", elem_id="ladder-up", size="sm", scale=0, min_width=150)
     page.pickers.append(Picker(stage, causal=True, rivals=True, follows=True))
     notice = notice_panel("ladder-notice")
     card, histograms = side_by_side(
@@ -191,15 +189,17 @@ def _build(page: Page, tab: gr.Tab) -> None:
             api_name=False,
         )
     opened = tab.select(**rung_io)
-    opened.then(
-        lambda: list(stored.values()) if len(stored) > 1 else next(iter(stored.values())),
+    found = list(stored.values())
+    painted = opened.then(**pairs_io).then(**fill_io)
+    painted.then(**cloze_io)
+    painted.then(
+        lambda: found if len(found) > 1 else found[0],
         None,
         list(stored),
         api_name=False,
         queue=False,
         show_progress="hidden",
     )
-    opened.then(**pairs_io).then(**fill_io).then(**cloze_io)
     stage.input(**rung_io, trigger_mode="always_last").then(**pairs_io)
     for button, by in ((down, -1), (up, 1)):
         button.click(
