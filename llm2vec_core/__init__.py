@@ -25,6 +25,8 @@ _HOMES = {
     "EncoderSettings": "settings",
     "TEMPLATES": "templates",
     "BASELINES": "baselines",
+    "fill_blanks": "filling",
+    "measure_pairs": "separation",
     "pool": "pooling",
     "POOLING_MODES": "pooling",
     "PRESETS": "presets",

@@ -82,6 +82,23 @@ class PairPreset:
     note: str
 
 
+@dataclass(frozen=True)
+class BlankPreset:
+    """A sentence with a missing word.
+
+    Attributes:
+        name: shown in a list.
+        text: the blank is ``_``.
+        answer: the word that we left out.
+        shows: whether MNTP makes the bundled model surer of it; one that does not stands there too.
+    """
+
+    name: str
+    text: str
+    answer: str
+    shows: bool
+
+
 @lru_cache
 def passages() -> tuple[Passage, ...]:
     """The collection, ordered by topic."""
@@ -105,6 +122,12 @@ def pair_presets() -> tuple[PairPreset, ...]:
     """Pairs to compare; the first one opens the page."""
     rows = json.loads((DATA / "presets.json").read_text(encoding="utf-8"))
     return tuple(PairPreset(**row) for row in rows)
+
+
+@lru_cache
+def blank_presets() -> tuple[BlankPreset, ...]:
+    """Sentences with a missing word; the first one opens the tab of the ladder."""
+    return tuple(BlankPreset(**row) for row in json.loads((DATA / "blanks.json").read_text(encoding="utf-8")))
 
 
 def _read_jsonl(name: str) -> list[dict[str, Any]]:
