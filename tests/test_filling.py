@@ -106,7 +106,7 @@ def test_a_model_without_begin_token_cannot_fill_its_first_position(mntp):
 def test_hidden_words_are_whole_middle_and_found_as_one_by_one(mntp):
     texts = ["The river flows to the sea.", "Ab cd.", "The committee reluctantly accepted the compromise yesterday."]
     clozes = hide_words(mntp.tokenizer, texts)
-    assert [cloze.word for cloze in clozes][0] == "flows" and len(clozes) == 2
+    assert clozes[0].word == "flows" and len(clozes) == 2
     assert all(cloze.ids[cloze.position] == mntp.tokenizer.mask_token_id for cloze in clozes)
     scores = measure_cloze(mntp, clozes)
     for cloze, rank, log in zip(clozes, scores.ranks, scores.log_probabilities, strict=True):
