@@ -56,6 +56,11 @@
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
   });
   document.addEventListener('click', event => {
+    if (!event.target.closest || !event.target.closest('.l2v-skip')) return;
+    event.preventDefault(); // the page has a base address: "#tabs" alone would load it anew
+    document.querySelector('#tabs [role=tab][aria-selected=true]').focus();
+  });
+  document.addEventListener('click', event => {
     const button = event.target.closest && event.target.closest('[data-l2v=copy]');
     if (!button || !navigator.clipboard) return;
     navigator.clipboard.writeText(button.closest('.l2v-code').querySelector('pre').textContent).then(() => say('Copied.'));
