@@ -25,7 +25,7 @@ def ready(page: Page, kind: str = "umap", dimensions: int = 2) -> None:
 def map_page(page):
     open_tab(page, "Map")
     for side in ("left", "right"):
-        page.wait_for_selector(f"#{side}-map[data-drawn]")
+        page.wait_for_selector(f"#{side}-map[data-drawn]", timeout=UMAP_MILLISECONDS)
     return page
 
 
