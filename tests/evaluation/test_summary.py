@@ -36,5 +36,5 @@ def test_a_missing_file_is_none_and_a_wrong_one_is_named(tmp_path):
     assert read_summary(tmp_path / "ladder.json") is None
     for text in ("{", "{}", '{"model": "m", "limit": null, "encoders": []}', '{"data": [], "layout": {}}'):
         (tmp_path / "ladder.json").write_text(text)
-        with pytest.raises(InputError, match="ladder.json holds no ladder"):
+        with pytest.raises(InputError, match=r"ladder\.json holds no ladder"):
             read_summary(tmp_path / "ladder.json")

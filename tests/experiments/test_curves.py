@@ -43,5 +43,5 @@ def test_missing_and_broken_files(tmp_path):
         json.dumps({**FOUND, "starts": [{**ROWS[0], "steps": [0]}]}),
     ):
         (tmp_path / "x.json").write_text(text)
-        with pytest.raises(InputError, match="x.json holds no such experiment"):
+        with pytest.raises(InputError, match=r"x\.json holds no such experiment"):
             read_sample_efficiency(tmp_path / "x.json")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def context():
 
 def test_each_rung_is_held_against_the_one_below(context):
     visitor = Visitor()
-    for below, key in zip(KEYS, KEYS[1:], strict=False):
+    for below, key in pairwise(KEYS):
         found = answers.rung(context, visitor, key)
         assert found.before.key == below
         assert found.change.score == pytest.approx(
@@ -174,7 +175,9 @@ def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):
     found = SampleEfficiency("T", "points", "again", 64, (curve("low", 1.0, 6.0, 8.0), curve("high", *better)))
     told = charts.efficiency_notice(found)
     assert "Before any label, HIGH is ahead (" in told and said in told
-    assert ("it still is ahead" in told) is ((better[-1] >= 8.0 and better[-1] != 8.0) or found.leader(-1).key == "high")
+    assert ("it still is ahead" in told) is (
+        (better[-1] >= 8.0 and better[-1] != 8.0) or found.leader(-1).key == "high"
+    )
     assert len(json.loads(charts.efficiency_value(found))["meta"]["rows"]) == 6
 
 
