@@ -82,6 +82,31 @@ class PairPreset:
     note: str
 
 
+@dataclass(frozen=True)
+class TextGroup:
+    """A few texts that make a point when all their pairs are compared.
+
+    Attributes:
+        key: in code and addresses.
+        name: shown in a list.
+        texts: one line each.
+        meanings: one label a text: what it is about. Texts with the same label mean the same.
+        wordings: one label a text: how it looks. Texts with the same label look alike.
+        alike: what "look alike" is in this group, in a few words.
+        claim: what the group shows on the bundled model, a key of :data:`llm2vec_core.similarity.CLAIMS`.
+        note: what the texts are; nothing about what an encoder makes of them.
+    """
+
+    key: str
+    name: str
+    texts: tuple[str, ...]
+    meanings: tuple[str, ...]
+    wordings: tuple[str, ...]
+    alike: str
+    claim: str
+    note: str
+
+
 @lru_cache
 def passages() -> tuple[Passage, ...]:
     """The collection, ordered by topic."""
@@ -105,6 +130,14 @@ def pair_presets() -> tuple[PairPreset, ...]:
     """Pairs to compare; the first one opens the page."""
     rows = json.loads((DATA / "presets.json").read_text(encoding="utf-8"))
     return tuple(PairPreset(**row) for row in rows)
+
+
+@lru_cache
+def text_groups() -> tuple[TextGroup, ...]:
+    """Groups of texts to compare; the first one is shown first."""
+    rows = json.loads((DATA / "text_groups.json").read_text(encoding="utf-8"))
+    lists = ("texts", "meanings", "wordings")
+    return tuple(TextGroup(**{name: tuple(v) if name in lists else v for name, v in row.items()}) for row in rows)
 
 
 def _read_jsonl(name: str) -> list[dict[str, Any]]:
