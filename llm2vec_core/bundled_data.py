@@ -107,6 +107,23 @@ class TextGroup:
     note: str
 
 
+@dataclass(frozen=True)
+class BlankPreset:
+    """A sentence with a missing word.
+
+    Attributes:
+        name: shown in a list.
+        text: the blank is ``_``.
+        answer: the word that we left out.
+        shows: whether MNTP makes the bundled model surer of it; one that does not stands there too.
+    """
+
+    name: str
+    text: str
+    answer: str
+    shows: bool
+
+
 @lru_cache
 def passages() -> tuple[Passage, ...]:
     """The collection, ordered by topic."""
@@ -138,6 +155,12 @@ def text_groups() -> tuple[TextGroup, ...]:
     rows = json.loads((DATA / "text_groups.json").read_text(encoding="utf-8"))
     lists = ("texts", "meanings", "wordings")
     return tuple(TextGroup(**{name: tuple(v) if name in lists else v for name, v in row.items()}) for row in rows)
+
+
+@lru_cache
+def blank_presets() -> tuple[BlankPreset, ...]:
+    """Sentences with a missing word; the first one opens the tab of the ladder."""
+    return tuple(BlankPreset(**row) for row in json.loads((DATA / "blanks.json").read_text(encoding="utf-8")))
 
 
 def _read_jsonl(name: str) -> list[dict[str, Any]]:
