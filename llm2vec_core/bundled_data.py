@@ -91,8 +91,9 @@ class TextGroup:
         name: shown in a list.
         texts: one line each.
         meanings: one label a text: what it is about. Texts with the same label mean the same.
-        wordings: one label a text: how it looks. Texts with the same label look alike.
-        alike: what "look alike" is in this group, in a few words.
+        wordings: one label a text: how it looks. Texts with the same label look alike. None if no text here is
+            meant to mislead.
+        alike: what "look alike" is in this group, in a few words; "" without wordings.
         claim: what the group shows on the bundled model, a key of :data:`llm2vec_core.similarity.CLAIMS`.
         note: what the texts are; nothing about what an encoder makes of them.
     """
@@ -101,7 +102,7 @@ class TextGroup:
     name: str
     texts: tuple[str, ...]
     meanings: tuple[str, ...]
-    wordings: tuple[str, ...]
+    wordings: tuple[str, ...] | None
     alike: str
     claim: str
     note: str
@@ -153,8 +154,10 @@ def pair_presets() -> tuple[PairPreset, ...]:
 def text_groups() -> tuple[TextGroup, ...]:
     """Groups of texts to compare; the first one is shown first."""
     rows = json.loads((DATA / "text_groups.json").read_text(encoding="utf-8"))
-    lists = ("texts", "meanings", "wordings")
-    return tuple(TextGroup(**{name: tuple(v) if name in lists else v for name, v in row.items()}) for row in rows)
+    return tuple(
+        TextGroup(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+        for row in rows
+    )
 
 
 @lru_cache
