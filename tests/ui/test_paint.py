@@ -11,7 +11,6 @@ from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.badge import badge
 from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.paint.strips import similarity_strips
-from llm2vec_core.ui.tabs.map import paint as map_paint
 from llm2vec_core.ui.tabs.train import paint as train_paint
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -46,8 +45,6 @@ YARDSTICK = Yardstick(np.linspace(0.5, 0.9, 80), np.linspace(0.0, 0.4, 80))
 def pictures(text: str) -> dict[str, str]:
     return {
         "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
-        "legend": map_paint.topic_legend([text] * 12),
-        "numbers": map_paint.map_numbers((text, 0.5), (text, 0.7), np.array([0.5, 1.0]), "pca"),
         "figure": figure_card(
             text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
