@@ -11,12 +11,15 @@ from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.base import card
 
 
-def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str) -> str:
+def similarity_strips(
+    rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
+) -> str:
     """The pair's cosine under each stage, held against pairs of known relation.
 
     Args:
         rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each stage.
         pooling: its name, for the caption.
+        elem_id: of the card.
     """
     low = min(min(y.unrelated[0], y.similar[0], c) for _, _, _, c, y in rows)
     low = float(np.floor(min(low, 0.9) * 10) / 10)
@@ -54,7 +57,7 @@ def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], p
         '<div class="l2v-key"><span><i style="background:var(--muted);opacity:.45"></i>80 unrelated pairs</span>'
         '<span><i style="background:var(--good);opacity:.45"></i>80 pairs that mean the same</span>'
         "<span>▼ your pair</span></div>"
-        + f'<div id="similarity-strips">{"".join(parts)}</div>'
+        + f'<div id="{escape(elem_id)}">{"".join(parts)}</div>'
         + f'<p class="muted">Cosine of the two sentence vectors ({escape(pooling)}), from {low:.1f} to 1.0; the shaded bands '
         "hold the middle 80% of each kind of pair, the stroke its median. <b>What to notice:</b> a high cosine alone "
         "says little; what counts is how far the two bands lie apart, and on which side your pair falls.</p>"
