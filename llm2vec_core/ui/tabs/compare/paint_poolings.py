@@ -38,7 +38,8 @@ def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, 
     )
     legend = (
         f'<p class="muted">The two texts: <b>{escape(first)}</b> and <b>{escape(second)}</b>. '
-        f"In each cell: their cosine; its percentile among unrelated pairs; and the <em>separation</em> of this encoder and pooling: {separation} "
+        "In each cell: their cosine; its percentile among unrelated pairs; and the <em>separation</em> of this "
+        f"encoder and pooling: {separation} "
         f"(50% is a coin). ★ marks the best separation.</p>"
     )
     return figure_card(
