@@ -1,6 +1,6 @@
 """All pairs of several texts: cosines, percentiles, nearest texts, and whether meaning or wording decides."""
 
-from llm2vec_core.similarity.claims import CLAIMS, claim_holds, separations_of_group
+from llm2vec_core.similarity.claims import CLAIMS, claim_holds, separations_of_group, structure_of
 from llm2vec_core.similarity.matrices import (
     Nearest,
     Structure,
@@ -21,5 +21,6 @@ __all__ = [
     "percentiles",
     "separation_of_structure",
     "separations_of_group",
+    "structure_of",
     "unrelated_cosines",
 ]

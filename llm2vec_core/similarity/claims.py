@@ -25,9 +25,7 @@ def structure_of(group: TextGroup) -> Structure:
     return Structure(group.meanings, group.wordings)
 
 
-def separations_of_group(
-    encoders: Mapping[str, LLM2Vec | StaticEmbeddings], group: TextGroup
-) -> dict[str, float]:
+def separations_of_group(encoders: Mapping[str, LLM2Vec | StaticEmbeddings], group: TextGroup) -> dict[str, float]:
     """How far meaning decides over wording in a group, by encoder (see ``separation_of_structure``).
 
     Args:

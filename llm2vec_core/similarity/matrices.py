@@ -126,7 +126,9 @@ def unrelated_cosines(
         >>> unrelated_cosines(LLM2Vec.from_pretrained(BUNDLED.base)).shape
         (80,)
     """
-    texts = [text for pair in sentence_pairs() if pair.label == "unrelated" for text in (pair.sentence1, pair.sentence2)]
+    texts = [
+        text for pair in sentence_pairs() if pair.label == "unrelated" for text in (pair.sentence1, pair.sentence2)
+    ]
     embeddings = encoder.encode(texts, instruction, **options)
     return np.sort(cosine_of_pairs(embeddings[0::2], embeddings[1::2]))
 

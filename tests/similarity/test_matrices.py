@@ -55,7 +55,7 @@ def test_separation_against_scikit_learn(wordings):
         for j in range(i + 1, 7):
             same = structure.meanings[i] == structure.meanings[j]
             looks = wordings is not None and wordings[i] == wordings[j]
-            if same and not looks or not same and (looks or wordings is None):
+            if (same and not looks) or (not same and (looks or wordings is None)):
                 labels.append(same)
                 scores.append(cosines[i, j])
     assert separation_of_structure(cosines, structure) == pytest.approx(roc_auc_score(labels, scores))

@@ -11,12 +11,15 @@ from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.base import figure_card
 
 
-def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str) -> str:
+def similarity_strips(
+    rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
+) -> str:
     """The pair's cosine under each stage, held against pairs of known relation.
 
     Args:
         rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each stage.
         pooling: its name, for the caption.
+        elem_id: of the card.
     """
     low = min(min(y.unrelated[0], y.similar[0], c) for _, _, _, c, y in rows)
     low = float(np.floor(min(low, 0.9) * 10) / 10)
@@ -56,7 +59,7 @@ def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], p
     )
     return figure_card(
         f"Cosine of your two sentences, among pairs of known relation ({pooling})",
-        f'<div id="similarity-strips">{"".join(parts)}</div>'
+        f'<div id="{escape(elem_id)}">{"".join(parts)}</div>'
         f'<p class="muted">From {low:.1f} to 1.0; the shaded bands hold the middle 80% of each kind of pair, the stroke its '
         "median.</p>",
         name="similarity",
