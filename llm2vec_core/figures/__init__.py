@@ -11,7 +11,7 @@ from llm2vec_core.figures.base import (
 )
 from llm2vec_core.figures.ladder import score_ladder
 from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
-from llm2vec_core.figures.training import loss_curve, running_mean
+from llm2vec_core.figures.training import loss_curve, running_mean, training_curves
 
 __all__ = [
     "BIDIRECTIONAL_COLOR",
@@ -28,4 +28,5 @@ __all__ = [
     "scatter_map",
     "score_ladder",
     "topic_style",
+    "training_curves",
 ]

@@ -42,6 +42,8 @@ def build_app(models: Models) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
+        for bind in page.at_the_end:
+            bind()
         demo.load(lambda: prove(models.bundled), None, badge, api_name=False, show_progress="hidden")
     demo.queue(max_size=64, default_concurrency_limit=4)
     return demo

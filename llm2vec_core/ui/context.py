@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from transformers import AutoConfig
+from transformers import PreTrainedConfig
 
 from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
+from llm2vec_core.loading import load_config
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui.choices import RIVALS
@@ -46,6 +47,7 @@ class Limits:
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
         map_points: texts on one map.
+        adapter_bytes: of an adapter's weights that are uploaded.
     """
 
     text_characters: int = 20_000
@@ -62,6 +64,7 @@ class Limits:
     label_characters: int = 60
     blank_rows: int = 20_000
     map_points: int = 5_000
+    adapter_bytes: int = 64 * 2**20
 
 
 class AppContext:
@@ -102,8 +105,16 @@ class AppContext:
 
     def layers_and_heads(self) -> tuple[int, int]:
         """Numbers of layers and of heads, from the configuration alone (no weights are loaded)."""
-        config = self._once(("config",), lambda: AutoConfig.from_pretrained(self.preset.base).get_text_config())
+        config = self.config()
         return config.num_hidden_layers, config.num_attention_heads
+
+    def config(self) -> PreTrainedConfig:
+        """The text model's configuration; no weights are loaded."""
+        return self._once(("config",), lambda: load_config(self.preset.base, None).get_text_config())
+
+    def is_loaded(self, stage_key: str) -> bool:
+        """Whether a stage's weights are in memory."""
+        return ("weights", self.preset.stage(stage_key).adapters) in self._made
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""
