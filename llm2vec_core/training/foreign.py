@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.errors import AdapterError, ModelError
+from llm2vec_core.errors import AdapterError, ConversionError, ModelError
 from llm2vec_core.loading import apply_adapters
 from llm2vec_core.training.lora import linear_layers
 
@@ -62,13 +62,12 @@ def load_foreign_adapter(encoder: LLM2Vec, config_file: Path, weights_file: Path
             raise
         except ModelError as error:
             raise AdapterError(str(error)) from error
-    found = LLM2Vec(model, encoder.tokenizer, **asdict(encoder.settings))
     try:
-        found.encode(["Numbers that are finite can still be too large."])
-    except ModelError as error:
-        raise AdapterError(
-            "with this adapter the model answers with NaN or infinity: its numbers are broken"
-        ) from error
+        found = LLM2Vec(model, encoder.tokenizer, **asdict(encoder.settings))
+        # Numbers that are finite can still be too large.
+        found.encode(["A river flows through the town."])
+    except (ConversionError, ModelError) as error:
+        raise AdapterError("with this adapter the model answers with NaN or infinity: it is broken") from error
     return found
 
 

@@ -23,6 +23,8 @@ from llm2vec_core.ui.texts import OURS, OWN
 from llm2vec_core.ui.visitor import Visitor
 
 REDRAW_SECONDS = 0.5
+# A smaller change of the held-out loss is called none.
+SMALLEST_SHARE = 0.01
 TAB_ID = "train"
 CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
 MAX_REPORT_BYTES = 64 * 1024
@@ -102,6 +104,8 @@ def run(
     ticket = visitor.by_tab.get(TAB_ID)
     # Presses that were called off in the queue: one run a ticket, the newest.
     if ticket is None or ticket.taken or ticket.stopped:
+        # A generator that yields nothing would empty what is shown.
+        yield Shown()
         return
     ticket.taken = True
     machine.take(context.limits.training_seconds)
@@ -208,10 +212,12 @@ def _held_out_sentence(progress: Progress) -> str:
         return ""
     (_, before), (_, after) = progress.held_out[0], progress.held_out[-1]
     numbers = f"Held-out loss: {before:.3f} before, {after:.3f} after"
+    if abs(after - before) < SMALLEST_SHARE * before:
+        return f"{numbers}: it hardly changed. More steps or a higher learning rate teach more."
     if after < before:
         return f"{numbers}: what was learned holds for examples that were not trained on."
     return (
-        f"{numbers}: it did not fall, so nothing was learned that holds for other examples. Try a lower learning "
+        f"{numbers}: it rose, so what was learned does not hold for other examples. Try a lower learning "
         "rate or more varied examples."
     )
 

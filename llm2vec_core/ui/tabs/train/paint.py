@@ -140,7 +140,7 @@ def _picture(before: PairCosines, after: PairCosines) -> str:
             )
             y += LANE
         y += 8
-    ticks = np.round(np.linspace(low, 1.0, 6), 2)
+    ticks = np.round(np.arange(low, 1.01, 0.2), 1)
     parts += [
         f'<text class="q" x="{x(tick):.1f}" y="{y + 12:.0f}" font-size="12.5" text-anchor="middle">{tick:g}</text>'
         for tick in ticks

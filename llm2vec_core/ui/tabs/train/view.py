@@ -68,6 +68,9 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                     visible=False,
                     elem_id="train-pairs-file",
                 )
+            with gr.Row():
+                run = gr.Button("Train", variant="primary", elem_id="train-button", min_width=120)
+                stop = gr.Button("Stop", elem_id="stop-button", min_width=120)
             with gr.Accordion("Expert settings", open=False, elem_id="train-expert"):
                 start = page.picker(
                     "Start from",
@@ -86,16 +89,15 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                 with gr.Row():
                     max_length = _number("max_length", 64, precision=0)
                     seed = _number("seed", 0, precision=0)
-            with gr.Row():
-                run = gr.Button("Train", variant="primary", elem_id="train-button", min_width=120)
-                stop = gr.Button("Stop", elem_id="stop-button", min_width=120)
         with gr.Column(scale=3, min_width=320):
             notice = notice_panel("train-notice")
             status = panel(paint.training_status("Nothing trained yet."), elem_id="train-status")
             plot = plot_view(470, elem_id="loss-plot")
-    confirmation = panel(elem_id="train-own-adapter")
-    download = gr.DownloadButton("Download the adapter (PEFT)", visible=False, elem_id="train-download")
-    result = panel(elem_id="train-result")
+            confirmation = panel(elem_id="train-own-adapter")
+            download = gr.DownloadButton(
+                "Download the adapter (PEFT)", visible=False, elem_id="train-download", size="sm"
+            )
+            result = panel(elem_id="train-result")
     code = code_view("train-code")
     with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
         panel(text.UPLOAD_INTRO)
