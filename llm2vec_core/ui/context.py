@@ -48,6 +48,7 @@ class Limits:
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
         map_points: texts on one map.
+        compared_texts: texts that are compared with each other.
         api_texts: texts of one call of an endpoint.
         api_characters: characters of them all.
     """
@@ -66,6 +67,7 @@ class Limits:
     label_characters: int = 60
     blank_rows: int = 20_000
     map_points: int = 5_000
+    compared_texts: int = 40
     api_texts: int = 256
     api_characters: int = 500_000
 
