@@ -96,6 +96,7 @@ def test_other_sentences_give_other_numbers_everywhere(page):
     assert lesson == values(page) == [1.0]
     expect(page.locator("#see-lesson")).not_to_contain_text("bank")
     expect(page.locator("#attention")).to_contain_text("She")
+    page.get_by_role("button", name="The same in Python").locator("visible=true").click()
     expect(page.locator("#see-code")).to_contain_text("She planted a tree.")
     page.locator("#preset input").click()
     page.get_by_role("option").filter(has_text="word order").first.click()
