@@ -7,6 +7,8 @@ import threading
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from llm2vec_core.ui import text
 from llm2vec_core.ui.api import add_endpoints
@@ -46,6 +48,8 @@ def build_app(models: Models) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
+        for bind in page.at_the_end:
+            bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
         views.bind_link(header)
         views.after(sidebar.bind(header.in_use))
@@ -73,6 +77,8 @@ def launch_settings() -> dict[str, Any]:
         "state_session_capacity": SESSION_CAPACITY,
         "footer_links": [],
         "show_error": False,
+        # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
+        "app_kwargs": {"middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)]},
         # Without the extra gradio would warn and go on without it.
         "mcp_server": importlib.util.find_spec("mcp") is not None,
     }

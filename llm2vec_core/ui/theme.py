@@ -95,8 +95,8 @@ def page_theme() -> gr.themes.Base:
         input_background_fill_dark="#14161b",
         button_primary_background_fill="#b84a0c",
         button_primary_background_fill_hover="#963b08",
-        button_primary_background_fill_dark="#c9581a",
-        button_primary_background_fill_hover_dark="#e06a26",
+        button_primary_background_fill_dark="#b84a0c",
+        button_primary_background_fill_hover_dark="#c0500f",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
     )

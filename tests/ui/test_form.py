@@ -95,6 +95,7 @@ def test_every_control_is_reached_by_the_tab_key(page):
         show(page, tab.id)
         page.evaluate("window.left = new Set(window.checks.stops())")
         page.locator(f"#tab-{tab.id}-button").focus()
+        page.evaluate("window.rounds = 0")
         for _ in range(400):
             page.keyboard.press("Tab")
             # Of a group of radio buttons the Tab key stops at one; the arrow keys go on from there.
@@ -102,7 +103,8 @@ def test_every_control_is_reached_by_the_tab_key(page):
                 """() => { const e = document.activeElement;
                 for (const x of [...window.left]) if (x === e || x.contains(e) || (e.type === 'radio' && x.name === e.name)
                     || !x.isConnected || !window.checks.seen(x)) window.left.delete(x);
-                return !window.left.size || e === document.body; }"""
+                window.rounds += e.id === 'copy-link'; // twice: the whole page has been gone round
+                return !window.left.size || window.rounds > 1; }"""
             )
             if done:
                 break
@@ -122,9 +124,10 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
         if page.evaluate("document.activeElement.className") == "l2v-skip":
             break
         page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "l2v-skip"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
     page.keyboard.press("Enter")
-    assert page.url.endswith("#tabs")
+    assert page.evaluate("document.activeElement.id") == f"tab-{TABS[0].id}-button"
     page.locator("#copy-link").focus()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
@@ -151,9 +154,10 @@ def test_light_and_dark_can_be_changed_in_place(page):
     assert paper() == before
 
 
-def test_nothing_moves_for_those_who_asked_for_it(open_page, browser):
-    page = open_page()
+def test_nothing_moves_for_those_who_asked_for_it(page):
     page.emulate_media(reduced_motion="reduce")
+    page.reload()  # gradio asks when it starts
+    page.wait_for_selector("#prefix-badge")
     slow = page.evaluate(
         "[...document.querySelectorAll('*')].filter(e => parseFloat(getComputedStyle(e).transitionDuration) > 0.01).length"
     )

@@ -36,7 +36,7 @@ def restored(value: str, component: gr.components.Component) -> Any:
 
     Example:
         >>> restored("99", gr.Slider(1, 10)), restored("b", gr.Radio(["a", "b"]))
-        (10.0, 'b')
+        (10, 'b')
     """
     if len(value) > LONGEST_LINK:
         raise InputError("too long")

@@ -14,7 +14,7 @@ def size(parameters: int) -> str:
 
     Example:
         >>> size(5_310_720), size(1_235_814_400)
-        ('5.3 million', '1.24 billion')
+        ('5.31 million', '1.24 billion')
     """
     if not parameters:
         return "unknown"
