@@ -18,7 +18,8 @@ GROUP = text_groups()[0]
 def compare(page):
     open_tab(page, "Compare")
     expect(page.locator(f".l2v-compare[data-count='{len(GROUP.texts)}']")).to_be_visible()
-    expect(page.locator("#compare-pool td[data-key]").first).to_be_visible()
+    # The first visitor may come while the yardsticks of all encoders are still being made.
+    expect(page.locator("#compare-pool td[data-key]").first).to_be_visible(timeout=120_000)
     return page
 
 

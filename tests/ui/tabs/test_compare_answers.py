@@ -150,6 +150,12 @@ def test_forty_equal_texts(context, measure):
     assert "0 of 40 texts (0%)" in html
 
 
+def test_one_pair_is_shown_on_the_whole_scale(context):
+    found = answers.compare(context, Visitor(), fields())
+    assert found.limits() == (0.0, 1.0)
+    assert f"This pair has {found.first.cosines[0, 1]:.3f}." in paint.matrices(found)
+
+
 def test_a_scale_is_shared_and_shades_follow_it():
     values = np.array([[1.0, 0.2, 0.6], [0.2, 1.0, 0.4], [0.6, 0.4, 1.0]])
     svg = similarity_svg(values, (0.2, 0.6), "cosine", "x")

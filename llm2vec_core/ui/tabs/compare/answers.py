@@ -123,6 +123,9 @@ class Comparison:
             return 0.0, 100.0
         found = np.concatenate([side.cosines[self.pairs] for side in self.sides])
         low, high = float(found.min()), float(found.max())
+        if len(self.fields.texts) == 2:
+            # One pair has no spread of its own to stretch a scale over.
+            low, high = min(0.0, low), 1.0
         # Cosines that are all the same still need a scale with two ends.
         return (low, high) if high - low > 1e-3 else (low - 0.05, high + 0.05)
 

@@ -108,7 +108,7 @@ def neighbors(found: Comparison) -> str:
         )  # fmt: skip
     return figure_card(
         "The texts, and which other one is nearest to each",
-        f'<ol class="l2v-compare-texts">{"".join(rows)}</ol>',
+        f'<ol class="l2v-compare-texts{" many" if len(texts) > 12 else ""}" tabindex="0">{"".join(rows)}</ol>',
         name="nearest-texts",
         notice=_neighbor_sentence(found),
         columns=[
@@ -180,6 +180,8 @@ def _range_sentence(found: Comparison, side: Side) -> str:
     values = side.values(found.fields.measure)[found.pairs]
     best = int(values.argmax())
     i, j = (int(rows[best]) + 1 for rows in found.pairs)
+    if len(values) == 1:
+        return f"This pair has {_number(values[0], found)}."
     if np.ptp(values) < 1e-5:
         return f"All pairs have the same value, {_number(values[0], found)}."
     return f"{_range(values, found.fields.measure)}. Most alike: {i} and {j} ({_number(values[best], found)})."
@@ -227,7 +229,8 @@ def _rows(found: Comparison, values: np.ndarray) -> list[list[str | float]]:
 
 def _range(values: np.ndarray, measure: str) -> str:
     digits = 0 if measure == PERCENTILE else 2
-    return f"From {values.min():.{digits}f} to {values.max():.{digits}f}, mean {values.mean():.{digits}f}"
+    low, high, mean = (f"{value:.{digits}f}".replace("-", "−") for value in (values.min(), values.max(), values.mean()))
+    return f"From {low} to {high}, mean {mean}"
 
 
 def _number(value: float, found: Comparison) -> str:

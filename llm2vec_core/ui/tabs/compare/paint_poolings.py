@@ -30,7 +30,7 @@ def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, 
         + "</tr>"
         for choice in choices
     )
-    first, second = (f"{row + 1}. {texts[row][:60]}" for row in pair)
+    first, second = (f"{row + 1}. {texts[row][:90]}{'…' if len(texts[row]) > 90 else ''}" for row in pair)
     separation = (
         "how often a pair of the same meaning is above one to be kept apart, in these texts"
         if labelled

@@ -11,6 +11,7 @@ from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
+from llm2vec_core.ui.choices import stage_choices
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded
 from llm2vec_core.ui.html import code_view, notice_panel, panel
@@ -21,6 +22,7 @@ from llm2vec_core.ui.tabs.compare import paint, text
 from llm2vec_core.ui.tabs.compare.answers import (
     COSINE,
     INSTRUCTION_CHARACTERS,
+    STATIC,
     Comparison,
     checked_fields,
     compare,
@@ -88,6 +90,13 @@ def fill(context: AppContext, visitor: Visitor, _box: str, *values: Any) -> tupl
     return *show(context, visitor, lines, *values), lines
 
 
+def warm_up(context: AppContext) -> None:
+    """Yardsticks of every pooling, which the first table of poolings needs."""
+    for choice in stage_choices(context.preset, rivals=True):
+        if choice.key != STATIC:
+            context.yardstick(choice.key, "last_token")
+
+
 def _row(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputError("Choose two texts of the list.")
@@ -96,6 +105,7 @@ def _row(value: Any) -> int:
 
 def _build(page: Page, tab: gr.Tab) -> None:
     limits, preset = page.models.limits, page.context.preset
+    page.context.warm_ups.append(lambda: warm_up(page.context))
     panel(text.INTRO)
     with gr.Row():
         example = gr.Dropdown(
