@@ -8,7 +8,7 @@ from tests.ui.conftest import ARTIFACTS, open_tab
 
 READY = {
     "See it": "#prefix-table",
-    "Climb the ladder": "#ladder-cloze",
+    "Climb the ladder": "#ladder-fills",
     "Search": "#right-hits li",
     "Map": "#right-map .l2v-plot[data-drawn]",
     "Train": "#training-status",
