@@ -88,6 +88,7 @@ class StaticEmbeddings:
         texts: str | Sequence[str],
         instruction: str | None = None,
         *,
+        pooling_mode: str | None = None,
         normalize: bool = False,
         progress: Progress | None = None,
     ) -> np.ndarray:
@@ -96,6 +97,7 @@ class StaticEmbeddings:
         Args:
             texts: one text, or several.
             instruction: makes no difference.
+            pooling_mode: makes no difference; it is always the mean.
             normalize: scale each embedding to length 1.
             progress: called with (texts done, texts in all) at the end.
 

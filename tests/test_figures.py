@@ -7,7 +7,9 @@ import pytest
 
 from llm2vec_core.figures import (
     DIRECTION_COLORS,
+    cosine_map,
     loss_curve,
+    map_style,
     published_scores,
     running_mean,
     sample_efficiency,
@@ -32,6 +34,32 @@ def test_hover_texts_are_escaped_and_short():
     assert "<img" not in text
     assert "&lt;img" in text
     assert len(figure.data[0].text[0]) < 300
+
+
+def test_a_map_in_space_keeps_rows_and_styles():
+    points = np.arange(12, dtype=float).reshape(4, 3)
+    figure = scatter_map(points, ["b", "a", "b", "grey"], None, "T", styles={"b": 0, "a": 1, "grey": None, "none": 2})
+    assert [(trace.type, trace.name, list(trace.customdata)) for trace in figure.data] == [
+        ("scatter3d", "b", [0, 2]),
+        ("scatter3d", "a", [1]),
+        ("scatter3d", "grey", [3]),
+    ]
+    assert list(figure.data[0].z) == [2.0, 8.0]
+    assert figure.data[2].marker.color == map_style(None)[0]
+    assert len({map_style(i, 3) for i in range(36)}) == 36
+
+
+def test_a_map_of_cosines_has_one_scale_and_stars_for_the_nearest():
+    cosines = np.array([0.2, 0.9, 0.5])
+    figure = cosine_map(np.eye(3, 2), cosines, [1], None, "T")
+    others, nearest = figure.data
+    assert (list(others.customdata), list(nearest.customdata)) == ([0, 2], [1])
+    assert {(trace.marker.cmin, trace.marker.cmax) for trace in figure.data} == {(0.2, 0.9)}
+    assert (others.marker.symbol, nearest.marker.symbol) == ("circle", "star")
+    assert others.marker.size[0] < others.marker.size[1] < nearest.marker.size[0]
+    flat = cosine_map(np.zeros((2, 2)), np.ones(2), [0, 1], None, "T")
+    assert np.isfinite(flat.data[0].marker.size).all()
+    assert flat.data[0].marker.colorbar.title.text == "cosine"
 
 
 def test_topics_look_different():

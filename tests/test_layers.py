@@ -22,7 +22,8 @@ FLOORS = {
     "encoder": 5,
     "baselines": 6, "corpus": 6,
     "training": 7, "evaluation": 7, "search": 7, "projection": 7, "manifest": 7, "export": 7,
-    "comparison": 8, "separation": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,
+    "comparison": 8, "separation": 8, "similarity": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,
+    "token_change": 8,
     "cli": 9,
     "__main__": 10, "ui": 10,
 }  # fmt: skip

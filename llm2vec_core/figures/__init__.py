@@ -10,7 +10,7 @@ from llm2vec_core.figures.base import (
     topic_style,
 )
 from llm2vec_core.figures.ladder import ladder_height, score_ladder
-from llm2vec_core.figures.maps import scatter_map
+from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
 from llm2vec_core.figures.published import published_height, published_scores
 from llm2vec_core.figures.sample_efficiency import sample_efficiency
 from llm2vec_core.figures.training import loss_curve, running_mean
@@ -20,10 +20,13 @@ __all__ = [
     "CAUSAL_COLOR",
     "DIRECTION_COLORS",
     "NEUTRAL_COLOR",
+    "STYLES",
     "TOPIC_COLORS",
     "TOPIC_SYMBOLS",
+    "cosine_map",
     "ladder_height",
     "loss_curve",
+    "map_style",
     "published_height",
     "published_scores",
     "running_mean",

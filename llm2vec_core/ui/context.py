@@ -18,12 +18,13 @@ from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.presets import BUNDLED, ModelPreset
-from llm2vec_core.projection import align, neighbor_label_accuracy, neighbor_overlap, pca_2d, umap_2d
-from llm2vec_core.search import SearchIndex, ndcg_at_10
+from llm2vec_core.search import SearchIndex
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.choices import RIVALS, stage_choices
+from llm2vec_core.ui.kept import Kept
 
 T = TypeVar("T")
 
@@ -39,10 +40,17 @@ class Limits:
         training_steps: steps of one run.
         training_seconds: after which a run stops by itself.
         results: search results shown.
+        index_at_once: own texts that are indexed without being asked; more wait for the button.
+        index_megabytes: of one index of own texts (20,000 x 256 in float32 are 20.5); a visitor keeps two at most.
+        scored_queries: of a visitor's labelled texts, this many ask for the others of their label.
         own_texts: rows of a visitor's own texts.
         own_characters: characters of them all.
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
+        map_points: texts on one map.
+        compared_texts: texts that are compared with each other.
+        api_texts: texts of one call of an endpoint.
+        api_characters: characters of them all.
     """
 
     text_characters: int = 20_000
@@ -51,10 +59,17 @@ class Limits:
     training_steps: int = 400
     training_seconds: float = 180.0
     results: int = 8
+    index_at_once: int = 400
+    index_megabytes: int = 64
+    scored_queries: int = 200
     own_texts: int = 20_000
     own_characters: int = 10_000_000
     label_characters: int = 60
     blank_rows: int = 20_000
+    map_points: int = 5_000
+    compared_texts: int = 40
+    api_texts: int = 256
+    api_characters: int = 500_000
 
 
 class AppContext:
@@ -63,11 +78,17 @@ class AppContext:
     Args:
         preset: the model that the page shows.
         limits: see :class:`Limits`.
+
+    Attributes:
+        kept: what visitors' settings decide, so that there is no end to it: the latest results.
+        warm_ups: what tabs want to be made before anyone asks, called by :meth:`warm_up` in turn.
     """
 
     def __init__(self, preset: ModelPreset = BUNDLED, limits: Limits | None = None) -> None:
         self.preset = preset
         self.limits = limits or Limits()
+        self.kept = Kept()
+        self.warm_ups: list[Callable[[], None]] = []
         self._made: dict[Any, Any] = {}
         self._locks: dict[Any, threading.Lock] = {}
         self._guard = threading.Lock()
@@ -117,46 +138,14 @@ class AppContext:
             ("index", stage_key, pooling_mode), lambda: SearchIndex(self.collection(stage_key, pooling_mode))
         )
 
-    def ndcg(self, stage_key: str, pooling_mode: str = "mean") -> float:
-        """nDCG@10 over all labelled queries of the collection."""
+    def query_scores(self, stage_key: str, pooling_mode: str = "mean") -> QueryScores:
+        """Scores over all labelled queries of the collection, asked without an instruction."""
 
-        def measure() -> float:
-            embeddings = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
-            row = {passage.id: i for i, passage in enumerate(passages())}
-            relevant = [{row[name] for name in query.relevant} for query in queries()]
-            return ndcg_at_10(self.index(stage_key, pooling_mode).cosines(embeddings), relevant)
+        def measure() -> QueryScores:
+            asked = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
+            return score_queries(self.index(stage_key, pooling_mode).cosines(asked), relevant_rows())
 
-        return self._once(("ndcg", stage_key, pooling_mode), measure)
-
-    def map_points(self, kind: str, stage_key: str, reference_key: str) -> np.ndarray:
-        """2-D positions of the collection, turned to lie like those of the reference stage.
-
-        Args:
-            kind: "pca" or "umap".
-            stage_key: whose embeddings to draw.
-            reference_key: whose map gives the frame.
-        """
-        layouts = {"pca": pca_2d, "umap": umap_2d}
-        layout = layouts[kind]
-        own = self._once(("map", kind, stage_key), lambda: layout(self.collection(stage_key)))
-        if stage_key == reference_key:
-            return own
-        return align(self.map_points(kind, reference_key, reference_key), own)
-
-    def map_is_ready(self, kind: str, *stage_keys: str) -> bool:
-        """Whether positions are at hand without computing."""
-        return all(("map", kind, key) in self._made for key in stage_keys)
-
-    def topic_accuracy(self, stage_key: str) -> float:
-        """Share of passages whose nearest ten neighbours vote for their own topic."""
-        labels = np.array([p.topic for p in passages()])
-        return self._once(("accuracy", stage_key), lambda: neighbor_label_accuracy(self.collection(stage_key), labels))
-
-    def overlap(self, first: str, second: str) -> np.ndarray:
-        """For each passage the share of its ten nearest neighbours that two stages agree on."""
-        return self._once(
-            ("overlap", first, second), lambda: neighbor_overlap(self.collection(first), self.collection(second))
-        )
+        return self._once(("query scores", stage_key, pooling_mode), measure)
 
     def warm_up(self) -> None:
         """Make what the first visitors will ask for, in the order in which they will."""
@@ -167,14 +156,11 @@ class AppContext:
         for choice in stage_choices(self.preset, rivals=True):
             self.pair_cosines(choice.key)
         for key in (first, last):
-            self.ndcg(key)
-            self.topic_accuracy(key)
-            self.map_points("pca", key, first)
-        self.overlap(first, last)
+            self.query_scores(key)
+        for job in self.warm_ups:
+            job()
         for stage in self.preset.stages:
             self.cloze(stage.key)
-        for key in (first, last):
-            self.map_points("umap", key, first)
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         # One lock a thing: a visitor waits for what they need, never for something else.
@@ -184,6 +170,12 @@ class AppContext:
             if key not in self._made:
                 self._made[key] = make()
             return self._made[key]
+
+
+def relevant_rows() -> list[set[int]]:
+    """For each labelled query the rows of the collection that answer it."""
+    row = {passage.id: i for i, passage in enumerate(passages())}
+    return [{row[name] for name in query.relevant} for query in queries()]
 
 
 def cloze_of(encoder: LLM2Vec) -> ClozeScores:

@@ -59,7 +59,7 @@ async function draw() {
     layout.height = HEIGHT;
     layout.uirevision = 'keep';
     await library.react(target, figure.data, layout, {responsive: true, displaylogo: false,
-      modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
+      modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
       toImageButtonOptions: {format: 'svg'}});
     target.setAttribute('role', 'img');
     const title = layout.title && (layout.title.text || layout.title);
@@ -71,6 +71,7 @@ async function draw() {
   }
 }
 watch('value', draw);
+window.addEventListener('l2v-theme', draw);
 draw();
 new ResizeObserver(() => {
   const target = element.querySelector('.l2v-plot');

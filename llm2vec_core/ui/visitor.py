@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import sentence_pairs
 from llm2vec_core.comparison import Yardstick
@@ -12,6 +14,7 @@ from llm2vec_core.presets import BUNDLED
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
+from llm2vec_core.ui.kept import Kept
 from llm2vec_core.ui.texts import Texts
 
 
@@ -26,6 +29,9 @@ class Visitor:
         own_model_key: preset that the adapter belongs to.
         description: how it was trained, in a few words.
         texts: the visitor's own, uploaded or pasted.
+        adapter_version: grows whenever the adapter has learned; what was made with an older one is stale.
+        by_tab: what a tab keeps for this visitor, by the tab's id.
+        kept: what was computed from the visitor's own texts or adapter.
     """
 
     def __init__(self) -> None:
@@ -34,6 +40,9 @@ class Visitor:
         self.own_model_key = BUNDLED.key
         self.description = ""
         self.texts: Texts | None = None
+        self.adapter_version = 0
+        self.by_tab: dict[str, Any] = {}
+        self.kept = Kept({"embeddings": 3})
         self._yardsticks: dict[str, Yardstick] = {}
         self._pair_cosines: PairCosines | None = None
         self._cloze: ClozeScores | None = None
@@ -97,3 +106,5 @@ class Visitor:
         """Drop what was measured of the adapter as it was: it has learned since."""
         self._yardsticks = {}
         self._pair_cosines = self._cloze = None
+        self.adapter_version += 1
+        self.kept.forget(OWN_STAGE)

@@ -120,6 +120,24 @@ def recall(order: np.ndarray, relevant: dict[int, int], k: int) -> float:
     return len(set(order[:k].tolist()) & set(relevant)) / len(relevant)
 
 
+def reciprocal_rank(order: np.ndarray, relevant: dict[int, int]) -> float:
+    """1 / the rank of a query's first relevant document; its mean over queries is MRR (Voorhees, 1999).
+
+    Args:
+        order: rows of the documents, nearest first.
+        relevant: grade of each relevant document, above 0.
+
+    Returns:
+        From 0 (none is in ``order``) to 1 (the first one is relevant).
+
+    Example:
+        >>> reciprocal_rank(np.array([3, 0, 1]), {0: 1, 1: 1})
+        0.5
+    """
+    places = np.flatnonzero(np.isin(order, list(relevant)))
+    return 1 / (1 + int(places[0])) if len(places) else 0.0
+
+
 def measure(data: Collection, queries: np.ndarray, documents: np.ndarray) -> Measurement:
     """Mean nDCG@10 and recall of the queries (MTEB's ``ndcg_at_10`` and ``recall_at_k``).
 

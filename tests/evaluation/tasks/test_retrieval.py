@@ -7,7 +7,7 @@ from mteb.abstasks import AbsTaskRetrieval
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.evaluation.tasks.retrieval import TASK
+from llm2vec_core.evaluation.tasks.retrieval import TASK, ranked, reciprocal_rank
 from tests.evaluation.conftest import ABOUT, SUBJECTS
 
 DOCUMENTS = {f"d{i}": f"{SUBJECTS[i % 5]} document {i}" for i in range(150)}
@@ -50,6 +50,10 @@ def test_the_same_numbers_as_mteb(known, by_mteb, collection):
     assert 0.05 < expected["ndcg_at_10"] < 0.95
     for name in ("ndcg_at_10", "recall_at_10", "recall_at_100"):
         assert found[name].score / 100 == pytest.approx(expected[name], abs=1e-4)
+    first, second = (e / np.linalg.norm(e, axis=1, keepdims=True) for e in map(known.encode, (queries, documents)))
+    orders = ranked(first @ second.T, data.document_ids)
+    mrr = np.mean([reciprocal_rank(order, grades) for order, grades in zip(orders, data.relevant, strict=True)])
+    assert mrr == pytest.approx(expected["mrr_at_1000"], abs=1e-4)  # 155 documents: nothing is cut off
 
 
 def test_titles_stand_before_their_texts(write, collection):

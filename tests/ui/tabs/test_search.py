@@ -1,85 +1,151 @@
 from __future__ import annotations
 
+import csv
+import io
+import re
+
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from llm2vec_core.bundled_data import queries
+from llm2vec_core.bundled_data import passages, queries
+from llm2vec_core.ui.context import Limits
+from llm2vec_core.ui.tabs.search import text
 from tests.ui.conftest import open_tab
+
+TOP = Limits().results
 
 
 @pytest.fixture
 def search(page):
     open_tab(page, "Search")
-    expect(page.locator("#left-hits li")).to_have_count(8)
-    expect(page.locator("#right-hits li")).to_have_count(8)
+    for side in ("left", "right"):
+        expect(page.locator(f"#search-{side}-hits li")).to_have_count(TOP)
     return page
 
 
-def ids(page, side: str) -> list[str]:
-    return page.eval_on_selector_all(f"#{side}-hits li", "all => all.map(li => li.dataset.id)")
+def rows(page, side: str) -> list[int]:
+    return [
+        int(row) for row in page.eval_on_selector_all(f"#search-{side}-hits li", "all => all.map(e => e.dataset.row)")
+    ]
 
 
-def test_two_ranked_lists_are_there_when_the_tab_opens(search):
-    assert ids(search, "left") != ids(search, "right")
-    for side in ("left", "right"):
-        cosines = search.eval_on_selector_all(
-            f"#{side}-hits .meta", "all => all.map(e => parseFloat(e.innerText.slice(4)))"
-        )
-        assert cosines == sorted(cosines, reverse=True)
-    left, right = (float(search.locator(f"#{s}-hits .ndcg").inner_text()) for s in ("left", "right"))
-    assert 0 < left < right < 1
+def ask(page, question: str) -> None:
+    page.locator("#search-query textarea, #search-query input").first.fill(question)
+    page.locator("#search-button").click()
 
 
-def test_rank_changes_agree_with_the_other_list(search):
-    left, right = ids(search, "left"), ids(search, "right")
-    moves = search.eval_on_selector_all("#right-hits .meta", "all => all.map(e => e.innerText.split('\\n')[1])")
-    for rank, (name, move) in enumerate(zip(right, moves, strict=True)):
-        if name in left:
-            change = left.index(name) - rank
-            assert move == ("=" if change == 0 else f"{'▲' if change > 0 else '▼'} {abs(change)}")
+def test_our_collection(search):
+    # There when the tab opens: two lists, scores of all labelled questions, the rank of each one's answer.
+    left, right = rows(search, "left"), rows(search, "right")
+    assert left != right
+    cosines = search.eval_on_selector_all("#search-right-hits li", "all => all.map(e => +e.dataset.cosine)")
+    assert cosines == sorted(cosines, reverse=True)
+    written = search.eval_on_selector_all("#search-scores svg.l2v-svg g > text", "all => all.map(e => e.textContent)")
+    shown = [float(score) for score in written]
+    assert len(shown) == 6
+    assert all(0 < score < 1 for score in shown)
+    expect(search.locator("#search-scores")).to_contain_text(f"{len(queries())} known questions")
+    table = search.eval_on_selector_all(
+        "#search-queries tbody tr", "all => all.map(r => [...r.cells].map(c => c.textContent))"
+    )
+    assert {row[0] for row in table} == {q.query for q in queries()}
+    mrr = [np.mean([1 / int(row[column].replace(",", "")) for row in table]) for column in (1, 2)]
+    assert shown[2:4] == pytest.approx(mrr, abs=6e-4)
+    # The first example's claim is made of the numbers in the lists.
+    note = search.locator("#search-note").inner_text()
+    before, after = (int(x) for x in re.search(r"rank (\d+) with .* rank (\d+) with", note).groups())
+    first = next(q for q in queries() if q.query == text.EXAMPLES[0].query)
+    answers = {i for i, p in enumerate(passages()) if p.id in first.relevant}
+    marked = search.locator("#search-right-hits li", has_text="answers it")
+    assert marked.count() == len(answers & set(right))
+    assert (min((right.index(i) + 1 for i in answers & set(right)), default=TOP + 1) == after) or after > TOP
+    assert before > after
+
+    # Both lists as csv.
+    with search.expect_download() as found:
+        search.locator("#search-table [data-export=csv]").click()
+    lines = list(csv.reader(io.StringIO(found.value.path().read_text(encoding="utf-8-sig"))))
+    assert [int(line[4]) - 1 for line in lines[1:]] == [*left, *right]
+
+    # Another example, an instruction, another encoder.
+    search.locator("#search-example input").click()
+    search.get_by_role("option", name=text.EXAMPLES[1].query).click()
+    expect(search.locator("#search-note")).to_contain_text(text.EXAMPLES[1].point)
+    before = rows(search, "left")
+    search.locator("#search-instruction textarea, #search-instruction input").first.fill("Find a passage <b>now</b>:")
+    search.locator("#search-instruction textarea, #search-instruction input").first.press("Enter")
+    expect(search.locator("#search-note")).to_contain_text("with the instruction Find a passage <b>now</b>:")
+    assert rows(search, "left") != before
+    search.locator("#search-right input").click()
+    search.get_by_role("option", name="Causal", exact=True).click()
+    expect(search.locator("#search-right-hits h3")).to_have_text("Causal")
+    assert rows(search, "left") == rows(search, "right")
+    expect(search.locator("#search-queries")).to_contain_text(f"level: {len(queries())}")
 
 
-def test_a_typed_question(search):
-    before = ids(search, "right")
-    search.locator("#query textarea, #query input").first.fill("Why does money buy less than it used to?")
-    search.locator("#search-button").click()
-    expect(search.locator("#search-note")).to_contain_text("Why does money buy less")
-    expect(search.locator("#search-note")).to_contain_text("are known and marked")
-    assert ids(search, "right") != before
-    search.locator("#query textarea, #query input").first.fill("something without labels <b>bold</b>")
-    search.locator("#search-button").click()
-    expect(search.locator("#search-note")).to_contain_text("No labels exist")
-    assert search.locator("#search-note b").count() == 0
-
-
-def test_an_example_and_another_encoder(search):
-    expect(search.locator("#right-hits li").first).to_contain_text("answers it")
-    search.get_by_text("ways to haul people up a steep mountainside").first.click()
-    search.locator("#search-button").click()
-    expect(search.locator("#search-note")).to_contain_text("mountainside")
-    expect(search.locator("#right-hits li").first).to_contain_text("answers it")
-    search.locator("#left-encoder input").click()
-    search.get_by_role("option", name="LLM2Vec").click()
-    expect(search.locator("#left-hits h3")).to_contain_text("LLM2Vec")
-    assert ids(search, "left") == ids(search, "right")
-
-
-def test_a_lone_surrogate_is_no_trouble(search):
-    search.locator("#query textarea, #query input").first.evaluate(
+def test_questions_that_are_no_questions(search):
+    before = rows(search, "left")
+    ask(search, "")
+    expect(search.locator("#search-notice")).to_contain_text("The question is empty")
+    assert rows(search, "left") == before
+    search.locator("#search-query textarea, #search-query input").first.evaluate(
         "(box, text) => { box.value = text; box.dispatchEvent(new Event('input', {bubbles: true})); }", "rivers \ud83d"
     )
     search.locator("#search-button").click()
     expect(search.locator("#search-note")).to_contain_text("rivers \ufffd")
-    expect(search.locator("#right-hits li")).to_have_count(8)
+    ask(search, "<img src=x onerror=alert(1)> rivers")
+    expect(search.locator("#search-note")).to_contain_text("<img src=x onerror=alert(1)> rivers")
+    expect(search.locator("#search-note")).to_contain_text("Nobody has told us")
+    assert search.locator("#search-note img").count() == 0
+    ask(search, "x" * 20_001)
+    expect(search.locator("#search-notice")).to_contain_text("at most 20,000 fit")
+    expect(search.locator("#search-right-hits li")).to_have_count(TOP)
 
 
-def test_an_empty_question(search):
-    before = ids(search, "left")
-    search.locator("#query textarea, #query input").first.fill("")
-    search.locator("#search-button").click()
-    expect(search.locator("#search-notice")).to_contain_text("The question is empty")
-    assert ids(search, "left") == before
+def test_texts_of_ones_own(search, tmp_path):
+    search.get_by_label("Your texts").check()
+    expect(search.locator("#search-notice")).to_contain_text("no texts of yours yet")
+    search.locator("#search-pasted textarea").fill(
+        "a river in flood\n<b>a bank</b> that lends money\n\nbread and butter"
+    )
+    search.locator("#search-use").click()
+    expect(search.locator("#search-note")).to_contain_text("among 3 texts")
+    expect(search.locator("#search-right-hits li")).to_have_count(3)
+    assert search.locator("#search-right-hits li b").count() == 0
+    expect(search.locator("#search-below")).to_contain_text("No scores")
 
+    # More than are indexed without being asked: bare words take no time, a model can be stopped.
+    words = ["river", "bank", "bread", "star", "train"]
+    count = 4 * Limits().index_at_once
+    file = tmp_path / "many.csv"
+    file.write_text("text,topic\n" + "\n".join(f"{words[i % 5]} number {i},{words[i % 5]}" for i in range(count)))
+    for side in ("left", "right"):
+        search.locator(f"#search-{side} input").click()
+        search.get_by_role("option", name="Static token embeddings").click()
+        expect(search.locator(f"#search-{side}-hits h3")).to_have_text("Static token embeddings")
+    search.locator("#search-upload input[type=file]").set_input_files(file)
+    expect(search.locator("#search-notice")).to_contain_text(f"{count:,} texts are loaded, but not yet indexed")
+    expect(search.locator("#search-right-hits li")).to_have_count(3)
+    search.locator("#search-index").click()
+    expect(search.locator("#search-status")).to_contain_text(f"{count:,} texts are indexed")
+    expect(search.locator("#search-note")).to_contain_text(f"among {count:,} texts")
+    expect(search.locator("#search-scores")).to_contain_text(f"{Limits().scored_queries} of your texts")
+    ask(search, "a train")
+    expect(search.locator("#search-note")).to_contain_text("Nearest to a train")
+    assert set(search.locator("#search-right-hits .topic").all_inner_texts()) == {"train"}
 
-def test_the_labelled_queries_are_the_ones_the_page_counts(search):
-    expect(search.locator("#left-hits")).to_contain_text(f"all {len(queries())} labelled queries")
+    search.locator("#search-right input").click()
+    search.get_by_role("option", name="LLM2Vec").click()
+    expect(search.locator("#search-notice")).to_contain_text("not yet indexed with LLM2Vec")
+    search.locator("#search-index").click()
+    expect(search.locator("#search-status")).to_contain_text(re.compile(rf"[1-9]\d* of {count:,} vectors"))
+    search.locator("#search-stop").click()
+    expect(search.locator("#search-status")).to_contain_text("Stopped")
+    # What was indexed before still answers.
+    search.locator("#search-right input").click()
+    search.get_by_role("option", name="Static token embeddings").click()
+    expect(search.locator("#search-notice")).not_to_contain_text("not yet indexed")
+    ask(search, "a loaf of bread")
+    expect(search.locator("#search-note")).to_contain_text("a loaf of bread")
+    expect(search.locator("#search-right-hits .topic").first).to_have_text("bread")

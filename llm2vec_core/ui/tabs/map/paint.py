@@ -1,51 +1,114 @@
-"""What stands around the maps."""
+"""Legend, progress and measures as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
-import numpy as np
+from llm2vec_core.figures import map_style
+from llm2vec_core.figures.maps import COSINE_SCALE
+from llm2vec_core.ui.paint.base import figure_card
+from llm2vec_core.ui.tabs.map import text
+from llm2vec_core.ui.tabs.map.answers import Measures, Step, View
+from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups
 
-from llm2vec_core.figures import topic_style
-from llm2vec_core.ui.paint.base import card
+_OPEN = 'fill="none" stroke="{color}" stroke-width="2"'
+SHAPES = {
+    "circle": '<circle cx="7" cy="7" r="5"/>',
+    "diamond": '<path d="M7 1 13 7 7 13 1 7z"/>',
+    "square": '<path d="M2 2h10v10H2z"/>',
+    "x": '<path d="M2 4 4 2 7 5 10 2 12 4 9 7 12 10 10 12 7 9 4 12 2 10 5 7z"/>',
+    "cross": '<path d="M5 1h4v4h4v4H9v4H5V9H1V5h4z"/>',
+    "triangle-up": '<path d="M7 1.5 13 12H1z"/>',
+    "star": '<path d="M7 1l1.8 4 4.2.4-3.2 2.8 1 4.3L7 10.2l-3.8 2.3 1-4.3L1 5.4 5.2 5z"/>',
+    "circle-open": '<circle cx="7" cy="7" r="4.5"/>',
+    "diamond-open": '<path d="M7 2 12 7 7 12 2 7z"/>',
+}
 
 
-def topic_legend(topics: Sequence[str]) -> str:
-    """Mark and name of each topic."""
-    shapes = {
-        "circle": '<circle cx="7" cy="7" r="5"/>',
-        "diamond": '<path d="M7 1 13 7 7 13 1 7z"/>',
-        "square": '<path d="M2 2h10v10H2z"/>',
-        "x": '<path d="M2 4 4 2 7 5 10 2 12 4 9 7 12 10 10 12 7 9 4 12 2 10 5 7z"/>',
-        "triangle-up": '<path d="M7 1.5 13 12H1z"/>',
-        "star": '<path d="M7 1l1.8 4 4.2.4-3.2 2.8 1 4.3L7 10.2l-3.8 2.3 1-4.3L1 5.4 5.2 5z"/>',
-    }
+def status(step: Step) -> str:
+    """What goes on, with a bar while it does."""
+    bar = "" if step.share is None else f'<progress max="1" value="{step.share:.3f}"></progress>'
+    return f'<div class="l2v l2v-map-status" role="status">{bar}<span>{escape(step.status)}</span></div>'
+
+
+def legend(view: View) -> str:
+    """Mark and name of each group, or what the colours of a cosine mean."""
+    if isinstance(view.colors, Cosines):
+        return _cosine_legend(view.colors)
+    return _group_legend(view.colors, view.settings.dimensions)
+
+
+def _group_legend(groups: Groups, dimensions: int) -> str:
     items = []
-    for number, topic in enumerate(topics):
-        color, symbol = topic_style(number)
+    for name, number in groups.styles.items():
+        color, symbol = map_style(number, dimensions)
+        paint = _OPEN.format(color=color) if symbol.endswith("open") else f'fill="{color}"'
         items.append(
-            f'<span><svg viewBox="0 0 14 14" fill="{color}" aria-hidden="true">{shapes[symbol]}</svg>{escape(topic)}</span>'
+            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)} '
+            f'<small class="muted">{escape(groups.notes.get(name, ""))}</small></span>'
         )
-    return f'<div class="l2v"><div class="l2v-legend" aria-label="topics">{"".join(items)}</div></div>'
+    return f'<div class="l2v"><div class="l2v-legend" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
 
 
-def map_numbers(first: tuple[str, float], last: tuple[str, float], overlap: np.ndarray, kind: str) -> str:
-    """What the maps show, as numbers.
+def _cosine_legend(cosines: Cosines) -> str:
+    stops = ", ".join(color for _, color in COSINE_SCALE)
+    ranges = " and ".join(
+        f"{side} from {values.min():.2f} to {values.max():.2f}"
+        for side, values in zip(("left", "right"), cosines.values, strict=True)
+    )
+    query = cosines.query if len(cosines.query) <= 80 else cosines.query[:79] + "…"
+    return (
+        '<div class="l2v"><div class="l2v-legend" aria-label="what colours and sizes mean">'
+        f'<span><i class="l2v-map-scale" style="background:linear-gradient(90deg, {stops})"></i>'
+        f"cosine with “{escape(query)}”: the larger the mark and the more violet, the nearer</span>"
+        f'<span><svg viewBox="0 0 14 14" fill="{COSINE_SCALE[-1][1]}" aria-hidden="true">{SHAPES["star"]}</svg>'
+        f"the {len(cosines.nearest[0])} nearest</span>"
+        f'<span class="muted">Each side has its own scale: {ranges}.</span></div></div>'
+    )
 
-    Args:
-        first: name and topic accuracy of the left encoder.
-        last: the same of the right one.
-        overlap: for each passage the share of neighbours both agree on.
-        kind: "pca" or "umap".
-    """
-    picture = "PCA, a first look" if kind == "pca" else "UMAP"
-    return card(
-        f'<div class="l2v-numbers" id="map-numbers" data-kind="{kind}">'
-        f'<div><b class="c">{first[1]:.0%}</b><span>{escape(first[0])}: ten nearest neighbours vote for the right subject</span></div>'
-        f'<div><b class="b">{last[1]:.0%}</b><span>{escape(last[0])}: the same</span></div>'
-        f"<div><b>{1 - float(overlap.mean()):.0%}</b><span>of a passage's neighbours are new on the right</span></div></div>"
-        f'<p class="muted">Shown: {picture} of {len(overlap)} passages, seed 0; the right map is turned to lie like the left '
-        "one (Procrustes). The percentages are measured on the full vectors, not on the picture. "
-        "<b>What to notice:</b> in which map marks of one kind stand together, and which strays found home.</p>"
+
+def numbers(view: View, measures: Measures) -> str:
+    """Both panels' measures, beside each other, and what they say."""
+    sides = "".join(_side(view, measures, i) for i in (0, 1))
+    return (
+        f'<div class="l2v" id="map-numbers" data-kind="{view.settings.kind}" data-dimensions="{view.settings.dimensions}" '
+        f'data-overlap="{float(measures.overlap.mean()):.6f}"><div class="l2v-split">{sides}</div>'
+        f'<p class="l2v-notice-line"><b>What to notice.</b> {escape(text.findings(view, measures))}</p></div>'
+    )
+
+
+def _side(view: View, measures: Measures, side: int) -> str:
+    choice, quality = view.spaces[side].choice, measures.quality[side]
+    grouped = "clusters" if view.settings.color in ("kmeans", "hdbscan") else "labels"
+    few = f"not defined: it needs two {grouped} or more, and not one for each text"
+    unlabelled = "not defined: it needs texts with at least two different labels"
+    rows = [
+        (
+            f"Silhouette of the {grouped}",
+            quality.silhouette,
+            quality.silhouette_picture,
+            text.SILHOUETTE,
+            few,
+            "{:.2f}",
+        ),
+        ("Neighbour vote", quality.accuracy, quality.accuracy_picture, text.ACCURACY, unlabelled, "{:.0%}"),
+        ("Trustworthiness", None, quality.trust, text.TRUST, "not defined: all vectors are equal", "{:.2f}"),
+    ]
+    body = []
+    for name, full, picture, meaning, missing, form in rows:
+        told = []
+        if full is not None:
+            told.append(f"<b data-full='{full:.4f}'>{form.format(full)}</b> on the full vectors")
+        if picture is not None:
+            told.append(f"<b data-picture='{picture:.4f}'>{form.format(picture)}</b> on the picture")
+        body.append(
+            f'<div class="l2v-map-measure" data-measure="{escape(name.split()[0].lower())}"><div><span>{escape(name)}</span>'
+            f"<span>{' · '.join(told) or escape(missing)}</span></div><p class='muted'>{escape(meaning)}</p></div>"
+        )
+    return figure_card(
+        f"Measured: {choice.label}",
+        "".join(body),
+        name=f"map-measures-{choice.key}",
+        columns=("measure", "on the full vectors", "on the picture"),
+        rows=[(name, full, picture) for name, full, picture, *_ in rows],
     )

@@ -1,73 +1,239 @@
-"""The collection as two maps, side by side in one frame."""
+"""Map: its fields, and what they set off."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.bundled_data import passages
-from llm2vec_core.figures import scatter_map
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded_stream
-from llm2vec_core.ui.html import notice_panel, panel, side_by_side
-from llm2vec_core.ui.plot import plot_value, plot_view
+from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.html import code_view, notice_panel, panel
+from llm2vec_core.ui.own_texts import own_texts
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.map import paint, text
+from llm2vec_core.ui.tabs.map import answers, paint, paint_lists, picking, text
+from llm2vec_core.ui.tabs.map.plots import map_marks, map_value, map_view
+from llm2vec_core.ui.tabs.map.settings import MAX_CLUSTERS, MAX_NEIGHBORS, MapSettings, map_settings
+from llm2vec_core.ui.tabs.map.snippet import map_snippet
+from llm2vec_core.ui.texts import OURS
+from llm2vec_core.ui.visitor import Visitor
 
-PLOT_HEIGHT = 470
+# A number in a list is pressed: the same event as a click on the map.
+PRESS = """element.addEventListener('click', event => {
+  const button = event.target.closest('[data-pick]');
+  if (button) trigger('pick', {row: Number(button.dataset.pick)});
+});"""
+SKIP = object()
 
 
-def draw_maps(context: AppContext, left_key: str, right_key: str) -> Iterator[tuple[str, str, str]]:
-    """PCA at once, then UMAP: (numbers, left figure, right figure) each time."""
-    # Once UMAP's positions are at hand, nothing is gained by showing PCA first.
-    kinds = ("umap",) if context.map_is_ready("umap", left_key, right_key) else ("pca", "umap")
-    texts = [p.text for p in passages()]
-    labels = [p.topic for p in passages()]
-    left, right = context.preset.stage(left_key), context.preset.stage(right_key)
-    for kind in kinds:
-        figures = [
-            plot_value(
-                scatter_map(
-                    context.map_points(kind, stage.key, left_key), labels, texts, f"{stage.label} ({kind.upper()})"
-                ),
-                name=f"map-{kind}-{stage.key}",
-            )
-            for stage in (left, right)
-        ]
-        numbers = paint.map_numbers(
-            (left.label, context.topic_accuracy(left_key)),
-            (right.label, context.topic_accuracy(right_key)),
-            context.overlap(left_key, right_key),
-            kind,
-        )
-        yield (numbers, *figures)
+def show(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
+    """(status, maps, legend, numbers, movers, code) again and again; SKIP for what has not changed."""
+    view: answers.View | None = None
+    for step in answers.draw(context, visitor, settings):
+        status = paint.status(step)
+        if step.view is not None:
+            view = step.view
+            code = map_snippet(context.preset, view.texts, settings)
+            yield status, map_value(view), paint.legend(view), SKIP, SKIP, code
+        elif step.measures is not None and view is not None:
+            marks = map_marks(view.texts, movers=step.measures.movers)
+            numbers = paint.numbers(view, step.measures)
+            yield status, gr.update(marks=marks), SKIP, numbers, paint_lists.movers(view, step.measures), SKIP
+        else:
+            yield status, SKIP, SKIP, SKIP, SKIP, SKIP
+
+
+def pick(context: AppContext, visitor: Visitor, settings: MapSettings, row: Any) -> tuple[Any, str]:
+    """(highlights, lists of neighbours) of one text."""
+    texts, spaces = answers.spaces_of(context, visitor, settings)
+    found = picking.picked(spaces, picking.checked_row(row, len(texts)), settings.metric)
+    return gr.update(marks=map_marks(texts, found=found)), paint_lists.neighbors(texts, spaces, found)
+
+
+def select(context: AppContext, visitor: Visitor, settings: MapSettings, rows: Any) -> str:
+    """The table of selected texts."""
+    texts, _ = answers.spaces_of(context, visitor, settings)
+    return paint_lists.selection(texts, picking.checked_rows(rows, len(texts)), "from the map")
+
+
+def find(context: AppContext, visitor: Visitor, settings: MapSettings, words: str) -> str:
+    """The table of texts that hold some words."""
+    texts, _ = answers.spaces_of(context, visitor, settings)
+    return paint_lists.selection(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    context = page.context
-    choices = [(stage.label, stage.key) for stage in context.preset.stages]
+    stages = page.context.preset.stages
+    first = MapSettings(OURS, stages[0].key, stages[-1].key)
+    page.context.warm_ups.append(lambda: answers.warm_up(page.context, first))
+
     panel(text.INTRO)
     with gr.Row():
-        left = gr.Dropdown(choices, value=choices[0][1], label="Left encoder", elem_id="map-left")
-        right = gr.Dropdown(choices, value=choices[-1][1], label="Right encoder", elem_id="map-right")
-    panel(paint.topic_legend(sorted({p.topic for p in passages()})))
+        left = page.picker("Left encoder", value=first.left, rivals=True, elem_id="map-left")
+        right = page.picker("Right encoder", rivals=True, follows=True, elem_id="map-right")
+    texts = own_texts(page, "map")
+    with gr.Row(equal_height=True):
+        kind = gr.Radio(text.KINDS, value=first.kind, label="Picture", elem_id="map-kind", min_width=230)
+        dimensions = gr.Radio(
+            [("2-D", 2), ("3-D", 3)], value=first.dimensions, label="Dimensions", elem_id="map-dim", min_width=150
+        )
+        color = gr.Radio(
+            text.COLORS,
+            value=first.color,
+            label="Colour by",
+            info=text.COLOR_INFO,
+            elem_id="map-color",
+            scale=2,
+            min_width=320,
+        )
+    with gr.Row(visible=False) as query_row:
+        query = gr.Textbox(
+            text.QUERY, label="Colour by the cosine with this text", lines=1, elem_id="map-query", submit_btn="Colour"
+        )
+    with gr.Accordion("Expert settings", open=False, elem_id="map-expert"):
+        with gr.Row():
+            neighbors = gr.Number(
+                first.n_neighbors,
+                label=f"n_neighbors (2 to {MAX_NEIGHBORS})",
+                info=text.NEIGHBORS_INFO,
+                elem_id="map-neighbors",
+                min_width=220,
+            )
+            min_dist = gr.Number(
+                first.min_dist,
+                label="min_dist (0 to 1)",
+                info=text.MIN_DIST_INFO,
+                step=0.05,
+                elem_id="map-min-dist",
+                min_width=220,
+            )
+            clusters = gr.Number(
+                first.clusters,
+                label=f"Clusters of k-means (2 to {MAX_CLUSTERS})",
+                info="How many centres k-means looks for. HDBSCAN finds its number by itself.",
+                elem_id="map-clusters",
+                min_width=220,
+            )
+        with gr.Row():
+            metric = gr.Radio(
+                [("Cosine", "cosine"), ("Euclidean", "euclidean")],
+                value=first.metric,
+                label="Metric",
+                info=text.METRIC_INFO,
+                elem_id="map-metric",
+                min_width=260,
+            )
+            seed = gr.Number(first.seed, label="Seed", info=text.SEED_INFO, elem_id="map-seed", min_width=220)
+    with gr.Row():
+        run = gr.Button("Draw", variant="primary", elem_id="map-draw", min_width=120, scale=0)
+        stop = gr.Button("Stop", elem_id="map-stop", min_width=90, scale=0)
+        with gr.Column(min_width=240):
+            status = panel(elem_id="map-status", min_height=28)
     notice = notice_panel("map-notice")
-    left_plot, right_plot = side_by_side(
-        lambda: plot_view(PLOT_HEIGHT, elem_id="left-map"), lambda: plot_view(PLOT_HEIGHT, elem_id="right-map")
-    )
+    legend = panel(elem_id="map-legend")
+    maps = map_view(elem_id="map-panels")
     numbers = panel(elem_id="map-summary")
+    with gr.Row():
+        with gr.Column(min_width=330, scale=2):
+            movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
+        with gr.Column(min_width=330, scale=3):
+            pick_notice = notice_panel("map-pick-notice")
+            picked = gr.HTML(
+                paint_lists.hint("Neighbours", text.PICK_HINT),
+                js_on_load=PRESS,
+                apply_default_css=False,
+                elem_id="map-neighbours",
+            )
+    with gr.Row():
+        words = gr.Textbox(
+            label="Find texts that hold these words",
+            max_length=200,
+            elem_id="map-find",
+            submit_btn="Find",
+            placeholder="river water",
+        )
+    select_notice = notice_panel("map-select-notice")
+    selected = gr.HTML(
+        paint_lists.hint("Selection", text.SELECT_HINT),
+        js_on_load=PRESS,
+        apply_default_css=False,
+        elem_id="map-selection",
+    )
+    panel(text.CANNOT)
+    code = code_view("map-code")
+
+    fields = [texts.source, left, right, kind, dimensions, color, query, clusters, neighbors, min_dist, metric, seed]
+    visitor = page.visitor
+
+    def on_show(visitor: Visitor, *values: Any) -> Iterator[tuple[Any, ...]]:
+        for results in show(page.context_of(visitor), visitor, map_settings(*values)):
+            yield tuple(gr.skip() if result is SKIP else result for result in results)
+
+    def on_pick(event: gr.EventData, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+        return pick(page.context_of(visitor), visitor, map_settings(*values), _sent(event, "row"))
+
+    def on_lasso(event: gr.EventData, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+        return (select(page.context_of(visitor), visitor, map_settings(*values), _sent(event, "rows")),)
+
+    def on_find(visitor: Visitor, words: str, *values: Any) -> tuple[Any, ...]:
+        return (find(page.context_of(visitor), visitor, map_settings(*values), words),)
+
     io = {
-        "fn": guarded_stream(3)(lambda *values: draw_maps(context, *values)),
-        "inputs": [left, right],
-        "outputs": [notice, numbers, left_plot, right_plot],
+        "fn": guarded_stream(6)(on_show),
+        "inputs": [visitor, *fields],
+        "outputs": [notice, status, maps, legend, numbers, movers, code],
         "concurrency_id": "map",
         "concurrency_limit": 2,
-        "show_progress": "minimal",
+        "show_progress": "hidden",
         "trigger_mode": "always_last",
         "api_name": False,
     }
-    gr.on([tab.select, left.input, right.input], **io)
+    quick = {"concurrency_id": "interactive", "show_progress": "hidden", "api_name": False}
+    drawn = gr.on(
+        [
+            tab.select,
+            run.click,
+            *(field.input for field in (left, right, kind, dimensions, color, metric)),
+            *(field.submit for field in (query, neighbors, min_dist, clusters, seed)),
+        ],
+        **io,
+    )
+    texts.then(**io)
+    color.input(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
+    stop.click(
+        lambda: paint.status(answers.Step("Stopped. What was drawn last is still here; Draw goes on.")),
+        None,
+        status,
+        cancels=[drawn],
+        queue=False,
+        api_name=False,
+        show_progress="hidden",
+    )
+    for component in (maps, picked, movers, selected):
+        component.pick(guarded(2)(on_pick), [visitor, *fields], [pick_notice, maps, picked], **quick)
+    maps.lasso(guarded(1)(on_lasso), [visitor, *fields], [select_notice, selected], **quick)
+    words.submit(guarded(1)(on_find), [visitor, words, *fields], [select_notice, selected], **quick)
+
+    page.share(
+        map_left=left,
+        map_right=right,
+        map_kind=kind,
+        map_dim=dimensions,
+        map_color=color,
+        map_query=query,
+        map_clusters=clusters,
+        map_neighbors=neighbors,
+        map_min_dist=min_dist,
+        map_metric=metric,
+        map_seed=seed,
+    )
+    page.shows["map"] = io
+
+
+def _sent(event: gr.EventData, name: str) -> Any:
+    """A part of what the browser sent with an event; None if there is no such thing."""
+    return event._data.get(name) if isinstance(event._data, dict) else None
 
 
 TAB = Tab("map", "Map", _build)

@@ -1,64 +1,142 @@
-"""Search the bundled collection with two encoders side by side."""
+"""Search: the same question to two encoders, over our collection or the visitor's own texts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import gradio as gr
 
-from llm2vec_core.bundled_data import passages, queries
-from llm2vec_core.search import SearchIndex
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.ui import text as page_text
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import checked_text, guarded
-from llm2vec_core.ui.html import notice_panel, panel, side_by_side
+from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.html import code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.own_texts import chosen_texts, own_texts
 from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.search import paint, text
+from llm2vec_core.ui.tabs.search.answers import INSTRUCTION_CHARACTERS, answer, checked_fields, checked_instruction
+from llm2vec_core.ui.tabs.search.indexes import make_indexes, missing, scores_of
+from llm2vec_core.ui.tabs.search.scores.paint import charts
+from llm2vec_core.ui.tabs.search.snippet import search_snippet
+from llm2vec_core.ui.texts import OWN
+from llm2vec_core.ui.visitor import Visitor
 
 
-def search(context: AppContext, query: str, left_key: str, right_key: str) -> tuple[str, str, str]:
-    """A note and the two ranked lists."""
-    query = checked_text(query, "The question", context.limits.text_characters).strip()
-    labelled = {q.query.lower(): q for q in queries()}.get(query.lower())
-    row = {passage.id: i for i, passage in enumerate(passages())}
-    relevant = {row[name] for name in labelled.relevant} if labelled else set()
-    keys = (left_key, right_key)
-    rankings = []
+def search(context: AppContext, visitor: Visitor, source: str, *values: Any) -> tuple[str, ...]:
+    """The note, both lists, what stands below them, and the Python that does the same."""
+    found = answer(context, visitor, chosen_texts(visitor, source), checked_fields(context, *values))
+    top = context.limits.results
+    left, right = paint.columns(found, top)
+    below = charts(found) + paint.hit_table(found, top)
+    return paint.search_note(found, top), left, right, below, search_snippet(found, context.preset, top)
+
+
+def index(
+    context: AppContext, visitor: Visitor, source: str, left: str, right: str, pooling: str, instruction: str
+) -> Iterator[tuple[Any, ...]]:
+    """Index the visitor's texts under both encoders; yields (status,) while it goes on."""
+    texts, keys = chosen_texts(visitor, source), (left, right)
+    instruction = checked_instruction(instruction)
+    if not missing(visitor, context, texts, keys, pooling):
+        yield (paint.status_note("Both encoders have indexed these texts already."),)
+        return
+    for progress in make_indexes(visitor, context, texts, keys, pooling):
+        yield (paint.progress_note(progress),)
+    # Here and not with the first question, which should be answered at once.
     for key in keys:
-        index: SearchIndex = context.index(key)
-        rankings.append(index.search(context.encoder(key).encode(query), len(passages())))
-    ranks = [{hit.index: hit.rank for hit in hits} for hits in rankings]
-    topics = sorted({p.topic for p in passages()})
-    columns = []
-    for side, key in enumerate(keys):
-        stage = context.preset.stage(key)
-        hits = rankings[side][: context.limits.results]
-        body = paint.hit_list(hits, passages(), relevant, ranks[1 - side], topics)
-        columns.append(paint.search_column(stage.label, stage.bidirectional, context.ndcg(key), body, len(queries())))
-    return paint.search_note(query, bool(labelled)), columns[0], columns[1]
+        scores_of(visitor, context, texts, key, pooling, instruction)
+    yield (paint.status_note(f"{len(texts):,} texts are indexed."),)
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    context = page.context
-    choices = [(stage.label, stage.key) for stage in context.preset.stages]
     panel(text.INTRO)
+    texts = own_texts(page, "search")
+    with gr.Row(visible=False) as index_row:
+        run_index = gr.Button("Index my texts", elem_id="search-index", min_width=140)
+        stop = gr.Button("Stop", elem_id="search-stop", min_width=100)
+    status = panel(elem_id="search-status")
     with gr.Row(equal_height=True):
-        query = gr.Textbox(text.EXAMPLE_QUERIES[0], label="Question", elem_id="query", scale=5)
+        query = gr.Textbox(text.EXAMPLES[0].query, label="Question", elem_id="search-query", scale=5, min_width=260)
         run = gr.Button("Search", variant="primary", elem_id="search-button", scale=1, min_width=110)
-    gr.Examples([[q] for q in text.EXAMPLE_QUERIES], query, label="Try one of these", cache_examples=False)
     with gr.Row():
-        left = gr.Dropdown(choices, value=choices[0][1], label="Left encoder", elem_id="left-encoder")
-        right = gr.Dropdown(choices, value=choices[-1][1], label="Right encoder", elem_id="right-encoder")
+        example = gr.Dropdown(
+            [e.query for e in text.EXAMPLES],
+            value=text.EXAMPLES[0].query,
+            label="Examples",
+            elem_id="search-example",
+            min_width=240,
+        )
+        instruction = gr.Textbox(
+            "",
+            label="Instruction for the question (the texts have none)",
+            placeholder="such as: Retrieve a passage that answers the question:",
+            max_length=INSTRUCTION_CHARACTERS,
+            elem_id="search-instruction",
+            min_width=240,
+        )
+    with gr.Row():
+        first = page.context.preset.stages[0].key
+        left = page.picker("Left encoder", value=first, rivals=True, elem_id="search-left", min_width=200)
+        right = page.picker("Right encoder", rivals=True, follows=True, elem_id="search-right", min_width=200)
+        pooling = gr.Dropdown(
+            [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+            value="mean",
+            label="Pooling: tokens into one vector",
+            elem_id="search-pooling",
+            min_width=200,
+        )
     notice = notice_panel("search-notice")
     note = panel(elem_id="search-note")
-    left_list, right_list = side_by_side(lambda: panel(elem_id="left-hits"), lambda: panel(elem_id="right-hits"))
+    left_list, right_list = side_by_side(
+        lambda: panel(elem_id="search-left-hits"), lambda: panel(elem_id="search-right-hits")
+    )
+    below = panel(elem_id="search-below")
+    code = code_view("search-code")
+
     io = {
-        "fn": guarded(3)(lambda *values: search(context, *values)),
-        "inputs": [query, left, right],
-        "outputs": [notice, note, left_list, right_list],
+        "fn": guarded(5)(lambda visitor, *values: search(page.context_of(visitor), visitor, *values)),
+        "inputs": [page.visitor, texts.source, query, left, right, pooling, instruction],
+        "outputs": [notice, note, left_list, right_list, below, code],
         "concurrency_id": "interactive",
         "show_progress": "minimal",
         "api_name": False,
     }
-    gr.on([run.click, query.submit, left.input, right.input], **io)
+    example.input(lambda chosen: chosen, example, query, api_name=False, queue=False).then(**io)
+    changed = [run.click, query.submit, instruction.submit, left.input, right.input, pooling.input]
+    gr.on(changed, trigger_mode="always_last", **io)
     tab.select(**io)
+    texts.then(**io)
+    texts.source.input(
+        lambda source: gr.update(visible=source == OWN), texts.source, index_row, queue=False, api_name=False
+    )
+    indexing = run_index.click(
+        guarded_stream(1)(lambda visitor, *values: index(page.context_of(visitor), visitor, *values)),
+        [page.visitor, texts.source, left, right, pooling, instruction],
+        [notice, status],
+        concurrency_id="indexing",
+        concurrency_limit=1,
+        trigger_mode="multiple",
+        show_progress="hidden",
+        api_name=False,
+    )
+    indexing.success(**io)
+    stop.click(
+        lambda: paint.status_note("Stopped. What was begun is dropped; what was indexed before still answers."),
+        None,
+        status,
+        cancels=[indexing],
+        api_name=False,
+        show_progress="hidden",
+    )
+    page.share(
+        search_q=query,
+        search_left=left,
+        search_right=right,
+        search_pooling=pooling,
+        search_instruction=instruction,
+    )
+    page.shows["search"] = io
 
 
 TAB = Tab("search", "Search", _build)

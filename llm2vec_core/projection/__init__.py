@@ -1,0 +1,32 @@
+"""Pictures of embeddings: layouts in two or three dimensions, aligned, measured against the full vectors."""
+
+from llm2vec_core.projection.alignment import align, disparity
+from llm2vec_core.projection.base import METRICS, MIN_POINTS, prepared
+from llm2vec_core.projection.clusters import NO_CLUSTER, hdbscan_clusters, kmeans_clusters, matched_clusters
+from llm2vec_core.projection.neighbors import exact_neighbors, neighbor_overlap, neighbor_ranks
+from llm2vec_core.projection.pca import PcaLayout, pca_2d, pca_layout
+from llm2vec_core.projection.quality import label_silhouette, neighbor_label_accuracy, neighborhood_trust
+from llm2vec_core.projection.umap_layout import umap_2d, umap_layout
+
+__all__ = [
+    "METRICS",
+    "MIN_POINTS",
+    "NO_CLUSTER",
+    "PcaLayout",
+    "align",
+    "disparity",
+    "exact_neighbors",
+    "hdbscan_clusters",
+    "kmeans_clusters",
+    "label_silhouette",
+    "matched_clusters",
+    "neighbor_label_accuracy",
+    "neighbor_overlap",
+    "neighbor_ranks",
+    "neighborhood_trust",
+    "pca_2d",
+    "pca_layout",
+    "prepared",
+    "umap_2d",
+    "umap_layout",
+]

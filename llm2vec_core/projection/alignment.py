@@ -1,0 +1,51 @@
+"""One map laid onto another, so that movement between them means something."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import orthogonal_procrustes
+
+
+def align(reference: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    """Shift, turn, mirror and scale one map onto another (orthogonal Procrustes; Schönemann, 1966).
+
+    What still differs afterwards is real: points that changed their neighbours, not a map that
+    happened to be turned.
+
+    Args:
+        reference: shape (points, dimensions).
+        moving: shape (points, dimensions), the same points in the same order.
+
+    Returns:
+        ``moving`` in the frame of ``reference``, shape (points, dimensions).
+
+    Example:
+        >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> bool(np.allclose(align(square, 3.0 * square @ [[0, 1], [-1, 0]] + 5.0), square))
+        True
+    """
+    center_a, center_b = reference.mean(axis=0), moving.mean(axis=0)
+    a, b = reference - center_a, moving - center_b
+    rotation, trace = orthogonal_procrustes(b, a)
+    scale = trace / max(float((b**2).sum()), 1e-12)
+    return scale * b @ rotation + center_a
+
+
+def disparity(reference: np.ndarray, aligned: np.ndarray) -> float:
+    """What no shift, turn or scaling could mend, as a share of the reference's own spread.
+
+    Args:
+        reference: shape (points, dimensions).
+        aligned: from :func:`align`.
+
+    Returns:
+        Sum of squared distances over the reference's sum of squares: 0 for the same picture, 1 for nothing in
+        common; 0 where the reference has no spread.
+
+    Example:
+        >>> square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> disparity(square, square)
+        0.0
+    """
+    spread = float(((reference - reference.mean(axis=0)) ** 2).sum())
+    return float(((reference - aligned) ** 2).sum()) / spread if spread > 0 else 0.0

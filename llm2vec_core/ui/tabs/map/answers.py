@@ -1,0 +1,180 @@
+"""From the fields to what is shown: two aligned layouts, their colours, their measures, who moved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from llm2vec_core.projection import align, disparity, neighbor_ranks
+from llm2vec_core.projection.neighbors import shared_neighbors
+from llm2vec_core.training.streaming import Emit, stream
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.own_texts import chosen_texts
+from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups, coloring
+from llm2vec_core.ui.tabs.map.settings import MapSettings
+from llm2vec_core.ui.tabs.map.space import Progress, Quality, Space, space_of
+from llm2vec_core.ui.texts import Texts
+from llm2vec_core.ui.visitor import Visitor
+
+T = TypeVar("T")
+REPORT_SECONDS = 0.4
+MOVERS = 30
+
+
+@dataclass(frozen=True)
+class View:
+    """What the two panels show.
+
+    Attributes:
+        settings: what was asked for; its ``kind`` is what is shown now.
+        texts: the texts.
+        spaces: left and right.
+        colors: of the marks.
+        points: positions, left and right, in one frame.
+        disparity: what the alignment could not mend, 0 to 1.
+        explained: for PCA the share of variance on each axis, left and right.
+    """
+
+    settings: MapSettings
+    texts: Texts
+    spaces: tuple[Space, Space]
+    colors: Groups | Cosines
+    points: tuple[np.ndarray, np.ndarray]
+    disparity: float
+    explained: tuple[np.ndarray, np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Numbers about the two panels.
+
+    Attributes:
+        quality: of each panel.
+        overlap: share of each text's neighbours that both agree on, shape (texts,).
+        ranks: mean rank on the right of each text's left neighbours, shape (texts,).
+        movers: rows of those who moved most, most first.
+    """
+
+    quality: tuple[Quality, Quality]
+    overlap: np.ndarray
+    ranks: np.ndarray
+    movers: list[int]
+
+
+@dataclass(frozen=True)
+class Step:
+    """News while a map is made: a status, then maybe something to show.
+
+    Attributes:
+        status: what goes on, plain text.
+        share: how much of it is done, from 0 to 1; None when nothing goes on.
+        view: to draw, if it is new.
+        measures: of the view before, if they are new.
+    """
+
+    status: str
+    share: float | None = None
+    view: View | None = None
+    measures: Measures | None = None
+
+
+def spaces_of(context: AppContext, visitor: Visitor, settings: MapSettings) -> tuple[Texts, tuple[Space, Space]]:
+    """The texts, and what both encoders make of them.
+
+    Raises:
+        InputError: for missing or too many texts, or an encoder that is not there.
+    """
+    texts = chosen_texts(visitor, settings.source)
+    left, right = (space_of(context, visitor, texts, key) for key in (settings.left, settings.right))
+    return texts, (left, right)
+
+
+def draw(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterator[Step]:
+    """Encode, show PCA at once, then UMAP if it is asked for, then the measures."""
+    texts, spaces = spaces_of(context, visitor, settings)
+    started = time.monotonic()
+    for space in spaces:
+        if not space.is_encoded:
+            name = f"Reading {len(texts):,} texts with {space.choice.label}"
+            yield Step(f"{name} …", 0.0)
+            yield from _reported(name, space.embeddings)
+    colors = coloring(context, visitor, texts, spaces, settings)
+    waits = settings.kind == "umap" and not all(space.has_layout(settings) for space in spaces)
+    if waits:
+        first = view_of(replace(settings, kind="pca"), texts, spaces, colors)
+        yield Step("PCA is shown; UMAP is being laid out …", 0.0, view=first)
+        for side, space in zip(("left", "right"), spaces, strict=True):
+            yield from _reported(
+                f"UMAP of the {side} map", lambda progress, space=space: space.layout(settings, progress)
+            )
+    view = view_of(settings, texts, spaces, colors)
+    yield Step("Measuring …", 1.0, view=view)
+    measures = measured(view)
+    yield Step(f"{len(texts):,} texts in {time.monotonic() - started:.1f} s.", measures=measures)
+
+
+def view_of(settings: MapSettings, texts: Texts, spaces: tuple[Space, Space], colors: Groups | Cosines) -> View:
+    """Both layouts in the left one's frame, scaled to a root mean square radius of 1."""
+    left, right = (space.layout(settings).astype(np.float64) for space in spaces)
+    left, spread = _framed(left)
+    # A left map with all points in one place has no frame to turn to.
+    right = align(left, right) if spread else _framed(right)[0]
+    explained = tuple(space.pca(settings).explained for space in spaces) if settings.kind == "pca" else None
+    return View(settings, texts, spaces, colors, (left, right), disparity(left, right), explained)
+
+
+def measured(view: View) -> Measures:
+    """Quality of both panels, and who moved between them (by the full vectors, not by the picture)."""
+    metric = view.settings.metric
+    first, second = (space.neighbors(metric) for space in view.spaces)
+    overlap = shared_neighbors(first, second)
+    ranks = neighbor_ranks(view.spaces[1].embeddings(), first, metric=metric).mean(axis=1)
+    order = np.lexsort((-ranks, overlap))
+    movers = [int(row) for row in order[:MOVERS] if overlap[row] < 1.0]
+    quality = tuple(space.quality(view.settings, view.texts.labels) for space in view.spaces)
+    return Measures(quality, overlap, ranks, movers)
+
+
+def warm_up(context: AppContext, settings: MapSettings) -> None:
+    """Make what opening the tab shows."""
+    visitor = Visitor()
+    for kind in ("pca", settings.kind):
+        for _ in draw(context, visitor, replace(settings, kind=kind)):
+            pass
+
+
+class _LeftError(Exception):
+    """Nobody waits for the result any more."""
+
+
+def _reported(name: str, work: Callable[[Progress], T]) -> Generator[Step, None, T]:
+    """Do the work in a thread of its own; tell now and then how far it is."""
+    found: list[T] = []
+
+    def run(emit: Emit) -> None:
+        told = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told
+            if time.monotonic() - told < REPORT_SECONDS:
+                return
+            told = time.monotonic()
+            if not emit(Step(f"{name}: {done:,} of {total:,}", done / max(total, 1))):
+                raise _LeftError
+
+        with suppress(_LeftError):
+            found.append(work(progress))
+
+    yield from stream(run)
+    return found[0]
+
+
+def _framed(points: np.ndarray) -> tuple[np.ndarray, float]:
+    centered = points - points.mean(axis=0)
+    spread = float(np.sqrt((centered**2).sum(axis=1).mean()))
+    return (centered / spread, spread) if spread > 1e-9 else (np.zeros_like(points), 0.0)

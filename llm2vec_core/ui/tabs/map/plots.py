@@ -1,0 +1,94 @@
+"""The two panels as one component: figures, hover texts sent once, and what is highlighted in both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.figures import cosine_map, scatter_map
+from llm2vec_core.figures.base import wrapped
+from llm2vec_core.ui.paint.base import data_table, tools
+from llm2vec_core.ui.plot import PLOTLY_FILE
+from llm2vec_core.ui.tabs.map import text
+from llm2vec_core.ui.tabs.map.answers import View
+from llm2vec_core.ui.tabs.map.coloring import Cosines
+from llm2vec_core.ui.tabs.map.picking import Picked
+from llm2vec_core.ui.texts import Texts
+
+SCRIPT_FILE = Path(__file__).with_name("map.js")
+HEIGHT = 460
+SIDES = ("left", "right")
+
+
+def map_view(**options: Any) -> gr.HTML:
+    """A place for both panels; its value comes from :func:`map_value`, its ``marks`` from :func:`map_marks`.
+
+    It triggers "pick" with a row and "lasso" with rows.
+    """
+    source = f"/gradio_api/file={PLOTLY_FILE.as_posix()}"
+    script = SCRIPT_FILE.read_text(encoding="utf-8")
+    script = script.replace("SOURCE;", f"{source!r};").replace("= HEIGHT", f"= {HEIGHT}")
+    panels = "".join(
+        f'<section class="l2v-card l2v-figure" data-side="{side}"><h3></h3>'
+        f'<div class="l2v-plot" id="{side}-map" style="height:{HEIGHT}px"></div>'
+        f'<p class="muted l2v-map-caption"></p>{tools(True, True)}{data_table((), ())}</section>'
+        for side in SIDES
+    )
+    template = (
+        f'<div class="l2v l2v-map"><div class="l2v-map-panels">{panels}</div>'
+        f'<div class="l2v-map-bar"><label><input type="checkbox" class="l2v-map-lines"> {text.LINES}</label>'
+        f"<span>{text.HINT}</span></div></div>"
+    )
+    return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, marks="", **options)
+
+
+def map_value(view: View) -> str:
+    """Both figures, and the hover texts once for the two."""
+    texts = view.texts
+    fingerprint = fingerprint_of(texts)
+    value: dict[str, Any] = {
+        "texts": fingerprint,
+        # All pictures are scaled alike, so a zoom outlives PCA's turn between two UMAPs.
+        "revision": f"{fingerprint} {view.settings.dimensions}",
+        "hover": [wrapped(t) for t in texts.texts],
+        "labels": list(texts.labels) if texts.labels else None,
+    }
+    for i, side in enumerate(SIDES):
+        choice = view.spaces[i].choice
+        title = f"{choice.label} ({view.settings.kind.upper()})"
+        points = view.points[i]
+        if isinstance(view.colors, Cosines):
+            figure = cosine_map(points, view.colors.values[i], view.colors.nearest[i], None, title)
+        else:
+            figure = scatter_map(points, view.colors.names[i], None, title, styles=view.colors.styles)
+        value[side] = json.loads(figure.to_json()) | {
+            "title": title,
+            "css": choice.css,
+            "caption": text.caption(view, i),
+            "name": f"map-{view.settings.kind}-{choice.key}",
+        }
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def map_marks(texts: Texts, *, found: Picked | None = None, movers: Sequence[int] | None = None) -> str:
+    """What is highlighted: a picked text with its neighbours, or those who moved most."""
+    marks: dict[str, Any] = {"texts": fingerprint_of(texts)}
+    if found is not None:
+        marks["pick"] = found.row
+        marks |= {side: [n.row for n in found.sides[i]] for i, side in enumerate(SIDES)}
+    if movers is not None:
+        marks["movers"] = list(movers)
+    return json.dumps(marks)
+
+
+def fingerprint_of(texts: Texts) -> str:
+    """Tells texts apart in the browser."""
+    digest = hashlib.blake2b(digest_size=6)
+    for t in texts.texts:
+        digest.update(t.encode("utf-8", "replace") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,203 @@
+"""One encoder's view of the texts: its embeddings, and what is computed from them, kept for the next time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.projection import (
+    NO_CLUSTER,
+    exact_neighbors,
+    hdbscan_clusters,
+    kmeans_clusters,
+    label_silhouette,
+    neighbor_label_accuracy,
+    neighborhood_trust,
+    pca_layout,
+    prepared,
+    umap_layout,
+)
+from llm2vec_core.projection.base import MIN_POINTS, all_equal
+from llm2vec_core.projection.pca import PcaLayout
+from llm2vec_core.ui.choices import OWN_STAGE, Choice
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.kept import Kept
+from llm2vec_core.ui.tabs.map.settings import MapSettings
+from llm2vec_core.ui.texts import OURS, Texts
+from llm2vec_core.ui.visitor import Visitor
+
+NEIGHBORS = 10
+# HDBSCAN's smallest cluster: a fiftieth of the texts, at least this many.
+SMALLEST_CLUSTER = 5
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Measures of one panel; None where one is not defined.
+
+    Attributes:
+        silhouette: of the shown groups, on the full vectors.
+        silhouette_picture: the same on the picture.
+        accuracy: of the neighbours' vote for the label, on the full vectors.
+        accuracy_picture: the same on the picture.
+        trust: trustworthiness of the picture.
+    """
+
+    silhouette: float | None
+    silhouette_picture: float | None
+    accuracy: float | None
+    accuracy_picture: float | None
+    trust: float | None
+
+
+class Space:
+    """An encoder and some texts.
+
+    Args:
+        choice: the encoder.
+        key: what the embeddings depend on.
+        kept: where results stay.
+        encode: makes the embeddings, shape (texts, hidden); called with a progress callback or None.
+    """
+
+    def __init__(
+        self, choice: Choice, key: tuple[Hashable, ...], kept: Kept, encode: Callable[[Progress | None], np.ndarray]
+    ) -> None:
+        self.choice = choice
+        self._key = key
+        self._kept = kept
+        self._encode = encode
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the embeddings are at hand."""
+        return ("embeddings", *self._key) in self._kept
+
+    def embeddings(self, progress: Progress | None = None) -> np.ndarray:
+        """Embeddings of the texts, shape (texts, hidden)."""
+        return self._kept.once(("embeddings", *self._key), lambda: self._encode(progress))
+
+    def _once(self, name: str, *about: Hashable, make: Callable[[], Any]) -> Any:
+        return self._kept.once((name, *self._key, *about), make)
+
+    def has_layout(self, settings: MapSettings) -> bool:
+        """Whether positions are at hand without computing."""
+        return ("layout", *self._key, *settings.layout_key()) in self._kept
+
+    def layout(self, settings: MapSettings, progress: Progress | None = None) -> np.ndarray:
+        """Positions, shape (texts, dimensions)."""
+
+        def make() -> np.ndarray:
+            return umap_layout(
+                self.embeddings(),
+                settings.dimensions,
+                n_neighbors=settings.n_neighbors,
+                min_dist=settings.min_dist,
+                metric=settings.metric,
+                seed=settings.seed,
+                progress=progress,
+            )
+
+        if settings.kind == "pca":
+            return self.pca(settings).points
+        return self._once("layout", *settings.layout_key(), make=make)
+
+    def pca(self, settings: MapSettings) -> PcaLayout:
+        """Positions and explained variance."""
+        dimensions, metric = settings.dimensions, settings.metric
+        return self._once(
+            "layout", "pca", dimensions, metric, make=lambda: pca_layout(self.embeddings(), dimensions, metric=metric)
+        )
+
+    def neighbors(self, metric: str) -> np.ndarray:
+        """Indices of each text's nearest neighbours, shape (texts, at most :data:`NEIGHBORS`)."""
+        rows = self.embeddings()
+        count = min(NEIGHBORS, len(rows) - 1)
+        return self._once(
+            "neighbors", metric, make=lambda: exact_neighbors(prepared(rows, metric), count)[0].astype(np.int32)
+        )
+
+    def clusters(self, settings: MapSettings) -> np.ndarray:
+        """A number for each text, -1 for strays, shape (texts,)."""
+        rows, metric = self.embeddings(), settings.metric
+        if settings.color == "kmeans":
+            about = ("kmeans", settings.clusters, metric, settings.seed)
+            return self._once(
+                "clusters",
+                *about,
+                make=lambda: kmeans_clusters(rows, settings.clusters, metric=metric, seed=settings.seed),
+            )
+        smallest = smallest_cluster(len(rows))
+        return self._once("clusters", "hdbscan", metric, make=lambda: hdbscan_clusters(rows, smallest, metric=metric))
+
+    def quality(self, settings: MapSettings, labels: tuple[str, ...] | None) -> Quality:
+        """Measures of the picture and of the space behind it."""
+        about = (*settings.layout_key(), settings.color, settings.clusters, settings.seed)
+        return self._once("quality", *about, make=lambda: self._measured(settings, labels))
+
+    def _measured(self, settings: MapSettings, labels: tuple[str, ...] | None) -> Quality:
+        rows, points = self.embeddings(), self.layout(settings)
+        names = np.array(labels) if labels else None
+        known = names != "" if names is not None else None
+        groups, grouped = names, known
+        if settings.color in ("kmeans", "hdbscan"):
+            groups = self.clusters(settings)
+            grouped = groups != NO_CLUSTER
+        silhouette = silhouette_picture = accuracy = accuracy_picture = None
+        flat = not all_equal(points)
+        if groups is not None and grouped.sum() >= MIN_POINTS:
+            silhouette = label_silhouette(rows, groups, metric=settings.metric, known=grouped)
+            if flat:
+                silhouette_picture = label_silhouette(points, groups, metric="euclidean", known=grouped)
+        if names is not None and known.sum() >= MIN_POINTS and len(set(names[known])) > 1:
+            accuracy = neighbor_label_accuracy(rows, names, NEIGHBORS, metric=settings.metric, known=known)
+            if flat:
+                accuracy_picture = neighbor_label_accuracy(points, names, NEIGHBORS, metric="euclidean", known=known)
+        trust = neighborhood_trust(rows, points, NEIGHBORS, metric=settings.metric)
+        return Quality(silhouette, silhouette_picture, accuracy, accuracy_picture, trust)
+
+
+def smallest_cluster(count: int) -> int:
+    """How many texts make a cluster for HDBSCAN."""
+    return max(SMALLEST_CLUSTER, count // 50)
+
+
+def space_of(context: AppContext, visitor: Visitor, texts: Texts, key: str) -> Space:
+    """The view that an encoder has of some texts.
+
+    What belongs to a visitor (their texts, their adapter) is kept with the visitor, the rest for everyone.
+
+    Raises:
+        InputError: for an encoder that is not there, or more texts than a map takes.
+    """
+    limit = context.limits.map_points
+    if len(texts) > limit:
+        raise InputError(
+            f"{texts.name} has {len(texts):,} texts; a map takes at most {limit:,}. Give fewer, or use Search."
+        )
+    if len(texts) < MIN_POINTS:
+        count = len(texts)
+        raise InputError(
+            f"{count} {'text is' if count == 1 else 'texts are'} too few for a map; give at least {MIN_POINTS}."
+        )
+    choice = visitor.choice(key, context)
+    ours = texts.key == "our collection"
+    is_stage = key in {stage.key for stage in context.preset.stages}
+
+    def encode(progress: Progress | None) -> np.ndarray:
+        if ours and is_stage and context.preset.bundled:
+            return context.collection(key)
+        return visitor.encoder_for(key, context).encode(list(texts.texts), progress=progress)
+
+    kept = context.kept if ours and key != OWN_STAGE else visitor.kept
+    return Space(choice, (context.preset.key, key, texts.key), kept, encode)
+
+
+def source_is_ours(settings: MapSettings) -> bool:
+    """Whether our collection is shown."""
+    return settings.source == OURS
