@@ -13,7 +13,7 @@ from llm2vec_core.figures.ladder import ladder_height, score_ladder
 from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
 from llm2vec_core.figures.published import published_height, published_scores
 from llm2vec_core.figures.sample_efficiency import sample_efficiency
-from llm2vec_core.figures.training import loss_curve, running_mean
+from llm2vec_core.figures.training import loss_curve, running_mean, training_curves
 
 __all__ = [
     "BIDIRECTIONAL_COLOR",
@@ -34,4 +34,5 @@ __all__ = [
     "scatter_map",
     "score_ladder",
     "topic_style",
+    "training_curves",
 ]

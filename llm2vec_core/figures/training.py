@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from llm2vec_core.figures.base import BIDIRECTIONAL_COLOR, layout
+from llm2vec_core.figures.base import BIDIRECTIONAL_COLOR, NEUTRAL_COLOR, layout
 
 
 def loss_curve(
@@ -53,6 +54,48 @@ def loss_curve(
         yaxis={"title": {"text": "loss (nats)"}},
         legend={"orientation": "h", "y": -0.28, "x": 0},
     )
+    return figure
+
+
+def training_curves(
+    losses: Sequence[float],
+    held_out: Sequence[tuple[int, float]],
+    separations: Mapping[str, Sequence[tuple[int, float]]],
+    title: str,
+    steps: int,
+) -> go.Figure:
+    """A training run as it goes on: loss above, what it is good for below, on one axis of steps.
+
+    Args:
+        losses: of each step so far, in nats.
+        held_out: (step, loss) on held-out examples.
+        separations: by name, (step, area under ROC) on held-out pairs.
+        title: above the chart.
+        steps: how many there will be; the axis ends there, so that the picture fills from the left.
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.58, 0.42])
+    for trace in loss_curve(range(1, len(losses) + 1), losses, held_out, "").data:
+        figure.add_trace(trace, row=1, col=1)
+    styles = (("#009e73", "circle", "solid"), (NEUTRAL_COLOR, "diamond", "dash"))
+    for (name, points), (color, symbol, dash) in zip(separations.items(), styles, strict=False):
+        figure.add_scatter(
+            x=[step for step, _ in points],
+            y=[round(value, 4) for _, value in points],
+            mode="lines+markers",
+            name=name,
+            line={"color": color, "width": 2, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
+            row=2,
+            col=1,
+        )
+    settings = layout(title)
+    settings["margin"] = {"l": 58, "r": 12, "t": 48, "b": 128}
+    figure.update_layout(**settings, legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    grid = {"gridcolor": "rgba(127,127,127,0.25)", "zeroline": False}
+    figure.update_xaxes(range=[0, steps * 1.02], **grid)
+    figure.update_xaxes(title={"text": "optimizer step"}, row=2, col=1)
+    figure.update_yaxes(title={"text": "loss (nats)"}, row=1, col=1, **grid)
+    figure.update_yaxes(title={"text": "separation"}, range=[-0.03, 1.06], row=2, col=1, **grid)
     return figure
 
 

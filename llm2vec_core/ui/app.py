@@ -48,6 +48,8 @@ def build_app(models: Models) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
+        for bind in page.at_the_end:
+            bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
         views.bind_link(header)
         views.after(sidebar.bind(header.in_use))

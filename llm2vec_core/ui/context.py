@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from transformers import AutoConfig
+from transformers import PreTrainedConfig
 
 from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
@@ -20,6 +20,7 @@ from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
+from llm2vec_core.loading import load_config
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.separation import PairCosines, measure_pairs
@@ -51,6 +52,7 @@ class Limits:
         compared_texts: texts that are compared with each other.
         api_texts: texts of one call of an endpoint.
         api_characters: characters of them all.
+        adapter_bytes: of an adapter's weights that are uploaded.
     """
 
     text_characters: int = 20_000
@@ -70,6 +72,7 @@ class Limits:
     compared_texts: int = 40
     api_texts: int = 256
     api_characters: int = 500_000
+    adapter_bytes: int = 64 * 2**20
 
 
 class AppContext:
@@ -110,8 +113,16 @@ class AppContext:
 
     def layers_and_heads(self) -> tuple[int, int]:
         """Numbers of layers and of heads, from the configuration alone (no weights are loaded)."""
-        config = self._once(("config",), lambda: AutoConfig.from_pretrained(self.preset.base).get_text_config())
+        config = self.config()
         return config.num_hidden_layers, config.num_attention_heads
+
+    def config(self) -> PreTrainedConfig:
+        """The text model's configuration; no weights are loaded."""
+        return self._once(("config",), lambda: load_config(self.preset.base, None).get_text_config())
+
+    def is_loaded(self, stage_key: str) -> bool:
+        """Whether a stage's weights are in memory."""
+        return ("weights", self.preset.stage(stage_key).adapters) in self._made
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""

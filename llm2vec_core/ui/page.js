@@ -85,6 +85,21 @@
     clearTimeout(say.timer);
     say.timer = setTimeout(() => { place.hidden = true; }, 6000);
   };
+  // Gradio says no more than "Error" about a file that its server will refuse: it is stopped here, with the reason.
+  const tooLarge = (event, files) => {
+    const limit = (window.gradio_config || {}).max_file_size;
+    const large = [...(files || [])].find(file => limit && file.size > limit);
+    if (!large) return false;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const megabytes = size => (size / 2 ** 20).toLocaleString('en', {maximumFractionDigits: 1}) + ' MB';
+    say(`${large.name} has ${megabytes(large.size)}; a file may have at most ${megabytes(limit)}. Nothing was uploaded.`);
+    return true;
+  };
+  document.addEventListener('change', event => {
+    if (event.target.type === 'file' && tooLarge(event, event.target.files)) event.target.value = '';
+  }, true);
+  document.addEventListener('drop', event => tooLarge(event, event.dataTransfer && event.dataTransfer.files), true);
   window.__l2vLink = (names, values) => {
     const tab = window.__l2vTab(), model = document.querySelector('.l2v-inuse');
     const address = new URL(location.href.split(/[?#]/)[0]);

@@ -23,12 +23,14 @@ class Picker:
         causal: whether causal stages are listed.
         rivals: whether echo and static embeddings are.
         follows: whether it jumps to a visitor's own adapter as soon as there is one.
+        own: whether a visitor's own adapter is listed.
     """
 
     component: gr.Dropdown
     causal: bool
     rivals: bool
     follows: bool
+    own: bool = True
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Page:
         pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
         shared: by name in the address, the components whose values a link to this view carries.
         shows: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
+        at_the_end: called once every tab is drawn, to bind events that reach into all of them.
     """
 
     models: Models
@@ -50,6 +53,7 @@ class Page:
     pickers: list[Picker] = field(default_factory=list)
     shared: dict[str, gr.components.Component] = field(default_factory=dict)
     shows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    at_the_end: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def context(self) -> AppContext:
@@ -68,6 +72,7 @@ class Page:
         causal: bool = True,
         rivals: bool = False,
         follows: bool = False,
+        own: bool = True,
         **options: Any,
     ) -> gr.Dropdown:
         """Draw a dropdown of encoders that is kept up to date.
@@ -78,6 +83,7 @@ class Page:
             causal: whether causal stages are listed.
             rivals: whether echo and static embeddings are.
             follows: whether it jumps to a visitor's own adapter as soon as there is one.
+            own: whether a visitor's own adapter is listed.
             options: further arguments of ``gr.Dropdown``.
         """
         preset = self.context.preset
@@ -88,7 +94,7 @@ class Page:
             label=label,
             **options,
         )
-        self.pickers.append(Picker(component, causal, rivals, follows))
+        self.pickers.append(Picker(component, causal, rivals, follows, own))
         return component
 
     def refreshed_pickers(self, visitor: Visitor, *, new_own: bool = False) -> dict[Any, Any]:
@@ -102,6 +108,7 @@ class Page:
         updates = {}
         for picker in self.pickers:
             found = visitor.choices(context, causal=picker.causal, rivals=picker.rivals)
+            found = [choice for choice in found if picker.own or choice.key != OWN_STAGE]
             update: dict[str, Any] = {"choices": [(choice.label, choice.key) for choice in found]}
             if new_own and picker.follows and found[-1].key == OWN_STAGE:
                 update["value"] = OWN_STAGE

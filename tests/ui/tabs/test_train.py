@@ -1,32 +1,55 @@
 from __future__ import annotations
 
 import re
+import zipfile
 
 from playwright.sync_api import expect
 
+from llm2vec_core.presets import ASSETS
 from tests.ui.conftest import open_tab
 from tests.ui.tabs.test_see import strips
 
-
-def set_steps(page, steps: int) -> None:
-    box = page.locator("#steps input[type=number]")
-    box.fill(str(steps))
-    box.press("Enter")
+PATIENCE = 240_000
 
 
-def test_train_use_in_compare_and_nobody_else_sees_it(open_page):
-    page = open_page()
+def shorten(page, steps: int) -> None:
+    page.get_by_text("Expert settings").click()
+    for name, value in (("steps", steps), ("batch-size", 4), ("max-length", 16)):
+        page.locator(f"#train-{name} input").fill(str(value))
+
+
+def status(page):
+    return page.locator("#training-status")
+
+
+def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_path):
+    page, other = open_page(), open_page()
     open_tab(page, "Train")
-    set_steps(page, 20)
+    shorten(page, 20)
     page.locator("#train-button").click()
-    page.wait_for_selector("#loss-plot .l2v-plot[data-drawn]")
-    expect(page.locator("#training-status")).to_contain_text("Done. Step 20 of 20", timeout=120_000)
-    status = page.locator("#training-status").inner_text()
-    before, after = map(float, re.search(r"Held-out loss: ([\d.]+) before, ([\d.]+) after", status).groups())
+    expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
+    # A second visitor waits, is told so, and may leave the queue.
+    open_tab(other, "Train")
+    other.locator("#train-button").click()
+    expect(status(other)).to_contain_text("Waiting: another visitor is training now")
+    other.locator("#stop-button").click()
+    expect(status(other)).to_contain_text("You left the queue")
+
+    expect(status(page)).to_contain_text("Done. Step 20 of 20", timeout=PATIENCE)
+    before, after = map(float, re.search(r"loss: ([\d.]+) before, ([\d.]+) after", status(page).inner_text()).groups())
     assert after < before
     curve = page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => t.y.length)")
     assert curve[:2] == [20, 20]
     assert curve[2] >= 3
+    assert curve[3:] == [6, 6]
+    expect(page.locator("#before-after")).to_contain_text("separation")
+    assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
+    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 20 steps from Bidirectional, untrained")
+    with page.expect_download() as download:
+        page.locator("#train-download").click()
+    download.value.save_as(tmp_path / "adapter.zip")
+    assert len(zipfile.ZipFile(tmp_path / "adapter.zip").namelist()) == 4
+
     open_tab(page, "See it")
     expect(page.locator("#stage input")).to_have_value("Your adapter")
     page.locator("#compare-button").click()
@@ -34,45 +57,77 @@ def test_train_use_in_compare_and_nobody_else_sees_it(open_page):
     assert list(strips(page))[-1] == "own"
     assert strips(page)["own"] != strips(page)["bidirectional"]
 
-    other = open_page()
+    # A run that fails leaves it in use, and everything on the screen.
+    open_tab(page, "Train")
+    page.locator("#train-learning-rate input").fill("5")
+    page.locator("#train-button").click()
+    expect(page.locator("#train-notice")).to_contain_text("The learning rate is 5")
+    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 20 steps")
+    assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
+
+    open_tab(other, "See it")
     other.locator("#stage input").click()
-    expect(other.get_by_role("option")).to_have_count(3)
+    expect(other.get_by_role("option", name="Bidirectional, untrained")).to_be_visible()
     assert "Your adapter" not in other.content()
 
 
-def test_stop_keeps_the_last_step(page):
+def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     open_tab(page, "Train")
     page.locator("#objective").get_by_text("SimCSE").click()
-    set_steps(page, 400)
+    expect(page.locator("#train-steps input")).to_have_value("30")
+    shorten(page, 300)
     page.locator("#train-button").click()
-    expect(page.locator("#training-status")).to_contain_text("Step ", timeout=120_000)
+    expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
     page.locator("#stop-button").click()
-    expect(page.locator("#training-status")).to_contain_text("Stopped. The adapter keeps its last step (SimCSE,")
-    open_tab(page, "See it")
-    expect(page.locator("#stage input")).to_have_value("Your adapter")
-    # The queue is free again: a second run starts.
-    open_tab(page, "Train")
-    set_steps(page, 10)
-    page.locator("#train-button").click()
-    expect(page.locator("#training-status")).to_contain_text("Done. Step 10 of 10", timeout=120_000)
+    expect(status(page)).to_contain_text("(stopped by you)", timeout=PATIENCE)
+    steps = int(re.search(r"Kept at step (\d+) of 300", status(page).inner_text()).group(1))
+    expect(page.locator("#own-adapter")).to_contain_text(f"SimCSE, {steps} step")
+    expect(page.locator("#train-button")).to_be_enabled()
 
-
-def test_wrong_input_is_named(page):
-    open_tab(page, "Train")
-    page.locator("#own-texts textarea").fill("one\ntwo\n")
-    page.locator("#train-button").click()
-    expect(page.locator("#train-notice")).to_contain_text("2 texts are too few to learn from; give at least 16")
-    page.locator("#own-texts textarea").fill("")
+    page.get_by_text("Use an adapter that you have").click()
+    page.locator("#load-adapter").click()
+    expect(page.locator("#load-notice")).to_contain_text("adapter_config.json is missing")
+    folder = ASSETS / "adapters" / "mntp"
+    page.locator("#adapter-files input[type=file]").set_input_files(
+        [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
+    )
+    expect(page.locator("#adapter-files")).to_contain_text("adapter_model")
+    page.get_by_text("Expert settings").click()  # folded again; the stage is chosen there
     page.get_by_text("Expert settings").click()
-    page.locator("#learning-rate input").fill("5")
-    page.locator("#train-button").click()
-    expect(page.locator("#train-notice")).to_contain_text("The learning rate is 5")
-    expect(page.locator("#training-status")).to_contain_text("Nothing trained yet")
+    page.locator("#start-stage input").click()
+    page.get_by_role("option", name="Bidirectional, untrained").click()
+    page.locator("#load-adapter").click()
+    expect(page.locator("#own-adapter")).to_contain_text("loaded from your files, on Bidirectional, untrained")
+    open_tab(page, "See it")
+    page.locator("#compare-button").click()
+    expect(page.locator("#prefix")).to_contain_text("Your adapter")
+    assert abs(strips(page)["own"] - strips(page)["mntp"]) < 1e-4
 
 
-def test_own_texts_are_trained_on(page):
+def test_own_texts_and_own_pairs(page, tmp_path):
     open_tab(page, "Train")
-    page.locator("#own-texts textarea").fill("\n".join(f"<b>Line {i}</b> about rivers and banks" for i in range(24)))
-    set_steps(page, 10)
+    shorten(page, 3)
+    page.locator("#train-source").get_by_text("Your texts").click()
+    page.locator("#train-pasted textarea").fill("one\ntwo\n")
+    page.locator("#train-use").click()
+    expect(page.locator("#train-own")).to_contain_text("2 texts from your lines")
     page.locator("#train-button").click()
-    expect(page.locator("#training-status")).to_contain_text("Done. Step 10 of 10", timeout=120_000)
+    expect(page.locator("#train-notice")).to_contain_text("2 different texts are too few to learn from")
+    page.locator("#train-pasted textarea").fill("\n".join(f"<b>Line {i}</b> about rivers" for i in range(24)))
+    page.locator("#train-use").click()
+    expect(page.locator("#train-own")).to_contain_text("24 texts")
+    page.locator("#train-button").click()
+    expect(status(page)).to_contain_text("Done. Step 3 of 3", timeout=PATIENCE)
+
+    page.locator("#objective").get_by_text("Supervised").click()
+    page.locator("#train-pairs-source").get_by_text("Your pairs").click()
+    file = tmp_path / "pairs.csv"
+    file.write_text("query,positive\n" + "".join(f"<i>q{i}</i>,answer {i}\n" for i in range(90)))
+    page.locator("#train-pairs-file input[type=file]").set_input_files(file)
+    expect(page.locator("#train-pairs-file")).to_contain_text("pairs")
+    for name, value in (("steps", 2), ("batch-size", 4)):
+        page.locator(f"#train-{name} input").fill(str(value))
+    page.locator("#train-button").click()
+    expect(status(page)).to_contain_text("Done. Step 2 of 2", timeout=PATIENCE)
+    expect(page.locator("#before-after h3")).to_contain_text("Your held-out pairs")
+    assert page.locator("#before-after i:text('q0')").count() == 0

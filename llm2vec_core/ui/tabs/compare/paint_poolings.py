@@ -37,10 +37,9 @@ def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, 
         else "how often one of our 80 similar pairs is above one of our 80 unrelated ones"
     )
     legend = (
-        f'<p class="muted">The two texts: <b>{escape(first)}</b> and <b>{escape(second)}</b>. '
-        "In each cell: their cosine; its percentile among unrelated pairs; and the <em>separation</em> of this "
-        f"encoder and pooling: {separation} "
-        f"(50% is a coin). ★ marks the best separation.</p>"
+        f'<p class="muted"><b>{escape(first)}</b><br><b>{escape(second)}</b></p><p class="muted">In each cell: '
+        "their cosine; its percentile among unrelated pairs; and the <em>separation</em> of this encoder and pooling: "
+        f"{separation} (50% is a coin). ★ marks the best separation.</p>"
     )
     return figure_card(
         "One pair under every pooling and every encoder",
@@ -65,7 +64,7 @@ def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, 
 def _cell(each: Pooled | None, starred: bool, labelled: bool) -> str:
     if each is None:
         return '<td class="muted">–</td>'
-    place = "" if each.percentile is None else f"<span>{each.percentile:.0f} of 100</span>"
+    place = "" if each.percentile is None else f"<span>{each.percentile:.0f}<i> of 100</i></span>"
     part = ""
     if each.separation is not None:
         part = f'<span class="sep">{"★ " if starred else ""}{each.separation:.0%}</span>'

@@ -13,7 +13,8 @@ from llm2vec_core.ui.tabs.see.answers import Heads, future_share
 
 # Thumbnails of a model with more heads than this are coarser, so that the picture stays small.
 MANY_HEADS = 144
-FAINTEST = 0.04
+# Weaker marks are left out; a coarse one holds more tokens, so more goes into it by itself.
+FAINTEST, FAINTEST_COARSE = 0.04, 0.1
 LEVELS = (0.12, 0.35, 0.7)
 
 
@@ -185,24 +186,19 @@ def _grid(weights: np.ndarray, shares: np.ndarray, stage: str) -> str:
 
 
 def _thumbnail(weights: np.ndarray, tile: int, cells: int) -> str:
-    """A head's attention in three strengths, in few strokes; the mean of neighbouring tokens where there are many."""
-    count = len(weights)
+    """A head's attention in four strengths, in few strokes; neighbouring tokens are put together where there are many."""
+    count, faintest = len(weights), FAINTEST
     if count > cells:
         edges = np.linspace(0, count, cells + 1).astype(int)
         weights = np.add.reduceat(np.add.reduceat(weights, edges[:-1], 0), edges[:-1], 1) / np.diff(edges)[:, None]
-        count = cells
-    inner = tile - 6
-    step = inner / count
+        count, faintest = cells, FAINTEST_COARSE
     strength = np.digitize(weights, LEVELS)
     ahead = np.triu(np.ones_like(strength, dtype=bool), 1)
     parts = []
     for color, half in (("var(--causal)", ~ahead), ("var(--bidi)", ahead)):
         for level, opacity in ((0, 0.3), (1, 0.55), (2, 0.8), (3, 1.0)):
-            marks = half & (strength == level) & (weights >= FAINTEST)
+            marks = half & (strength == level) & (weights >= faintest)
             if marks.any():
-                path = "".join(
-                    f"M{3 + j * step:.3g} {3 + i * step:.3g}h{step * 0.92:.2g}v{step * 0.92:.2g}h-{step * 0.92:.2g}z"
-                    for i, j in zip(*np.nonzero(marks), strict=True)
-                )
+                path = "".join(f"M{j} {i}h.9v.9h-.9z" for i, j in zip(*np.nonzero(marks), strict=True))
                 parts.append(f'<path d="{path}" fill="{color}" opacity="{opacity}"/>')
-    return "".join(parts)
+    return f'<g transform="translate(3 3) scale({(tile - 6) / count:.4g})">{"".join(parts)}</g>'

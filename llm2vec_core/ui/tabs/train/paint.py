@@ -1,10 +1,171 @@
-"""What stands around the loss curve."""
+"""What stands around the curves: the state of a run, and before and after."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 
-def training_status(text: str, *, busy: bool = False) -> str:
-    """One line under the training button."""
-    return f'<div class="l2v"><p id="training-status" role="status" data-busy="{int(busy)}">{escape(text)}</p></div>'
+from llm2vec_core.ui.paint.base import Cell, figure_card
+from llm2vec_core.ui.tabs.train import text
+from llm2vec_core.ui.tabs.train.run import Progress
+from llm2vec_core.ui.tabs.train.separation import PairCosines
+
+# A smaller change of a share of pairs is none that so few pairs could show.
+SMALLEST_CHANGE = 0.01
+WIDTH, LEFT, RIGHT, LANE, DOT = 560.0, 104.0, 14.0, 46.0, 3.6
+_SHAPES = {
+    "similar": '<circle cx="{x:.1f}" cy="{y:.1f}" r="3.4" fill="var(--good)"/>',
+    "unrelated": '<path d="M{x:.1f} {y:.1f}m-3 -3l6 6m0 -6l-6 6" stroke="var(--muted)" stroke-width="1.7" fill="none"/>',
+    "misleading": '<path d="M{x:.1f} {y:.1f}m0 -4l4 4l-4 4l-4 -4z" stroke="var(--ink)" stroke-width="1.3" fill="none"/>',
+}
+
+
+def training_status(message: str, *, busy: bool = False, share: float | None = None) -> str:
+    """One line under the training button, and how far the run is.
+
+    Args:
+        message: plain text.
+        busy: whether a run goes on.
+        share: of the steps done, from 0 to 1.
+    """
+    bar = ""
+    if share is not None:
+        bar = (
+            f'<div class="l2v-train-bar" role="progressbar" aria-label="Steps done" aria-valuenow="{share:.0%}" '
+            f'aria-valuemin="0" aria-valuemax="100"><span style="width:{100 * share:.1f}%"></span></div>'
+        ).replace(f'aria-valuenow="{share:.0%}"', f'aria-valuenow="{100 * share:.0f}"')
+    return (
+        f'<div class="l2v l2v-train-status"><p id="training-status" role="status" data-busy="{int(busy)}">'
+        f"{escape(message)}</p>{bar}</div>"
+    )
+
+
+def own_adapter(description: str, steps_note: str = "") -> str:
+    """The visible confirmation that an adapter is in use.
+
+    Args:
+        description: how it was made, plain text.
+        steps_note: what to say besides, plain text.
+    """
+    note = f" {escape(steps_note)}" if steps_note else ""
+    return (
+        '<div class="l2v l2v-train-own" id="own-adapter" role="status"><b class="b">Your adapter</b> is an encoder in every '
+        f"tab now, for you alone: <span>{escape(description)}</span>.{note}</div>"
+    )
+
+
+def change_sentence(before: float, after: float, other: str, count: int) -> str:
+    """What became of the separation from another kind of pair, for each sign.
+
+    Example:
+        >>> change_sentence(0.5, 0.75, "unrelated", 40)
+        'From unrelated pairs they are told apart better: separation 0.500 before, 0.750 after (40 pairs of each kind).'
+    """
+    kind = {"unrelated": "unrelated pairs", "misleading": "pairs that only look alike"}[other]
+    numbers = f"separation {before:.3f} before, {after:.3f} after ({count} pairs of each kind)"
+    if abs(after - before) < SMALLEST_CHANGE:
+        return f"How well they are told from {kind} hardly changed: {numbers}."
+    better = "better" if after > before else "worse"
+    return f"From {kind} they are told apart {better}: {numbers}."
+
+
+def before_and_after(progress: Progress) -> str:
+    """The card of the measured pairs: their cosines before and after, and what that means."""
+    before, after = progress.before, progress.after
+    own = progress.data.own_pairs
+    sentences = ["The pairs that mean the same are the round marks." if not own else "Your pairs are the round marks."]
+    for other, points in progress.separations.items():
+        count = min(len(before.by_label["similar"]), len(before.by_label[other]))
+        sentences.append(change_sentence(points[0][1], points[-1][1], other, count))
+    moved = float(after.by_label["similar"].mean() - before.by_label["similar"].mean())
+    way = "rose" if moved > 0 else "fell"
+    sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
+    explained = text.OWN_EXPLAINED if own else text.EXPLAINED
+    picture = _picture(before, after)
+    notice = " ".join(escape(sentence) for sentence in sentences)
+    body = f'<div class="l2v-train-dots">{picture}</div><p class="muted">{escape(explained)}</p>'
+    return figure_card(
+        "Held-out pairs before and after, cosine of the two sentences" if not own else "Your held-out pairs, cosine",
+        body,
+        name="before-and-after",
+        notice=notice,
+        columns=("kind", "first", "second", "cosine before", "cosine after"),
+        rows=_rows(progress),
+        legend=_legend(before),
+        elem_id="before-after",
+    )
+
+
+def _rows(progress: Progress) -> list[Sequence[Cell]]:
+    found: list[Sequence[Cell]] = []
+    for kind, pairs in progress.data.measured.items():
+        values = zip(pairs, progress.before.by_label[kind], progress.after.by_label[kind], strict=True)
+        found += [(text.KINDS[kind][0], a[:160], b[:160], float(old), float(new)) for (a, b), old, new in values]
+    return found
+
+
+def _legend(cosines: PairCosines) -> str:
+    marks = "".join(
+        f'<span><svg viewBox="0 0 14 14" aria-hidden="true">{_SHAPES[kind].format(x=7.0, y=7.0)}</svg>'
+        f"{escape(text.KINDS[kind][0])} <i>({escape(text.KINDS[kind][1])})</i></span>"
+        for kind in cosines.by_label
+    )
+    return f'<div class="l2v-legend l2v-train-legend">{marks}<span>▏ median</span></div>'
+
+
+def _picture(before: PairCosines, after: PairCosines) -> str:
+    every = np.concatenate([*before.by_label.values(), *after.by_label.values()])
+    low = float(np.floor(every.min() * 5) / 5)
+
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (float(value) - low) / (1.0 - low)
+
+    parts, y = [], 4.0
+    for name, cosines in (("Before", before), ("After", after)):
+        parts.append(f'<text x="0" y="{y + 15:.0f}" font-size="15" font-weight="650">{name}</text>')
+        y += 20
+        for kind, values in cosines.by_label.items():
+            middle = y + LANE / 2
+            parts.append(
+                f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle:.1f}" y2="{middle:.1f}" stroke="var(--line)"/>'
+                f'<text class="q" x="0" y="{middle + 4:.1f}" font-size="13">{text.KINDS[kind][0]}</text>'
+            )
+            parts += [_SHAPES[kind].format(x=cx, y=middle + dy) for cx, dy in _swarm([x(v) for v in values])]
+            median = x(float(np.median(values)))
+            parts.append(
+                f'<line x1="{median:.1f}" x2="{median:.1f}" y1="{y + 3:.1f}" y2="{y + LANE - 3:.1f}" '
+                f'stroke="var(--ink)" stroke-width="2"><title>median {float(np.median(values)):.3f}</title></line>'
+            )
+            y += LANE
+        y += 8
+    ticks = np.round(np.arange(low, 1.01, 0.2), 1)
+    parts += [
+        f'<text class="q" x="{x(tick):.1f}" y="{y + 12:.0f}" font-size="12.5" text-anchor="middle">{tick:g}</text>'
+        for tick in ticks
+    ]
+    height = y + 18
+    medians = "; ".join(
+        f"{text.KINDS[kind][0]}: median {float(np.median(before.by_label[kind])):.2f} before, "
+        f"{float(np.median(after.by_label[kind])):.2f} after"
+        for kind in before.by_label
+    )
+    return (
+        f'<svg class="l2v-svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="Cosines of held-out pairs. '
+        f'{escape(medians)}">{"".join(parts)}</svg>'
+    )
+
+
+def _swarm(xs: Sequence[float]) -> list[tuple[float, float]]:
+    """Places of marks that would cover each other, moved up and down: (x, distance from the middle)."""
+    found: list[tuple[float, float]] = []
+    for cx in sorted(xs):
+        steps = (0, 1, -1, 2, -2, 3, -3, 4, -4)
+        free = [
+            step
+            for step in steps
+            if all(abs(cx - ox) > 2 * DOT or abs(step * 1.25 * DOT - oy) > 1.2 * DOT for ox, oy in found[-24:])
+        ]
+        found.append((cx, (free[0] if free else steps[len(found) % len(steps)]) * 1.25 * DOT))
+    return found

@@ -2,9 +2,67 @@
 
 INTRO = """
 <div class="l2v"><h2>Train a little, right here</h2>
-<p>Training changes a small <em>adapter</em> (LoRA: a few thin matrices beside the frozen weights). <b>MNTP</b> hides words and
-lets the model fill them in with both sides in view. <b>SimCSE</b> reads each text twice with random gaps and learns to
-recognise it among the others. The adapter is yours alone; choose it in <em>Compare</em> afterwards.</p></div>
+<p>Training changes a small <em>adapter</em> (LoRA: a few thin matrices beside the weights, which stay as they are). It is
+yours alone, and it becomes an encoder in every tab. Choose what it should practise:</p>
+<dl class="l2v-train-words">
+<dt>MNTP</dt><dd>masked next token prediction: words are hidden, and the model fills them in with both sides in view.</dd>
+<dt>SimCSE</dt><dd>each sentence is read twice with random gaps; the model learns to recognise it among the others.</dd>
+<dt>Supervised</dt><dd>pairs that belong together, such as a question and its answer; a <em>hard negative</em> is a text that
+looks right and is not.</dd></dl></div>
 """
 
-OBJECTIVE_LABELS = {"mntp": "MNTP: fill in masked words", "simcse": "SimCSE: tell texts apart"}
+OBJECTIVE_LABELS = {
+    "mntp": "MNTP: fill in masked words",
+    "simcse": "SimCSE: tell texts apart",
+    "supervised": "Supervised: learn from pairs",
+}
+OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
+LENGTHS = {"20": "Short: about 20 seconds", "60": "Longer: about 60 seconds"}
+LENGTH_INFO = "On two quiet processor cores. The first steps tell how long it takes here."
+START_INFO = "The stage that the adapter stands on; its weights are not changed."
+
+FIELDS = {
+    "steps": ("Steps", "How often the adapter is changed a little; one batch of texts each."),
+    "learning_rate": (
+        "Learning rate",
+        "How far one step goes, above 0 and at most 0.1. Too high, and what was known is lost.",
+    ),
+    "rank": ("LoRA rank", "How thick the adapter's matrices are, 1 to 64. More can learn more and is larger."),
+    "batch_size": ("Batch size", "Texts (or pairs) a step, 2 to 64. With more, telling texts apart is harder."),
+    "max_length": ("Longest text", "In tokens (pieces of words), 8 to 256; what is longer loses its end."),
+    "seed": ("Seed", "Decides all random choices; the same seed gives the same run."),
+}
+
+PAIRS_SOURCES = [("Our pairs", "ours"), ("Your pairs", "own")]
+PAIRS_FILE = "A file with the columns query, positive and, if you have it, negative (jsonl, csv, tsv)"
+
+UPLOAD_INTRO = """
+<div class="l2v"><p>Two files of a LoRA adapter in PEFT's format: <code>adapter_config.json</code> and
+<code>adapter_model.safetensors</code> (with <code>training.json</code> from a download of this page, the stage that it stands
+on is found by itself). Only safetensors are read, never a pickle; the base that the file names is not looked at: the adapter
+is put on the stage chosen under “Start from”.</p></div>
+"""
+
+MEASURES = {
+    "unrelated": "similar above unrelated pairs",
+    "misleading": "similar above look-alike pairs",
+}
+KINDS = {
+    "similar": ("mean the same", "other words, one meaning"),
+    "unrelated": ("unrelated", "nothing in common"),
+    "misleading": ("look alike", "many words in common, another meaning"),
+}
+EXPLAINED = (
+    "Each mark is one pair of sentences that no training here has seen; the further to the right, the more alike the model "
+    "finds them. “Separation” is the chance that a pair that means the same lies further right than one that does not: 0.5 is a "
+    "coin toss, 1 is perfect. Cosines that all grow together are no gain; the order counts."
+)
+OWN_EXPLAINED = (
+    "Each mark is one of your held-out pairs; the further to the right, the more alike the model finds the two texts. “Unrelated” "
+    "joins a query with another pair's positive. “Separation” is the chance that a real pair lies further right: 0.5 is a coin "
+    "toss, 1 is perfect."
+)
+LICENCE = (
+    "The adapter is yours. It works only together with its base, whose licence applies ({license}); if you trained on texts "
+    "of others, so do their terms."
+)

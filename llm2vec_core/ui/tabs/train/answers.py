@@ -1,0 +1,292 @@
+"""What the fields of this tab set off: values in, painted results out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.figures import training_curves
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.downloads import offer
+from llm2vec_core.ui.plot import plot_value
+from llm2vec_core.ui.tabs.train import paint, text
+from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
+from llm2vec_core.ui.tabs.train.files import adapter_archive
+from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, train
+from llm2vec_core.ui.tabs.train.settings import Settings, checked_settings
+from llm2vec_core.ui.tabs.train.snippet import loading_snippet, training_snippet
+from llm2vec_core.ui.texts import OURS, OWN
+from llm2vec_core.ui.visitor import Visitor
+
+REDRAW_SECONDS = 0.5
+# A smaller change of the held-out loss is called none.
+SMALLEST_SHARE = 0.01
+TAB_ID = "train"
+CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
+MAX_REPORT_BYTES = 64 * 1024
+
+
+class Shown(NamedTuple):
+    """What the tab shows; None where it stays as it is.
+
+    Attributes:
+        status: painted.
+        plot: value of the curves.
+        own: painted confirmation that an adapter is in use.
+        result: painted card of before and after.
+        download: path of the archive.
+        code: Python.
+        changed: whether the visitor has another adapter.
+    """
+
+    status: str | None = None
+    plot: str | None = None
+    own: str | None = None
+    result: str | None = None
+    download: str | None = None
+    code: str | None = None
+    changed: bool = False
+
+
+def ask(machine: Machine, visitor: Visitor) -> str:
+    """The button was pressed: note it, and say whether there is a queue.
+
+    Returns:
+        The status, painted.
+    """
+    visitor.by_tab[TAB_ID] = Ticket()
+    seconds = machine.wait()
+    if seconds is None:
+        return paint.training_status("Setting up …", busy=True)
+    return paint.training_status(
+        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds. Yours starts by itself "
+        "when it is your turn; Stop leaves the queue.",
+        busy=True,
+    )
+
+
+def stop(visitor: Visitor) -> str:
+    """*Stop* was pressed.
+
+    Returns:
+        The status, painted.
+    """
+    ticket = visitor.by_tab.get(TAB_ID)
+    if ticket is None or ticket.stopped:
+        return paint.training_status("Nothing is being trained.")
+    ticket.stopped = True
+    if not ticket.taken:
+        return paint.training_status("You left the queue. Nothing was trained, nothing has changed.")
+    return paint.training_status("Stopping after this step …", busy=True)
+
+
+def run(
+    machine: Machine, context: AppContext, visitor: Visitor, pairs_source: str, pairs_file: str | None, *fields: Any
+) -> Iterator[Shown]:
+    """Train for a visitor.
+
+    Args:
+        machine: who trains now.
+        context: of the visitor's model.
+        visitor: gets the adapter.
+        pairs_source: "ours" or "own", for supervised training.
+        pairs_file: the visitor's own pairs.
+        fields: of :func:`llm2vec_core.ui.tabs.train.settings.checked_settings`, in its order.
+
+    Raises:
+        LLM2VecError: if a field, the data or the model cannot be used, or the run diverged; what could be kept has been
+            yielded before.
+    """
+    ticket = visitor.by_tab.get(TAB_ID)
+    # Presses that were called off in the queue: one run a ticket, the newest.
+    if ticket is None or ticket.taken or ticket.stopped:
+        # A generator that yields nothing would empty what is shown.
+        yield Shown()
+        return
+    ticket.taken = True
+    machine.take(context.limits.training_seconds)
+    try:
+        yield from _run(context, visitor, ticket, pairs_source, pairs_file, fields)
+    finally:
+        machine.free()
+        ticket.stopped = True
+
+
+def _run(
+    context: AppContext,
+    visitor: Visitor,
+    ticket: Ticket,
+    pairs_source: str,
+    pairs_file: str | None,
+    fields: Sequence[Any],
+) -> Iterator[Shown]:
+    objective, source, *rest = fields
+    settings = checked_settings(
+        objective,
+        pairs_source if objective == "supervised" else source,
+        *rest,
+        preset=context.preset,
+        limits=context.limits,
+    )
+    data = training_data(objective, settings.source, visitor.texts, pairs_file, context.limits)
+    yield Shown(
+        paint.training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
+        code=_code(context, visitor, settings, pairs_file),
+    )
+    drawn = 0.0
+    progress: Progress | None = None
+    for progress in train(context, settings, data, ticket):
+        if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
+            drawn = time.monotonic()
+            yield Shown(going_on(progress), curves(progress))
+    yield finished(context, visitor, progress)
+    if progress.failure is not None:
+        raise progress.failure
+
+
+def going_on(progress: Progress) -> str:
+    """The status of a run that goes on."""
+    steps, done = progress.settings.steps, len(progress.losses)
+    if not done:
+        return paint.training_status("Measured before training; the first step …", busy=True, share=0.0)
+    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s to go"
+    return paint.training_status(
+        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s{left}.",
+        busy=True,
+        share=done / steps,
+    )
+
+
+def finished(context: AppContext, visitor: Visitor, progress: Progress) -> Shown:
+    """Hand a run's adapter to the visitor, and paint its end."""
+    settings = progress.settings
+    if progress.encoder is None:
+        kept = " Your earlier adapter is as it was." if visitor.encoder is not None else ""
+        return Shown(paint.training_status(f"No step was done: {progress.ended}.{kept}"))
+    name = text.OBJECTIVE_NAMES[settings.objective]
+    stage = context.preset.stage(settings.start)
+    steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
+    description = f"{name}, {steps} from {stage.label}"
+    archive = adapter_archive(progress, context.preset, description)
+    _hand_over(visitor, context, progress.encoder, description)
+    status = f"Done. Step {progress.steps_done} of {settings.steps}, {progress.seconds:.0f} s."
+    if progress.ended:
+        status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
+    left_out = f" Left out of the data: {progress.data.left_out}." if progress.data.left_out else ""
+    return Shown(
+        paint.training_status(f"{status} {_held_out_sentence(progress)}{left_out}"),
+        curves(progress),
+        paint.own_adapter(description, _seen_note(progress.data, settings)),
+        paint.before_and_after(progress),
+        offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
+        changed=True,
+    )
+
+
+def curves(progress: Progress) -> str:
+    """The figure of a run so far."""
+    name = text.OBJECTIVE_NAMES[progress.settings.objective]
+    separations = {text.MEASURES[other]: points for other, points in progress.separations.items()}
+    figure = training_curves(
+        progress.losses, progress.held_out, separations, f"{name}: loss and separation", progress.settings.steps
+    )
+    at = {step: {} for step in range(len(progress.losses) + 1)}
+    for step, loss in enumerate(progress.losses, start=1):
+        at[step]["loss"] = round(loss, 4)
+    for column, points in (("held-out loss", progress.held_out), *separations.items()):
+        for step, value in points:
+            at.setdefault(step, {})[column] = round(value, 4)
+    columns = ["loss", "held-out loss", *separations]
+    rows = [[step, *(found.get(column) for column in columns)] for step, found in sorted(at.items())]
+    return plot_value(
+        figure, name="training", notice=_held_out_sentence(progress), columns=["step", *columns], rows=rows
+    )
+
+
+def _held_out_sentence(progress: Progress) -> str:
+    if len(progress.held_out) < 2:
+        return ""
+    (_, before), (_, after) = progress.held_out[0], progress.held_out[-1]
+    numbers = f"Held-out loss: {before:.3f} before, {after:.3f} after"
+    if abs(after - before) < SMALLEST_SHARE * before:
+        return f"{numbers}: it hardly changed. More steps or a higher learning rate teach more."
+    if after < before:
+        return f"{numbers}: what was learned holds for examples that were not trained on."
+    return (
+        f"{numbers}: it rose, so what was learned does not hold for other examples. Try a lower learning "
+        "rate or more varied examples."
+    )
+
+
+def _seen_note(data: TrainingData, settings: Settings) -> str:
+    if settings.source == OURS and settings.objective == "supervised":
+        return "Half of the labelled queries were trained on, so its scores on our collection in Search flatter it."
+    return "" if settings.source != OURS else "It has read the texts of our collection, though no label of them."
+
+
+def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, start: str) -> Shown:
+    """Put a visitor's uploaded adapter on a stage.
+
+    Args:
+        context: of the visitor's model.
+        visitor: gets the adapter.
+        files: uploaded; told apart by their names.
+        start: key of the stage that it stands on, where the files do not say.
+
+    Raises:
+        InputError: if a file is missing or too many.
+        AdapterError: if the adapter cannot be used.
+    """
+    from llm2vec_core.training.foreign import load_foreign_adapter
+
+    by_name = {Path(file).name: Path(file) for file in files or ()}
+    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if name not in by_name]
+    unknown = sorted(set(by_name) - {CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE})
+    if unknown:
+        raise InputError(f"{unknown[0]:.60} is not asked for; upload {CONFIG_FILE} and {WEIGHTS_FILE}.")
+    if missing:
+        raise InputError(f"{missing[0]} is missing; upload {CONFIG_FILE} and {WEIGHTS_FILE}.")
+    stages = {stage.key: stage for stage in context.preset.stages if stage.bidirectional}
+    report = _report(by_name.get(REPORT_FILE))
+    start = report["start"] if report.get("start") in list(stages) else start
+    if start not in stages:
+        raise InputError(
+            f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
+        )
+    encoder = load_foreign_adapter(
+        context.encoder(start), by_name[CONFIG_FILE], by_name[WEIGHTS_FILE], context.limits.adapter_bytes
+    )
+    description = f"loaded from your files, on {stages[start].label}"
+    _hand_over(visitor, context, encoder, description)
+    return Shown(
+        paint.training_status("Loaded."),
+        own=paint.own_adapter(description),
+        code=loading_snippet(context.preset, start, "my-adapter", encoder.pooling_mode),
+        changed=True,
+    )
+
+
+def _report(file: Path | None) -> dict[str, Any]:
+    if file is None or file.stat().st_size > MAX_REPORT_BYTES:
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _hand_over(visitor: Visitor, context: AppContext, encoder: Any, description: str) -> None:
+    visitor.encoder = encoder
+    visitor.own_model_key = context.preset.key
+    visitor.description = description
+    visitor.forget_measurements()
+
+
+def _code(context: AppContext, visitor: Visitor, settings: Settings, pairs_file: str | None) -> str:
+    texts = visitor.texts if settings.source == OWN else None
+    return training_snippet(context.preset, settings, texts, Path(pairs_file).name if pairs_file else "")

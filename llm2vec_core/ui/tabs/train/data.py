@@ -1,0 +1,151 @@
+"""What a run learns from, and what it is measured on: never the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from llm2vec_core.batching import clean_text
+from llm2vec_core.errors import InputError
+from llm2vec_core.training.bundled import bundled_pairs, bundled_texts, hold_out, measured_pairs
+from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
+from llm2vec_core.ui.context import Limits
+from llm2vec_core.ui.texts import OURS, Texts
+
+FEWEST = 16
+PAIR_KINDS = (".jsonl", ".csv", ".tsv")
+# Own held-out pairs are measured on where there are enough for a share to mean something.
+FEWEST_MEASURED = 10
+MOST_MEASURED = 60
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Examples of a run.
+
+    Attributes:
+        train: texts or pairs.
+        held_out: whose loss is measured; never trained on.
+        measured: by relation, pairs of texts whose cosines are compared before and after.
+        name: where the examples come from, shown to people.
+        own_pairs: whether what is measured are the visitor's own pairs.
+        left_out: what was taken away before, in words.
+    """
+
+    train: list[Any]
+    held_out: list[Any]
+    measured: dict[str, list[tuple[str, str]]]
+    name: str
+    own_pairs: bool = False
+    left_out: str = ""
+
+
+def training_data(
+    objective: str, source: str, texts: Texts | None, pairs_file: str | None, limits: Limits
+) -> TrainingData:
+    """Examples for an objective.
+
+    Args:
+        objective: its key.
+        source: "ours" or "own".
+        texts: the visitor's own, if there are any.
+        pairs_file: the visitor's own pairs, an uploaded file.
+        limits: how many and how long they may be.
+
+    Raises:
+        InputError: if there is nothing to learn from; the message says what would be right.
+    """
+    if objective == "supervised":
+        if source == OURS:
+            return TrainingData(*bundled_pairs(), measured_pairs(), "our pairs")
+        return own_pairs(pairs_file, limits)
+    if source == OURS:
+        return TrainingData(*bundled_texts(objective), measured_pairs(), "our collection")
+    return own_training_texts(texts, limits)
+
+
+def own_training_texts(texts: Texts | None, limits: Limits) -> TrainingData:
+    """The visitor's texts, each once.
+
+    Raises:
+        InputError: if there are too few, too many or too long ones.
+    """
+    if texts is None:
+        raise InputError("There are no texts of yours yet. Upload a file or paste some lines.")
+    different = list(dict.fromkeys(texts.texts))
+    if len(different) < FEWEST:
+        same = f" ({len(texts):,} with repetitions)" if len(different) < len(texts) else ""
+        raise InputError(f"{len(different)} different texts{same} are too few to learn from; give at least {FEWEST}.")
+    if len(different) > limits.training_texts:
+        raise InputError(
+            f"{len(different):,} texts are too many for a run of at most {limits.training_steps} steps here; at most "
+            f"{limits.training_texts:,} fit. The command line trains on any number."
+        )
+    copies = len(texts) - len(different)
+    return TrainingData(
+        *hold_out(different), measured_pairs(), texts.name, left_out=f"{copies:,} repetitions" if copies else ""
+    )
+
+
+def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
+    """The visitor's pairs from an uploaded file, cleaned.
+
+    Raises:
+        InputError: if there is none, it cannot be read, or holds too few, too many or too long ones.
+    """
+    if not pairs_file:
+        raise InputError("There are no pairs of yours yet. Upload a file with the columns query and positive.")
+    file = Path(pairs_file)
+    if file.suffix.lower() not in PAIR_KINDS:
+        raise InputError(f"{file.name} is of no kind that pairs are read from; upload one of {', '.join(PAIR_KINDS)}.")
+    report = Cleaning()
+    found = list(clean_pairs(_bounded(read_pairs(file), file.name, limits), report))
+    told = str(report)
+    if len(found) < FEWEST:
+        why = f" (left out: {told})" if told else ""
+        raise InputError(f"{len(found)} usable pairs{why} are too few to learn from; give at least {FEWEST}.")
+    if len({pair.positive for pair in found}) < 2:
+        raise InputError("Every pair has the same positive, so there is nothing to tell apart; give different ones.")
+    # All rows of a query go to the same side, or what is measured would have been seen.
+    by_query: dict[str, list[Pair]] = {}
+    for pair in found:
+        by_query.setdefault(pair.query, []).append(pair)
+    train, held_out = ([pair for group in part for pair in group] for part in hold_out(list(by_query.values())))
+    if len(train) < 2:
+        raise InputError("Nearly all pairs share one query, so there is nothing to tell apart; give different ones.")
+    measured = _measured(held_out)
+    return TrainingData(train, held_out, measured or measured_pairs(), file.name, bool(measured), told)
+
+
+def _bounded(pairs: Iterator[Pair], name: str, limits: Limits) -> Iterator[Pair]:
+    for number, pair in enumerate(islice(pairs, limits.training_texts + 1), start=1):
+        if number > limits.training_texts:
+            raise InputError(f"{name} has more than {limits.training_texts:,} pairs; give at most so many.")
+        parts = (pair.query, pair.positive, pair.negative, pair.instruction)
+        longest = max(map(len, parts))
+        if longest > limits.text_characters:
+            raise InputError(
+                f"Row {number:,} of {name} has a text of {longest:,} characters; at most "
+                f"{limits.text_characters:,} fit."
+            )
+        query, positive, negative, instruction = map(clean_text, parts)
+        yield Pair(query, positive, negative, instruction, task=pair.task)
+
+
+def _measured(held_out: Sequence[Pair]) -> dict[str, list[tuple[str, str]]]:
+    """Own held-out pairs by relation: a query with its positive, with another's positive, with its hard negative."""
+    chosen = held_out[:MOST_MEASURED]
+    count = len(chosen)
+    unrelated = [
+        (pair.query, chosen[(i + count // 2) % count].positive)
+        for i, pair in enumerate(chosen)
+        if chosen[(i + count // 2) % count].positive != pair.positive
+    ]
+    if count < FEWEST_MEASURED or len(unrelated) < FEWEST_MEASURED:
+        return {}
+    pairs = {"similar": [(pair.query, pair.positive) for pair in chosen], "unrelated": unrelated}
+    misleading = [(pair.query, pair.negative) for pair in chosen if pair.negative]
+    return pairs | ({"misleading": misleading} if len(misleading) >= FEWEST_MEASURED else {})

@@ -1,0 +1,211 @@
+"""One run of training, as the page follows it. Knows no gradio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import TrainingError
+from llm2vec_core.training.config import TrainingConfig
+from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
+from llm2vec_core.training.objectives import make_objective
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.train.data import TrainingData
+from llm2vec_core.ui.tabs.train.separation import PairCosines, measure_pairs
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings
+
+if TYPE_CHECKING:
+    from llm2vec_core.training.loop import AdapterTraining
+
+MEASUREMENTS = 5  # of the held-out pairs in a run, the last step included
+STEPS_TO_ESTIMATE = 3
+
+
+@dataclass
+class Ticket:
+    """One press of the button: a run that waits, goes on or has been called off.
+
+    Attributes:
+        taken: whether it has begun.
+        stopped: whether the visitor wants it to end.
+    """
+
+    taken: bool = False
+    stopped: bool = False
+
+
+class Machine:
+    """Who trains now: one run at a time, the others wait in the queue."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def take(self, seconds: float) -> None:
+        """A run begins that ends by itself after so many seconds."""
+        self._until = time.monotonic() + seconds
+
+    def free(self) -> None:
+        """The run has ended."""
+        self._until = None
+
+    def wait(self) -> float | None:
+        """Seconds that the present run can last at most; None if nobody trains."""
+        return None if self._until is None else max(0.0, self._until - time.monotonic())
+
+
+@dataclass
+class Progress:
+    """What is known of a run so far.
+
+    Attributes:
+        settings: of the run.
+        data: of the run.
+        losses: of each step, in nats.
+        held_out: (step, loss) on held-out examples.
+        separations: by the other kind of pair, (step, area under ROC).
+        before: cosines of the measured pairs at the start.
+        after: and at the end; None while it goes on.
+        seconds: since the first step began.
+        seconds_left: estimated from the steps so far; None before enough of them.
+        steps_done: that the adapter has learned from.
+        ended: "", or why the run ended before its last step.
+        training: what can be saved.
+        encoder: with the adapter, once the run has ended with at least one step.
+        failure: the error that ended it, if one did.
+    """
+
+    settings: Settings
+    data: TrainingData
+    losses: list[float] = field(default_factory=list)
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+    separations: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    before: PairCosines | None = None
+    after: PairCosines | None = None
+    seconds: float = 0.0
+    seconds_left: float | None = None
+    steps_done: int = 0
+    ended: str = ""
+    training: AdapterTraining | None = None
+    encoder: LLM2Vec | None = None
+    failure: TrainingError | None = None
+
+    def measured(self, cosines: PairCosines, step: int) -> None:
+        """Keep a measurement of the pairs."""
+        for other in cosines.by_label:
+            if other != "similar":
+                self.separations.setdefault(other, []).append((step, cosines.separation(other)))
+
+    def report(self) -> dict[str, Any]:
+        """What goes into ``training.json``."""
+        found: dict[str, Any] = {"start": self.settings.start, "data": self.data.name}
+        if len(self.held_out) > 1:
+            found |= {"held_out_loss_before": self.held_out[0][1], "held_out_loss_after": self.held_out[-1][1]}
+        for other, points in self.separations.items():
+            found |= {f"separation_{other}_before": points[0][1], f"separation_{other}_after": points[-1][1]}
+        return found
+
+
+def check_memory(context: AppContext, settings: Settings) -> None:
+    """Refuse what does not fit before anything is loaded.
+
+    Raises:
+        ModelError: saying how much is needed and how much there is.
+    """
+    preset = context.preset
+    loaded = context.is_loaded(settings.start)
+    # The weights alone may be too many: then not even the configuration is fetched.
+    refuse_untrainable(preset.label, 0 if loaded else preset.parameters * BYTES)
+    needed = training_bytes(
+        preset.parameters, context.config(), training_config(settings), settings.objective, loaded=loaded
+    )
+    refuse_untrainable(preset.label, needed)
+
+
+def training_config(settings: Settings) -> TrainingConfig:
+    """The settings as the core takes them."""
+    return TrainingConfig(
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        max_length=settings.max_length,
+        learning_rate=settings.learning_rate,
+        lora_rank=settings.rank,
+        lora_alpha=2 * settings.rank,
+        held_out_every=max(1, settings.steps // 8),
+        seed=settings.seed,
+    )
+
+
+def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:
+    """Train; yields the same :class:`Progress` at the start, after every step, and at the end.
+
+    The end comes after the last step, when the ticket is stopped, when the time is over, or when the loss is no longer
+    finite: each time the adapter is as the last good step left it.
+
+    Raises:
+        ModelError: if the model cannot be loaded or is too large.
+        InputError: if there are too few examples.
+    """
+    # PEFT takes seconds to import; a visitor who never trains should not wait for it.
+    from llm2vec_core.training.head import load_head
+    from llm2vec_core.training.loop import AdapterTraining
+
+    limits = context.limits
+    check_memory(context, settings)
+    progress = Progress(settings, data)
+    options = dict(RECIPES[settings.objective].options)
+    if settings.objective == "mntp" and not context.config().tie_word_embeddings:
+        options["head"] = load_head(context.preset.base)
+    base = context.encoder(settings.start)
+    training = AdapterTraining(
+        base, make_objective(settings.objective, options), data.train, training_config(settings), data.held_out
+    )
+    progress.training = training
+    encoder = training.encoder()  # shares the adapter's tensors: it learns along
+    progress.before = measure_pairs(encoder, data.measured)
+    progress.measured(progress.before, 0)
+    if (loss := training.held_out_loss()) is not None:
+        progress.held_out.append((0, loss))
+    yield progress
+    every = max(1, -(-settings.steps // MEASUREMENTS))
+    try:
+        for event in training.run():
+            progress.losses.append(event.loss)
+            progress.seconds, progress.steps_done = event.seconds, event.step
+            if event.held_out_loss is not None:
+                progress.held_out.append((event.step, event.held_out_loss))
+            if event.step >= STEPS_TO_ESTIMATE:
+                progress.seconds_left = event.seconds / event.step * (event.steps - event.step)
+            if event.step % every == 0 and event.step < event.steps:
+                progress.measured(measure_pairs(encoder, data.measured), event.step)
+            yield progress
+            if ticket.stopped:
+                progress.ended = "stopped by you"
+                break
+            if event.seconds > limits.training_seconds and event.step < event.steps:
+                progress.ended = f"ended at the limit of {limits.training_seconds:.0f} s"
+                break
+    except TrainingError as error:
+        progress.failure, progress.ended = error, "ended because the numbers ran away"
+    progress.steps_done = training.steps_done
+    _finish(progress, encoder)
+    yield progress
+
+
+def _finish(progress: Progress, encoder: LLM2Vec) -> None:
+    training, step = progress.training, progress.steps_done
+    if not step:
+        return
+    progress.seconds_left = None
+    # A diverged step was taken back, and what was measured of it with it.
+    progress.losses = progress.losses[:step]
+    progress.held_out = [point for point in progress.held_out if point[0] <= step]
+    for points in progress.separations.values():
+        points[:] = [point for point in points if point[0] < step]
+    if progress.held_out and progress.held_out[-1][0] < step and (loss := training.held_out_loss()) is not None:
+        progress.held_out.append((step, loss))
+    progress.encoder = encoder
+    progress.after = measure_pairs(encoder, progress.data.measured)
+    progress.measured(progress.after, step)

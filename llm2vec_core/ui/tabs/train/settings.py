@@ -1,0 +1,133 @@
+"""What the fields say, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from llm2vec_core.errors import InputError
+from llm2vec_core.presets import ModelPreset
+from llm2vec_core.ui.context import Limits
+
+MAX_LEARNING_RATE = 0.1
+BOUNDS = {"rank": (1, 64), "batch_size": (2, 64), "max_length": (8, 256), "seed": (0, 2**31 - 1)}
+NAMES = {
+    "steps": "number of steps", "rank": "LoRA rank", "batch_size": "batch size", "max_length": "longest text",
+    "seed": "seed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an objective starts with in the page.
+
+    Attributes:
+        steps: by length of a run, in seconds. One step takes 0.42 (MNTP), 0.87 (SimCSE) or 0.6 (supervised) seconds of
+            one core's time on the machine that this was measured on; so many steps take the named time on two.
+        batch_size: texts a step.
+        learning_rate: of :class:`llm2vec_core.training.config.TrainingConfig`.
+        options: arguments of the objective. SimCSE's dropouts are those that trained the bundled adapter.
+        rung: among the bidirectional stages, the one to start from (the last if there are fewer).
+    """
+
+    steps: dict[str, int]
+    batch_size: int
+    learning_rate: float
+    options: dict[str, Any]
+    rung: int
+
+
+RECIPES = {
+    "mntp": Recipe({"20": 60, "60": 180}, 16, 0.001, {}, 0),
+    "simcse": Recipe({"20": 30, "60": 90}, 32, 0.0003, {"hidden_dropout": 0.1, "token_dropout": 0.3}, 1),
+    "supervised": Recipe({"20": 40, "60": 120}, 16, 0.001, {"scale": 20.0}, 1),
+}
+
+
+def default_start(objective: str, preset: ModelPreset) -> str:
+    """The stage that an objective starts from unless told otherwise: MNTP's is the opened model, the others' MNTP."""
+    stages = [stage.key for stage in preset.stages if stage.bidirectional]
+    return stages[min(RECIPES[objective].rung, len(stages) - 1)]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The fields of this tab.
+
+    Attributes:
+        objective: a key of :data:`RECIPES`.
+        source: "ours" or "own" texts; of supervised training, pairs.
+        start: key of the stage to start from.
+        steps: as in :class:`llm2vec_core.training.config.TrainingConfig`, like the following.
+        learning_rate: likewise.
+        rank: likewise.
+        batch_size: likewise.
+        max_length: likewise.
+        seed: likewise.
+    """
+
+    objective: str
+    source: str
+    start: str
+    steps: int
+    learning_rate: float
+    rank: int
+    batch_size: int
+    max_length: int
+    seed: int
+
+
+def checked_settings(
+    objective: str,
+    source: str,
+    start: str,
+    steps: Any,
+    learning_rate: Any,
+    rank: Any,
+    batch_size: Any,
+    max_length: Any,
+    seed: Any,
+    *,
+    preset: ModelPreset,
+    limits: Limits,
+) -> Settings:
+    """The fields as settings.
+
+    Raises:
+        InputError: naming the first field whose value cannot be used, and what could.
+    """
+    if objective not in RECIPES:
+        raise InputError(f"The objective is {objective!r:.40}; choose one of {', '.join(RECIPES)}.")
+    known = [stage.key for stage in preset.stages if stage.bidirectional]
+    if start not in known:
+        raise InputError(f"Start from is {start!r:.40}; {preset.label} has {', '.join(known)}. Choose one of them.")
+    rate = _number(learning_rate)
+    if rate is None or not 0 < rate <= MAX_LEARNING_RATE:
+        raise InputError(
+            f"The learning rate is {_shown(learning_rate)}; choose a number above 0 and at most {MAX_LEARNING_RATE}, "
+            f"such as {RECIPES[objective].learning_rate}."
+        )
+    given = {"steps": steps, "rank": rank, "batch_size": batch_size, "max_length": max_length, "seed": seed}
+    bounds = {"steps": (1, limits.training_steps), **BOUNDS}
+    whole = {name: _whole(NAMES[name], value, *bounds[name]) for name, value in given.items()}
+    return Settings(objective, source, start, learning_rate=rate, **whole)
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    number = _number(value)
+    if number is None or number != int(number) or not low <= number <= high:
+        raise InputError(f"The {name} is {_shown(value)}; choose a whole number from {low} to {high:,}.")
+    return int(number)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value is None or value == "" else f"{value!s:.40}"
