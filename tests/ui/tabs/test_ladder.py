@@ -11,6 +11,8 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.ladder import answers
 from tests.ui.conftest import open_tab
 
+# Milliseconds. The first visitor of a fresh server waits for every encoder, on a busy machine for long.
+PATIENCE = 240_000
 KEYS = [stage.key for stage in BUNDLED.stages]
 
 
@@ -22,7 +24,7 @@ def context():
 @pytest.fixture
 def ladder(page):
     open_tab(page, "Climb the ladder")
-    page.wait_for_selector("#ladder-cloze")
+    page.wait_for_selector("#ladder-cloze", timeout=PATIENCE)
     return page
 
 
