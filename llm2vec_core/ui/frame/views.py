@@ -47,8 +47,8 @@ class Views:
             self.restore,
             None,
             [header.notice, self.tabs, *self.wanted.values(), *self.page.shared.values()],
+            # Through the queue: the answer to an event that bypasses it does not tell the browser which states changed.
             api_name=False,
-            queue=False,
             show_progress="hidden",
         )
 
@@ -77,7 +77,6 @@ class Views:
                 list(self.wanted.values()),
                 js="() => window.__l2vTab()",
                 api_name=False,
-                queue=False,
                 show_progress="hidden",
             )
 

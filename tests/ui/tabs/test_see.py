@@ -137,9 +137,10 @@ def test_an_ending_moves_the_beginning_in_one_direction_only(page):
     page.locator("#see-ending textarea").fill("steep and muddy.")
     expect(page.locator("#see-endings")).to_contain_text("Both endings are the same")
     assert set(bars(page, "bidi")) == {0.0}
+    drawn = len(bars(page, "causal"))
     page.locator("#see-beginning textarea").fill(" ")
     expect(page.locator("#ending-notice")).to_contain_text("The beginning is empty")
-    assert len(bars(page, "causal")) == 4
+    assert len(bars(page, "causal")) == drawn > 4
     page.locator("#see-beginning textarea").fill("A <b id=evil>bank</b> was")
     expect(page.locator("#see-endings svg")).to_contain_text("bank")
     expect(page.locator("#ending-notice .l2v-notice")).to_be_empty()
