@@ -13,6 +13,7 @@ from llm2vec_core.figures import (
     scatter_map,
     score_ladder,
     topic_style,
+    training_curves,
 )
 
 
@@ -86,3 +87,11 @@ def test_ladder_shows_each_score_with_its_interval_from_the_top():
     assert first.marker.color == DIRECTION_COLORS["causal"]
     assert list(figure.layout.yaxis.categoryarray) == ["high", "low &lt;b&gt;"]
     assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
+
+
+def test_training_curves_share_one_axis_of_steps():
+    figure = training_curves([3.0, 2.0], [(0, 3.5), (2, 2.5)], {"a": [(0, 0.5), (2, 0.75)], "b": [(0, 0.25)]}, "Run", 9)
+    assert [list(trace.y) for trace in figure.data] == [[3.0, 2.0], [3.0, 2.5], [3.5, 2.5], [0.5, 0.75], [0.25]]
+    assert [trace.yaxis for trace in figure.data] == ["y", "y", "y", "y2", "y2"]
+    assert figure.layout.xaxis.range[1] >= 9
+    assert figure.layout.yaxis2.title.text == "separation"

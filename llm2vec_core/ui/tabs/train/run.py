@@ -31,10 +31,12 @@ class Ticket:
     Attributes:
         taken: whether it has begun.
         stopped: whether the visitor wants it to end.
+        standing: what the last run that ended said; a run that fails leaves it standing.
     """
 
     taken: bool = False
     stopped: bool = False
+    standing: str = "Nothing trained yet."
 
 
 class Machine:
