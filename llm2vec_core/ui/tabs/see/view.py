@@ -185,7 +185,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     )
     for event, by in ((back.click, -1), (forth.click, 1), (step.input, 0)):
         event(on_step(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
-    # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace, paste or dictation.
+    # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
     typed = [start.change, reference.change, ending.change, measure.input]
     gr.on(typed, trigger_mode="always_last", **endings_io)
