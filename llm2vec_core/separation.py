@@ -51,6 +51,10 @@ class PairCosines:
         wins = _wins(self.by_label[above], self.by_label[below])
         return estimate(float(wins.mean()), _replicates(wins))
 
+    def area(self, above: str = "similar", below: str = "unrelated") -> float:
+        """:meth:`separation` without its interval, for curves that are drawn while something goes on."""
+        return float(_wins(self.by_label[above], self.by_label[below]).mean())
+
     def above(self, other: PairCosines, above: str = "similar", below: str = "unrelated") -> Estimate:
         """How far this encoder's separation is above another's, on the same resamples of the same pairs."""
         mine, theirs = (_wins(each.by_label[above], each.by_label[below]) for each in (self, other))
@@ -87,6 +91,16 @@ def measure_pairs(encoder: Encodes, pairs: Sequence[SentencePair]) -> PairCosine
     cosines = cosine_of_pairs(*(embeddings[side::2].astype(np.float64) for side in (0, 1)))
     labels = np.array([pair.label for pair in pairs])
     return PairCosines({str(label): cosines[labels == label] for label in dict.fromkeys(labels)})
+
+
+def labelled_pairs(pairs: Mapping[str, Sequence[tuple[str, str]]]) -> list[SentencePair]:
+    """Pairs that are kept by label, as :func:`measure_pairs` takes them.
+
+    Example:
+        >>> [pair.label for pair in labelled_pairs({"similar": [("a", "b")], "unrelated": [("c", "d")]})]
+        ['similar', 'unrelated']
+    """
+    return [SentencePair(first, second, label) for label, found in pairs.items() for first, second in found]
 
 
 def _wins(high: np.ndarray, low: np.ndarray) -> np.ndarray:

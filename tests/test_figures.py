@@ -16,6 +16,7 @@ from llm2vec_core.figures import (
     scatter_map,
     score_ladder,
     topic_style,
+    training_curves,
 )
 from llm2vec_core.published import MTEB
 
@@ -129,3 +130,11 @@ def test_sample_efficiency_keeps_its_letters_apart_and_refuses_what_does_not_fit
     assert len({trace.line.dash for trace in figure.data if trace.name}) == 3
     with pytest.raises(ValueError, match="'a': scores of shape"):
         sample_efficiency(["a"], ["causal"], [[0, 1, 2]], [np.array([[1.0, 2.0]])], "T")
+
+
+def test_training_curves_share_one_axis_of_steps():
+    figure = training_curves([3.0, 2.0], [(0, 3.5), (2, 2.5)], {"a": [(0, 0.5), (2, 0.75)], "b": [(0, 0.25)]}, "Run", 9)
+    assert [list(trace.y) for trace in figure.data] == [[3.0, 2.0], [3.0, 2.5], [3.5, 2.5], [0.5, 0.75], [0.25]]
+    assert [trace.yaxis for trace in figure.data] == ["y", "y", "y", "y2", "y2"]
+    assert figure.layout.xaxis.range[1] >= 9
+    assert figure.layout.yaxis2.title.text == "separation"

@@ -64,3 +64,8 @@ def test_pairs_keep_their_labels_and_order():
     found = measure_pairs(Table(), pairs)
     np.testing.assert_allclose(found.by_label["similar"], [0.5**0.5, 1.0])
     np.testing.assert_allclose(found.by_label["unrelated"], [0.0])
+
+
+def test_the_area_is_the_separation_without_its_interval():
+    found = PairCosines({"similar": np.array([0.9, 0.4, 0.4]), "unrelated": np.array([0.4, 0.1])})
+    assert found.area() == pytest.approx(found.separation().score) == pytest.approx((2 + 1.5 + 1.5) / 6)

@@ -27,6 +27,8 @@ from llm2vec_core.ui.visitor import Visitor
 SESSION_SECONDS = 3600
 # More visitors than this at once push out the one who was idle longest.
 SESSION_CAPACITY = 200
+# Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
+STILL = "@media (prefers-reduced-motion: reduce) { .wrap.sidebar-parent { transition: none !important } }"
 
 
 def build_app(models: Models) -> gr.Blocks:
@@ -70,7 +72,7 @@ def launch_settings() -> dict[str, Any]:
     return {
         "theme": page_theme(),
         "css_paths": list(CSS_FILES),
-        "head": f"<script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
+        "head": f"<style>{STILL}</style><script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",

@@ -73,6 +73,9 @@ def test_figures_say_what_they_show_in_words_and_numbers(page):
     counted = 0
     for tab in TABS:
         show(page, tab.id)
+        # Long tables are filled when they are opened.
+        page.evaluate("window.checks.panel().querySelectorAll('details.l2v-data').forEach(d => { d.open = true; })")
+        page.wait_for_timeout(500)
         for figure in page.evaluate(
             """() => window.checks.figures().map(f => ({
                 name: f.dataset.name, title: (f.getAttribute('aria-label') || f.querySelector('[aria-label]')?.getAttribute('aria-label') || ''),
@@ -131,10 +134,11 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
     page.locator("#copy-link").focus()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
-    style = page.evaluate(
-        "() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.outlineWidth]; }"
+    style, width = page.evaluate(
+        "() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, parseFloat(s.outlineWidth)]; }"
     )
-    assert style == ["solid", "2px"]
+    assert style == "solid"
+    assert width >= 2
 
 
 def test_the_first_figure_is_on_the_first_screen(page):
@@ -156,8 +160,6 @@ def test_light_and_dark_can_be_changed_in_place(page):
 
 def test_nothing_moves_for_those_who_asked_for_it(page):
     page.emulate_media(reduced_motion="reduce")
-    page.reload()  # gradio asks when it starts
-    page.wait_for_selector("#prefix-badge")
     slow = page.evaluate(
         "[...document.querySelectorAll('*')].filter(e => parseFloat(getComputedStyle(e).transitionDuration) > 0.01).length"
     )

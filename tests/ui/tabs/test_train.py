@@ -63,6 +63,7 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     page.locator("#train-learning-rate input").fill("5")
     page.locator("#train-button").click()
     expect(page.locator("#train-notice")).to_contain_text("The learning rate is 5")
+    expect(status(page)).to_contain_text("Done. Step 20 of 20")
     expect(page.locator("#own-adapter")).to_contain_text("MNTP, 20 steps")
     assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
 
@@ -76,7 +77,10 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     open_tab(page, "Train")
     page.locator("#objective").get_by_text("SimCSE").click()
     page.get_by_text("Expert settings").click()
+    # Fields that are folded away follow the objective too.
     expect(page.locator("#train-steps input")).to_have_value("30")
+    expect(page.locator("#start-stage input")).to_have_value("+ MNTP")
+    page.get_by_text("Expert settings").click()
     shorten(page, 300)
     page.locator("#train-button").click()
     expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
@@ -94,12 +98,11 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
         [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
     )
     expect(page.locator("#adapter-files")).to_contain_text("adapter_model")
-    page.get_by_text("Expert settings").click()  # folded again; the stage is chosen there
-    page.get_by_text("Expert settings").click()
     page.locator("#start-stage input").click()
     page.get_by_role("option", name="Bidirectional, untrained").click()
     page.locator("#load-adapter").click()
     expect(page.locator("#own-adapter")).to_contain_text("loaded from your files, on Bidirectional, untrained")
+    expect(page.locator("#train-download")).to_be_hidden()
     open_tab(page, "See it")
     page.locator("#compare-button").click()
     expect(page.locator("#prefix")).to_contain_text("Your adapter")

@@ -157,8 +157,13 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     trained(context, visitor, *fields())
     before, description = visitor.encoder, visitor.description
     for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
+        answers.ask(machine := Machine(), visitor)
+        shown = []
         with pytest.raises(InputError):
-            trained(context, visitor, *wrong)
+            for found in answers.run(machine, context, visitor, "ours", None, *wrong):
+                shown.append(found)
+        last = shown[-1]
+        assert "Done. Step 2 of 2" in last.status
     assert (visitor.encoder, visitor.description) == (before, description)
 
 
@@ -300,7 +305,7 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
     data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
     settings = checked_settings(*fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
     *_, progress = train(context, settings, data, Ticket())
-    card = paint.before_and_after(progress)
+    card = paint.before_and_after(progress.before, progress.after, data.measured, own=True)
     assert "<img" not in card
     assert "&lt;img src=x onerror=alert(0)&gt;" in card
 

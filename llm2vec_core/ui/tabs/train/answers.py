@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.figures import training_curves
+from llm2vec_core.separation import labelled_pairs, measure_pairs
+from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import offer
 from llm2vec_core.ui.plot import plot_value
@@ -38,7 +40,7 @@ class Shown(NamedTuple):
         plot: value of the curves.
         own: painted confirmation that an adapter is in use.
         result: painted card of before and after.
-        download: path of the archive.
+        download: path of the archive; "" where there is nothing to fetch any more.
         code: Python.
         changed: whether the visitor has another adapter.
     """
@@ -58,7 +60,8 @@ def ask(machine: Machine, visitor: Visitor) -> str:
     Returns:
         The status, painted.
     """
-    visitor.by_tab[TAB_ID] = Ticket()
+    earlier = visitor.by_tab.get(TAB_ID) or Ticket()
+    visitor.by_tab[TAB_ID] = Ticket(standing=earlier.standing)
     seconds = machine.wait()
     if seconds is None:
         return paint.training_status("Setting up …", busy=True)
@@ -111,6 +114,10 @@ def run(
     machine.take(context.limits.training_seconds)
     try:
         yield from _run(context, visitor, ticket, pairs_source, pairs_file, fields)
+    except Exception:
+        # The notice says what was wrong; the status is again what it was.
+        yield Shown(paint.training_status(ticket.standing))
+        raise
     finally:
         machine.free()
         ticket.stopped = True
@@ -143,7 +150,7 @@ def _run(
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
             yield Shown(going_on(progress), curves(progress))
-    yield finished(context, visitor, progress)
+    yield finished(context, visitor, progress, ticket)
     if progress.failure is not None:
         raise progress.failure
 
@@ -161,12 +168,13 @@ def going_on(progress: Progress) -> str:
     )
 
 
-def finished(context: AppContext, visitor: Visitor, progress: Progress) -> Shown:
+def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: Ticket) -> Shown:
     """Hand a run's adapter to the visitor, and paint its end."""
     settings = progress.settings
     if progress.encoder is None:
         kept = " Your earlier adapter is as it was." if visitor.encoder is not None else ""
-        return Shown(paint.training_status(f"No step was done: {progress.ended}.{kept}"))
+        ticket.standing = f"No step was done: {progress.ended}.{kept}"
+        return Shown(paint.training_status(ticket.standing))
     name = text.OBJECTIVE_NAMES[settings.objective]
     stage = context.preset.stage(settings.start)
     steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
@@ -177,11 +185,12 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress) -> Shown
     if progress.ended:
         status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
     left_out = f" Left out of the data: {progress.data.left_out}." if progress.data.left_out else ""
+    ticket.standing = f"{status} {_held_out_sentence(progress)}{left_out}"
     return Shown(
-        paint.training_status(f"{status} {_held_out_sentence(progress)}{left_out}"),
+        paint.training_status(ticket.standing),
         curves(progress),
         paint.own_adapter(description, _seen_note(progress.data, settings)),
-        paint.before_and_after(progress),
+        paint.before_and_after(progress.before, progress.after, progress.data.measured, own=progress.data.own_pairs),
         offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
         changed=True,
     )
@@ -262,9 +271,15 @@ def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, sta
     )
     description = f"loaded from your files, on {stages[start].label}"
     _hand_over(visitor, context, encoder, description)
+    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
+    ticket.standing = "Loaded from your files; nothing was trained."
+    pairs = measured_pairs()
+    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(start), encoder))
     return Shown(
-        paint.training_status("Loaded."),
+        paint.training_status(ticket.standing),
         own=paint.own_adapter(description),
+        result=paint.before_and_after(before, after, pairs),
+        download="",
         code=loading_snippet(context.preset, start, "my-adapter", encoder.pooling_mode),
         changed=True,
     )

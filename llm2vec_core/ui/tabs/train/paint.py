@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
+from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.paint.base import Cell, figure_card
 from llm2vec_core.ui.tabs.train import text
-from llm2vec_core.ui.tabs.train.run import Progress
-from llm2vec_core.ui.tabs.train.separation import PairCosines
 
 # A smaller change of a share of pairs is none that so few pairs could show.
 SMALLEST_CHANGE = 0.01
@@ -71,14 +70,22 @@ def change_sentence(before: float, after: float, other: str, count: int) -> str:
     return f"From {kind} they are told apart {better}: {numbers}."
 
 
-def before_and_after(progress: Progress) -> str:
-    """The card of the measured pairs: their cosines before and after, and what that means."""
-    before, after = progress.before, progress.after
-    own = progress.data.own_pairs
+def before_and_after(
+    before: PairCosines, after: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]], *, own: bool = False
+) -> str:
+    """The card of the measured pairs: their cosines before and after, and what that means.
+
+    Args:
+        before: under the stage that the adapter stands on.
+        after: with the adapter.
+        pairs: by relation, in the order of the cosines.
+        own: whether they are the visitor's own pairs.
+    """
     sentences = ["The pairs that mean the same are the round marks." if not own else "Your pairs are the round marks."]
-    for other, points in progress.separations.items():
-        count = min(len(before.by_label["similar"]), len(before.by_label[other]))
-        sentences.append(change_sentence(points[0][1], points[-1][1], other, count))
+    for other in before.by_label:
+        if other != "similar":
+            count = min(len(before.by_label["similar"]), len(before.by_label[other]))
+            sentences.append(change_sentence(before.area(below=other), after.area(below=other), other, count))
     moved = float(after.by_label["similar"].mean() - before.by_label["similar"].mean())
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
@@ -92,16 +99,18 @@ def before_and_after(progress: Progress) -> str:
         name="before-and-after",
         notice=notice,
         columns=("kind", "first", "second", "cosine before", "cosine after"),
-        rows=_rows(progress),
+        rows=_rows(before, after, pairs),
         legend=_legend(before),
         elem_id="before-after",
     )
 
 
-def _rows(progress: Progress) -> list[Sequence[Cell]]:
+def _rows(
+    before: PairCosines, after: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]]
+) -> list[Sequence[Cell]]:
     found: list[Sequence[Cell]] = []
-    for kind, pairs in progress.data.measured.items():
-        values = zip(pairs, progress.before.by_label[kind], progress.after.by_label[kind], strict=True)
+    for kind, both in pairs.items():
+        values = zip(both, before.by_label[kind], after.by_label[kind], strict=True)
         found += [(text.KINDS[kind][0], a[:160], b[:160], float(old), float(new)) for (a, b), old, new in values]
     return found
 

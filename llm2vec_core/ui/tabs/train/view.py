@@ -27,7 +27,9 @@ QUIET = {"api_name": False, "show_progress": "hidden"}
 def shown_values(shown: answers.Shown, visitor: Visitor) -> tuple[Any, ...]:
     """A result as the outputs take it: what is None stays as it is."""
     kept = tuple(gr.skip() if value is None else value for value in shown[:4])
-    download = gr.skip() if shown.download is None else gr.update(value=shown.download, visible=True)
+    download = (
+        gr.skip() if shown.download is None else gr.update(value=shown.download or None, visible=bool(shown.download))
+    )
     code = gr.skip() if shown.code is None else shown.code
     return (*kept, download, code, visitor if shown.changed else gr.skip())
 
@@ -109,7 +111,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             elem_id="adapter-files",
         )
         load = gr.Button("Use it in every tab", elem_id="load-adapter")
-        load_notice = notice_panel("load-notice")
+    # Not inside: an accordion that holds an empty notice is hidden with it.
+    load_notice = notice_panel("load-notice")
 
     numbers = [steps, rate, rank, batch_size, max_length, seed]
     shown = [status, plot, confirmation, result, download, code, page.visitor]
