@@ -16,6 +16,8 @@ from llm2vec_core.ui.tabs.see.answers import Pair, future_share, likenesses, wat
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
+# Of some 80 pairs, a difference of fewer than four says little.
+FEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -216,12 +218,12 @@ def compared(pair: Pair) -> Finding:
         f"Causal: cosine {first.cosine:.3f}, higher than <b>{first.above:.0%}</b> of unrelated pairs. "
         f"{escape(last.choice.label)}: cosine {last.cosine:.3f}, higher than <b>{last.above:.0%}</b>. "
     )
-    if last.above > first.above:
+    if abs(last.above - first.above) < FEW:
+        told += "Among other pairs, yours stands about where it stood. "
+    elif last.above > first.above:
         told += "Among other pairs, yours counts as more alike than before. "
-    elif last.above < first.above:
-        told += "Among other pairs, yours counts as less alike than before. "
     else:
-        told += "Among other pairs, yours stands where it stood. "
+        told += "Among other pairs, yours counts as less alike than before. "
     told += "Whether that is right, you decide: do the two sentences mean the same?"
     values = tuple(_value(x.choice, x.above) for x in found)
     return Finding("share of unrelated pairs that are less alike", values, told, percent=True)
