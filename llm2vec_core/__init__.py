@@ -11,7 +11,7 @@ interface.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {
     "LLM2Vec": "encoder",
@@ -25,6 +25,8 @@ _HOMES = {
     "EncoderSettings": "settings",
     "TEMPLATES": "templates",
     "BASELINES": "baselines",
+    "fill_blanks": "filling",
+    "measure_pairs": "separation",
     "pool": "pooling",
     "POOLING_MODES": "pooling",
     "PRESETS": "presets",

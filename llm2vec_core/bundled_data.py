@@ -82,6 +82,49 @@ class PairPreset:
     note: str
 
 
+@dataclass(frozen=True)
+class TextGroup:
+    """A few texts that make a point when all their pairs are compared.
+
+    Attributes:
+        key: in code and addresses.
+        name: shown in a list.
+        texts: one line each.
+        meanings: one label a text: what it is about. Texts with the same label mean the same.
+        wordings: one label a text: how it looks. Texts with the same label look alike. None if no text here is
+            meant to mislead.
+        alike: what "look alike" is in this group, in a few words; "" without wordings.
+        claim: what the group shows on the bundled model, a key of :data:`llm2vec_core.similarity.CLAIMS`.
+        note: what the texts are; nothing about what an encoder makes of them.
+    """
+
+    key: str
+    name: str
+    texts: tuple[str, ...]
+    meanings: tuple[str, ...]
+    wordings: tuple[str, ...] | None
+    alike: str
+    claim: str
+    note: str
+
+
+@dataclass(frozen=True)
+class BlankPreset:
+    """A sentence with a missing word.
+
+    Attributes:
+        name: shown in a list.
+        text: the blank is ``_``.
+        answer: the word that we left out.
+        shows: whether MNTP makes the bundled model surer of it; one that does not stands there too.
+    """
+
+    name: str
+    text: str
+    answer: str
+    shows: bool
+
+
 @lru_cache
 def passages() -> tuple[Passage, ...]:
     """The collection, ordered by topic."""
@@ -105,6 +148,22 @@ def pair_presets() -> tuple[PairPreset, ...]:
     """Pairs to compare; the first one opens the page."""
     rows = json.loads((DATA / "presets.json").read_text(encoding="utf-8"))
     return tuple(PairPreset(**row) for row in rows)
+
+
+@lru_cache
+def text_groups() -> tuple[TextGroup, ...]:
+    """Groups of texts to compare; the first one is shown first."""
+    rows = json.loads((DATA / "text_groups.json").read_text(encoding="utf-8"))
+    return tuple(
+        TextGroup(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+        for row in rows
+    )
+
+
+@lru_cache
+def blank_presets() -> tuple[BlankPreset, ...]:
+    """Sentences with a missing word; the first one opens the tab of the ladder."""
+    return tuple(BlankPreset(**row) for row in json.loads((DATA / "blanks.json").read_text(encoding="utf-8")))
 
 
 def _read_jsonl(name: str) -> list[dict[str, Any]]:

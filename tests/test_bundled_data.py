@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from llm2vec_core.bundled_data import pair_presets, passages, queries, sentence_pairs
+from llm2vec_core.bundled_data import pair_presets, passages, queries, sentence_pairs, text_groups
 
 
 def test_collection():
@@ -50,3 +50,29 @@ def test_presets_are_what_their_kind_says():
         "The bank was steep and muddy.",
         "The bank was robbed at noon.",
     )
+
+
+def test_groups_of_texts():
+    assert len({g.key for g in text_groups()}) == len(text_groups()) >= 7
+    for group in text_groups():
+        assert 4 <= len(group.texts) <= 12
+        assert len(set(group.texts)) == len(group.texts) == len(group.meanings)
+        assert all("\n" not in text and text.isascii() for text in group.texts)
+        assert bool(group.alike) == (group.wordings is not None)
+        counts = Counter(group.meanings)
+        assert min(counts.values()) >= 2  # every text has a partner
+        if group.wordings is None:
+            continue
+        assert len(group.wordings) == len(group.texts)
+        # Texts that look alike and mean the same would make no point.
+        assert len(set(zip(group.meanings, group.wordings, strict=True))) == len(group.texts)
+        assert max(Counter(group.wordings).values()) >= 2
+        for a, wording_a in zip(group.texts, group.wordings, strict=True):
+            for b, wording_b in zip(group.texts, group.wordings, strict=True):
+                first, second = a.lower().strip(".").split(), b.lower().strip(".").split()
+                if wording_a == wording_b and group.key == "shared_beginning":
+                    assert first[:3] == second[:3]
+                if wording_a == wording_b and group.key == "shared_ending":
+                    assert first[-3:] == second[-3:]
+                if wording_a == wording_b and group.key == "word_order":
+                    assert Counter(first) == Counter(second)

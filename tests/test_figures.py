@@ -3,18 +3,22 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from llm2vec_core.figures import (
     DIRECTION_COLORS,
     cosine_map,
     loss_curve,
     map_style,
+    published_scores,
     running_mean,
+    sample_efficiency,
     scatter_map,
     score_ladder,
     topic_style,
     training_curves,
 )
+from llm2vec_core.published import MTEB
 
 
 def test_scatter_has_a_trace_a_topic_and_every_point_once():
@@ -85,8 +89,47 @@ def test_ladder_shows_each_score_with_its_interval_from_the_top():
     first = figure.data[0]
     assert (list(first.error_x.array), list(first.error_x.arrayminus)) == ([3.0], [2.0])
     assert first.marker.color == DIRECTION_COLORS["causal"]
-    assert list(figure.layout.yaxis.categoryarray) == ["high", "low &lt;b&gt;"]
+    # Names stand above their lines, from the top, in each panel.
+    named = [(note.text, note.yref) for note in figure.layout.annotations if "<b>" in note.text]
+    assert named[:2] == [("low &lt;b&gt; <b>40.0</b>", "y"), ("high <b>60.0</b>", "y")]
+    assert [axis for _, axis in named[2:]] == ["y2", "y2"]
+    assert [list(trace.y) for trace in figure.data] == [[0], [-1], [0], [-1]]
+    assert figure.data[0].marker.symbol != figure.data[1].marker.symbol
     assert [trace.showlegend for trace in figure.data] == [True, True, False, False]
+
+
+def test_published_scores_are_all_drawn_once_and_models_share_a_line():
+    figure = published_scores(MTEB, "Published")
+    drawn = [(x, text) for trace in figure.data for x, text in zip(trace.x, trace.text, strict=True)]
+    assert sorted(drawn) == sorted((row.score, row.model) for row in MTEB)
+    looks = {(trace.marker.color, trace.marker.symbol) for trace in figure.data if trace.showlegend}
+    assert len(looks) == sum(bool(trace.showlegend) for trace in figure.data) == 6
+    echo = next(trace for trace in figure.data if trace.name == "causal, echo")
+    assert echo.marker.color == DIRECTION_COLORS["causal"]
+
+
+def test_sample_efficiency_draws_mean_and_range_of_the_seeds():
+    low, high = np.array([[1.0, 5.0], [3.0, 9.0]]), np.array([[6.0, 8.0], [8.0, 10.0]])
+    figure = sample_efficiency(
+        ["<low>", "high"], ["causal", "bidirectional"], [[0, 10], [0, 10]], [low, high], "T", "points"
+    )
+    band, line, _, other = figure.data
+    assert list(line.x) == [0, 10] and list(line.y) == [2.0, 7.0]
+    assert list(other.y) == [7.0, 9.0]
+    assert list(zip(band.x, band.y, strict=True)) == [(0, 3.0), (10, 9.0), (10, 5.0), (0, 1.0)]
+    assert (line.name, line.line.color) == ("A · &lt;low&gt;", DIRECTION_COLORS["causal"])
+    assert [note.text for note in figure.layout.annotations] == ["<b>A</b>", "<b>B</b>"]
+    assert figure.layout.yaxis.title.text == "points"
+
+
+def test_sample_efficiency_keeps_its_letters_apart_and_refuses_what_does_not_fit():
+    same = [np.array([[1.0, 2.0]])] * 3
+    figure = sample_efficiency(list("abc"), ["bidirectional"] * 3, [[0, 1]] * 3, same, "T")
+    heights = sorted(note.y for note in figure.layout.annotations)
+    assert heights[1] - heights[0] > 0.04 and heights[2] - heights[1] > 0.04
+    assert len({trace.line.dash for trace in figure.data if trace.name}) == 3
+    with pytest.raises(ValueError, match="'a': scores of shape"):
+        sample_efficiency(["a"], ["causal"], [[0, 1, 2]], [np.array([[1.0, 2.0]])], "T")
 
 
 def test_training_curves_share_one_axis_of_steps():

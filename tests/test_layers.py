@@ -15,14 +15,15 @@ PACKAGE = ROOT / "llm2vec_core"
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
     "errors": 0,
-    "presets": 1, "bidirectional": 1, "pooling": 1, "templates": 1, "acceleration": 1,
+    "presets": 1, "published": 1, "bidirectional": 1, "pooling": 1, "templates": 1, "acceleration": 1,
     "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,
     "checkpoints": 3,
     "loading": 4,
     "encoder": 5,
     "baselines": 6, "corpus": 6,
     "training": 7, "evaluation": 7, "search": 7, "projection": 7, "manifest": 7, "export": 7,
-    "comparison": 8, "separation": 8, "figures": 8, "hub": 8, "experiments": 8,
+    "comparison": 8, "separation": 8, "similarity": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,
+    "token_change": 8,
     "cli": 9,
     "__main__": 10, "ui": 10,
 }  # fmt: skip

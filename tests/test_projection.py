@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy.spatial import procrustes
@@ -7,6 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
+from tqdm import tqdm
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import (
@@ -150,8 +154,12 @@ def test_umap_tells_how_far_it_is_and_can_be_stopped(clusters):
         if done >= 100:
             raise KeyError("enough")
 
-    with pytest.raises(KeyError, match="enough"):
-        umap_layout(embeddings, progress=enough)
+    # In another thread, as the page does it: whatever lock the work held must be open again afterwards.
+    with ThreadPoolExecutor(1) as pool, pytest.raises(KeyError, match="enough"):
+        pool.submit(umap_layout, embeddings, progress=enough).result(timeout=120)
+    assert list(tqdm(range(3), disable=False, file=io.StringIO())) == [0, 1, 2]
+    with ThreadPoolExecutor(1) as pool:
+        np.testing.assert_array_equal(points, pool.submit(umap_layout, embeddings, seed=4).result(timeout=120))
 
 
 def test_umap_settings_matter_and_are_checked(clusters):

@@ -5,10 +5,13 @@
 | ``.parquet`` | ``row`` (int64), ``text`` unless left out, ``embedding`` (fixed-size list of float32) |
 | ``.npy`` | the float32 matrix alone, shape (rows, hidden) |
 | ``.jsonl`` | one object a line: ``{"row": 0, "text": "...", "embedding": [...]}`` |
+| ``.csv`` | ``row``, ``text`` unless left out, one column an element (``0``, ``1``, ...); no text can be a formula |
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,10 +92,40 @@ def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: 
             file.write(line.encode("utf-8") + b"\n")
 
 
+def write_csv(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
+    """Write one line a row, for spreadsheets; each number as short as float32 allows."""
+    for number, part in enumerate(parts):
+        lines = io.StringIO()
+        writer = csv.writer(lines)
+        values = matrix(part)
+        names = [name for name in part.column_names if name != "embedding"]
+        if number == 0:
+            writer.writerow([*names, *range(values.shape[1])])
+        columns = [
+            [no_formula(value) if isinstance(value, str) else value for value in part[name].to_pylist()]
+            for name in names
+        ]
+        writer.writerows([*told, *vector] for *told, vector in zip(*columns, values.astype("U"), strict=True))
+        file.write(lines.getvalue().encode("utf-8"))
+
+
+def no_formula(text: str) -> str:
+    """A text that a spreadsheet takes for a text: behind an apostrophe if it would run it.
+
+    (What OWASP recommends against "CSV injection".)
+
+    Example:
+        >>> no_formula("=HYPERLINK(1)"), no_formula("a = b")
+        ("'=HYPERLINK(1)", 'a = b')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int, dict[str, Any]], None]] = {
     ".parquet": write_parquet,
     ".npy": write_npy,
     ".jsonl": write_jsonl,
+    ".csv": write_csv,
 }
 
 

@@ -9,8 +9,10 @@ from llm2vec_core.figures.base import (
     TOPIC_SYMBOLS,
     topic_style,
 )
-from llm2vec_core.figures.ladder import score_ladder
+from llm2vec_core.figures.ladder import ladder_height, score_ladder
 from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
+from llm2vec_core.figures.published import published_height, published_scores
+from llm2vec_core.figures.sample_efficiency import sample_efficiency
 from llm2vec_core.figures.training import loss_curve, running_mean, training_curves
 
 __all__ = [
@@ -22,9 +24,13 @@ __all__ = [
     "TOPIC_COLORS",
     "TOPIC_SYMBOLS",
     "cosine_map",
+    "ladder_height",
     "loss_curve",
     "map_style",
+    "published_height",
+    "published_scores",
     "running_mean",
+    "sample_efficiency",
     "scatter_map",
     "score_ladder",
     "topic_style",

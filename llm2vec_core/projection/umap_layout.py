@@ -6,7 +6,7 @@ umap-learn takes seconds to import and compiles on its first use, so it is impor
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -62,6 +62,9 @@ def umap_layout(
         # It tells each time that its tensorflow part is missing.
         warnings.simplefilter("ignore", ImportWarning)
         import umap
+        import umap.layouts
+    if not hasattr(umap.layouts.tqdm, "tells"):
+        umap.layouts.tqdm = _telling(umap.layouts.tqdm)
     neighbors = min(n_neighbors, len(rows) - 1)
     indices, distances = exact_neighbors(rows, neighbors, include_self=True)
     if metric == "cosine":
@@ -83,7 +86,7 @@ def umap_layout(
             random_state=seed,
             precomputed_knn=(indices, distances.astype(np.float32)),
             init=init.astype(np.float32),
-            tqdm_kwds=_hooked(progress) if progress else None,
+            tqdm_kwds={"progress": progress} if progress else None,
         )
         return np.asarray(reducer.fit_transform(rows), dtype=np.float32)
 
@@ -106,33 +109,21 @@ def umap_2d(embeddings: np.ndarray, *, n_neighbors: int = 15, min_dist: float = 
     return umap_layout(embeddings, n_neighbors=n_neighbors, min_dist=min_dist, seed=seed)
 
 
-class _Reports:
-    """A file to tqdm, which is the only place where umap-learn tells how far it is."""
+def _telling(tqdm: Callable[..., Iterable[int]]) -> Callable[..., Iterable[int]]:
+    """In place of the bar that umap-learn counts its epochs with: one that can call back.
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress: Progress | None = progress
-        self.last = -1
+    tqdm itself will not do: it holds a lock of the whole process while it writes, so a callback that waits would
+    hold up every other bar, and one that raises would leave the lock shut for good.
+    """
 
-    def write(self, line: str) -> None:
-        done, _, total = line.strip().partition("/")
-        if self.progress is None or not (done.isdigit() and total.isdigit()) or int(done) == self.last:
-            return
-        self.last = int(done)
-        progress, self.progress = self.progress, None
-        progress(self.last, int(total))  # if it raises, tqdm's own last words go nowhere
-        self.progress = progress
+    def bar(epochs: Sequence[int], *, progress: Progress | None = None, **options: object) -> Iterable[int]:
+        return tqdm(epochs, **options) if progress is None else _reporting(epochs, progress)
 
-    def flush(self) -> None:
-        pass
+    bar.tells = True
+    return bar
 
 
-def _hooked(progress: Progress) -> dict[str, object]:
-    # Without a least interval tqdm starts no thread that would write from elsewhere.
-    return {
-        "file": _Reports(progress),
-        "bar_format": "{n_fmt}/{total_fmt}",
-        "disable": False,
-        "mininterval": 0,
-        "miniters": 1,
-        "leave": True,
-    }
+def _reporting(epochs: Sequence[int], progress: Progress) -> Iterator[int]:
+    for done, epoch in enumerate(epochs, start=1):
+        yield epoch
+        progress(done, len(epochs))

@@ -1,15 +1,21 @@
-"""The page: header, tabs, launch settings."""
+"""The page: frame, tabs, launch settings."""
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from llm2vec_core.ui import text
+from llm2vec_core.ui.api import add_endpoints
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.html import panel
+from llm2vec_core.ui.frame.header import Header
+from llm2vec_core.ui.frame.sidebar import QUEUE_ROOM, Sidebar
+from llm2vec_core.ui.frame.views import Views
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.paint.badge import badge as paint_badge
 from llm2vec_core.ui.plot import allow_plotly_file
@@ -21,6 +27,8 @@ from llm2vec_core.ui.visitor import Visitor
 SESSION_SECONDS = 3600
 # More visitors than this at once push out the one who was idle longest.
 SESSION_CAPACITY = 200
+# Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
+STILL = "@media (prefers-reduced-motion: reduce) { .wrap.sidebar-parent { transition: none !important } }"
 
 
 def build_app(models: Models) -> gr.Blocks:
@@ -36,16 +44,20 @@ def build_app(models: Models) -> gr.Blocks:
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         visitor = gr.State(Visitor(), time_to_live=SESSION_SECONDS)
         page = Page(models, visitor, demo)
-        panel(text.HERO)
-        badge = panel(elem_id="badge", min_height=40)
-        with gr.Tabs(elem_id="tabs"):
+        sidebar = Sidebar(page)
+        header = Header(page)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
         for bind in page.at_the_end:
             bind()
-        demo.load(lambda: prove(models.bundled), None, badge, api_name=False, show_progress="hidden")
-    demo.queue(max_size=64, default_concurrency_limit=4)
+        views = Views(page, tabs, [tab.id for tab in TABS])
+        views.bind_link(header)
+        views.after(sidebar.bind(header.in_use))
+        add_endpoints(models)
+        demo.load(lambda: prove(models.bundled), None, header.badge, api_name=False, show_progress="hidden")
+    demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
     return demo
 
 
@@ -60,13 +72,17 @@ def launch_settings() -> dict[str, Any]:
     return {
         "theme": page_theme(),
         "css_paths": list(CSS_FILES),
-        "head": f"<script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
+        "head": f"<style>{STILL}</style><script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",
         "state_session_capacity": SESSION_CAPACITY,
         "footer_links": [],
         "show_error": False,
+        # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
+        "app_kwargs": {"middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)]},
+        # Without the extra gradio would warn and go on without it.
+        "mcp_server": importlib.util.find_spec("mcp") is not None,
     }
 
 

@@ -19,10 +19,12 @@ from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
+from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.loading import load_config
 from llm2vec_core.presets import BUNDLED, ModelPreset
 from llm2vec_core.search import SearchIndex
-from llm2vec_core.ui.choices import RIVALS
+from llm2vec_core.separation import PairCosines, measure_pairs
+from llm2vec_core.ui.choices import RIVALS, stage_choices
 from llm2vec_core.ui.kept import Kept
 
 T = TypeVar("T")
@@ -47,6 +49,9 @@ class Limits:
         label_characters: of a label; the rest is cut off.
         blank_rows: blank rows that are passed over before it is said that something is wrong.
         map_points: texts on one map.
+        compared_texts: texts that are compared with each other.
+        api_texts: texts of one call of an endpoint.
+        api_characters: characters of them all.
         adapter_bytes: of an adapter's weights that are uploaded.
     """
 
@@ -64,6 +69,9 @@ class Limits:
     label_characters: int = 60
     blank_rows: int = 20_000
     map_points: int = 5_000
+    compared_texts: int = 40
+    api_texts: int = 256
+    api_characters: int = 500_000
     adapter_bytes: int = 64 * 2**20
 
 
@@ -120,6 +128,14 @@ class AppContext:
         """Cosines of the bundled pairs under a stage."""
         return self._once(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
+    def pair_cosines(self, stage_key: str) -> PairCosines:
+        """Cosines of all bundled pairs under a stage or rival, mean pooling."""
+        return self._once(("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs()))
+
+    def cloze(self, stage_key: str) -> ClozeScores:
+        """How well a stage finds the words that are hidden in the bundled collection, one a passage."""
+        return self._once(("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key)))
+
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
         return self._once(
@@ -148,10 +164,14 @@ class AppContext:
         for stage in self.preset.stages:
             self.yardstick(stage.key, "mean")
             self.encoder(stage.key).attentions("warm up")
+        for choice in stage_choices(self.preset, rivals=True):
+            self.pair_cosines(choice.key)
         for key in (first, last):
             self.query_scores(key)
         for job in self.warm_ups:
             job()
+        for stage in self.preset.stages:
+            self.cloze(stage.key)
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         # One lock a thing: a visitor waits for what they need, never for something else.
@@ -167,6 +187,11 @@ def relevant_rows() -> list[set[int]]:
     """For each labelled query the rows of the collection that answer it."""
     row = {passage.id: i for i, passage in enumerate(passages())}
     return [{row[name] for name in query.relevant} for query in queries()]
+
+
+def cloze_of(encoder: LLM2Vec) -> ClozeScores:
+    """How well any encoder finds the words that are hidden in the bundled collection."""
+    return measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
 
 
 def yardsticks_of(encoder: LLM2Vec) -> dict[str, Yardstick]:

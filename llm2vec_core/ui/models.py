@@ -1,34 +1,220 @@
-"""The models that the page can show, each with its own context, made when first asked for."""
+"""The models that the page can show, each with its own context.
+
+The bundled model is always there. Of the others one is kept: the next one that is loaded takes its place.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
 
-from llm2vec_core.errors import InputError
-from llm2vec_core.presets import BUNDLED, PRESETS
+from llm2vec_core.checkpoints import resolve
+from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, weight_bytes
+from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset, Stage
 from llm2vec_core.ui.context import AppContext, Limits
+
+# What the Hub allows in a name; no dot or dash at its ends, so no "..", and never a path.
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
+HUB_ID = re.compile(rf"{_NAME}/{_NAME}")
+FLOAT32_BYTES = 4
+TICK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a model fits into this machine's memory.
+
+    Attributes:
+        needed: bytes, with some to spare for the work itself.
+        free: bytes that are free now, or will be once the earlier model is let go.
+    """
+
+    needed: int
+    free: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can be loaded."""
+        return self.needed <= self.free
 
 
 class Models:
-    """Contexts by preset key. The bundled model's is always there.
+    """Contexts by preset key.
 
     Args:
         limits: for all of them.
+        presets: the models that are offered, by key; by default :data:`llm2vec_core.presets.PRESETS`.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, presets: Mapping[str, ModelPreset] = PRESETS) -> None:
         self.limits = limits or Limits()
+        self.presets = dict(presets)
         self.bundled = AppContext(BUNDLED, self.limits)
-        self._contexts = {BUNDLED.key: self.bundled}
-        self._guard = threading.Lock()
+        self._other: AppContext | None = None
+        self._loading = threading.Lock()
 
     def context(self, key: str) -> AppContext:
-        """The context of a preset.
+        """The context of a model that is in memory.
 
         Raises:
-            InputError: if there is no such preset.
+            InputError: if there is no such preset, or its model has been let go.
         """
-        if key not in PRESETS:
-            raise InputError(f"unknown model {key!r}; choose one of {', '.join(PRESETS)}")
-        with self._guard:
-            return self._contexts.setdefault(key, AppContext(PRESETS[key], self.limits))
+        if key == BUNDLED.key:
+            return self.bundled
+        other = self._other
+        if other is not None and other.preset.key == key:
+            return other
+        if key not in self.presets and not key.startswith("hub:"):
+            raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
+        raise InputError(
+            f"{self.label(key)} is not in memory (any more): one model is kept beside the bundled one, and another may "
+            "have taken its place. Load it again in the sidebar, or choose the bundled model."
+        )
+
+    def label(self, key: str) -> str:
+        """A model's name for people."""
+        return self.presets[key].label if key in self.presets else key.removeprefix("hub:")
+
+    def fit(self, preset: ModelPreset) -> Fit:
+        """Whether a model fits, judged by its size alone; nothing is loaded."""
+        needed = 0 if preset.bundled else int(preset.parameters * FLOAT32_BYTES * MEMORY_MARGIN)
+        return Fit(needed, available_memory() + self._reclaimable())
+
+    def is_loaded(self, key: str) -> bool:
+        """Whether a model can be used without waiting."""
+        return key == BUNDLED.key or (self._other is not None and self._other.preset.key == key)
+
+    def load(self, key: str) -> Iterator[str]:
+        """Bring a preset into memory; the model that was kept before is let go once this one works.
+
+        Args:
+            key: of a preset, or ``hub:owner/name``.
+
+        Yields:
+            What is being done, for people.
+
+        Raises:
+            InputError: for a key that is not known, or a name that is none of the Hub.
+            LLM2VecError: if the model does not fit, cannot be reached, or cannot be converted. The model that was
+                kept before still is, unless it had to make room.
+        """
+        if self.is_loaded(key):
+            return
+        if key.startswith("hub:"):
+            yield "Asking the Hub what this is …"
+            preset = hub_preset(key.removeprefix("hub:"))
+        elif key in self.presets:
+            preset = self.presets[key]
+        else:
+            raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
+        if not self._loading.acquire(blocking=False):
+            yield "Waiting for another visitor's model to be loaded …"
+            self._loading.acquire()
+        try:
+            self._check_memory(preset)
+            yield "Reading its configuration …"
+            # Whatever is wrong with the name or the access shows here, before anything is let go.
+            load_config(preset.base, None)
+            if preset.parameters and self.fit(preset).needed > available_memory():
+                self._other = None
+            context = AppContext(preset, self.limits)
+            yield from _ticking(
+                lambda: context.encoder(preset.stages[0].key).prefix_test(), f"Loading the weights of {preset.label}"
+            )
+            for stage in preset.stages[1:]:
+                if not stage.adapters:
+                    yield from _ticking(lambda s=stage: context.encoder(s.key).prefix_test(), f"Making “{stage.label}”")
+            self._other = context
+        finally:
+            self._loading.release()
+
+    def _check_memory(self, preset: ModelPreset) -> None:
+        fit = self.fit(preset)
+        if preset.parameters and not fit.fits:
+            raise ModelError(
+                f"{preset.label} needs about {fit.needed / 1e9:.1f} GB of memory and {fit.free / 1e9:.1f} GB are free "
+                "here: take a smaller model, or run this page on a larger machine."
+            )
+
+    def _reclaimable(self) -> int:
+        return 0 if self._other is None else self._other.preset.parameters * FLOAT32_BYTES
+
+
+def hub_preset(name: str) -> ModelPreset:
+    """A model of the Hub by its id, as a preset of its own; its weights are not fetched yet.
+
+    Args:
+        name: ``owner/name`` of a causal language model, a PEFT adapter or a sentence-transformers model.
+
+    Raises:
+        InputError: if it is no Hub id, or the name of something on this machine.
+        ModelError: if the Hub does not have it, or it points to something that is not on the Hub.
+    """
+    name = checked_hub_id(name)
+    found = resolve(name)
+    # An adapter names its base, and that may be any text: a path here must not be opened for a visitor.
+    for part in (found.base, found.tokenizer or found.base, *found.adapters):
+        if not HUB_ID.fullmatch(part) or Path(part).exists():
+            raise ModelError(f"{name!r} builds on something that is not on the Hub; only Hub models are loaded here.")
+    size = weight_bytes(found.base, "float32")
+    stages = (CAUSAL, BIDIRECTIONAL)
+    if found.adapters:
+        stages += (
+            Stage("adapter", "With its adapters", True, found.adapters, "The adapters of this repository, merged."),
+        )
+    settings = {key: value for key, value in found.settings.items() if key != "bidirectional"}
+    return ModelPreset(
+        f"hub:{name}",
+        name,
+        found.base,
+        "see its page on the Hub",
+        (size or 0) // FLOAT32_BYTES,
+        stages,
+        False,
+        settings,
+    )
+
+
+def checked_hub_id(name: str | None) -> str:
+    """A Hub id, as far as its form tells.
+
+    Raises:
+        InputError: for anything else, and for whatever lies on this machine under that name.
+
+    Example:
+        >>> checked_hub_id(" Qwen/Qwen3-0.6B ")
+        'Qwen/Qwen3-0.6B'
+    """
+    name = (name or "").strip()
+    if not HUB_ID.fullmatch(name) or "--" in name or ".." in name:
+        raise InputError(f"{name[:80]!r} is no Hub id; write it as owner/name, such as Qwen/Qwen3-0.6B.")
+    if Path(name).exists():
+        raise InputError(f"{name!r} is not loaded: only models of the Hub are, nothing from this server's disk.")
+    return name
+
+
+def _ticking(work: Callable[[], object], what: str) -> Iterator[str]:
+    """Run something long in a thread and tell every now and then that it goes on."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="model-loading", daemon=True)
+    start = monotonic()
+    thread.start()
+    while True:
+        yield f"{what} … {monotonic() - start:.0f} s"
+        thread.join(TICK_SECONDS)
+        if not thread.is_alive():
+            break
+    if raised:
+        raise raised[0]

@@ -1,4 +1,4 @@
-"""What the page shows before anything has been computed: the opening pair, painted beforehand.
+"""What the page shows before anything has been computed: the first tab, painted beforehand.
 
 Loading the model and its adapters takes seconds; the first visitor should not look at an empty page
 meanwhile. ``python -m llm2vec_core.ui.opening`` paints the stored file anew; a test holds its numbers
@@ -18,14 +18,20 @@ from llm2vec_core.ui.visitor import Visitor
 FILE = ASSETS / "figures" / "opening.json"
 PAIR = pair_presets()[0]
 LAYER, HEAD = 2, 1
+BEGINNING = "The bank was"
+ENDINGS = ("steep and muddy.", "robbed at noon.")
 
 
 class Opening(NamedTuple):
-    """Three painted panels of the See it tab."""
+    """What the See it tab shows at first, part by part."""
 
-    table: str
+    opening: str
     strips: str
-    attention: str
+    lesson: str
+    code: str
+    endings: str
+    picture: str
+    grid: str
 
 
 def stored_opening() -> Opening:
@@ -36,11 +42,13 @@ def stored_opening() -> Opening:
 def paint_opening(context: AppContext) -> Opening:
     """The same panels, computed now."""
     # Here and not above: the tab itself imports this module.
-    from llm2vec_core.ui.tabs.see.view import attention, compare
+    from llm2vec_core.ui.tabs.see import parts
 
-    stage = context.preset.stages[-1].key
-    table, strips = compare(context, Visitor(), PAIR.a, PAIR.b, stage, "mean")
-    return Opening(table, strips, attention(context, Visitor(), PAIR.a, stage, LAYER, HEAD))
+    stage, visitor = context.preset.stages[-1].key, Visitor()
+    found = parts.beginning(context, visitor, PAIR.a, PAIR.b, stage, "mean", 1)
+    endings = parts.endings(context, visitor, BEGINNING, *ENDINGS, stage, "cosine")
+    attention = parts.attention(context, visitor, PAIR.a, stage, LAYER, HEAD)
+    return Opening(*found, endings, attention.picture, attention.grid)
 
 
 if __name__ == "__main__":

@@ -52,4 +52,83 @@
     else if (kind === 'svg') save(name + '.svg', new Blob([standalone(figure.querySelector('svg'))], {type: 'image/svg+xml'}));
     else png(figure.querySelector('svg'), blob => save(name + '.png', blob));
   });
+  document.addEventListener('click', event => {
+    if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
+  });
+  document.addEventListener('click', event => {
+    if (!event.target.closest || !event.target.closest('.l2v-skip')) return;
+    event.preventDefault(); // the page has a base address: "#tabs" alone would load it anew
+    document.querySelector('#tabs [role=tab][aria-selected=true]').focus();
+  });
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('[data-l2v=copy]');
+    if (!button || !navigator.clipboard) return;
+    navigator.clipboard.writeText(button.closest('.l2v-code').querySelector('pre').textContent).then(() => say('Copied.'));
+  });
+  // A link to this view: the open tab and its fields. frame/links.py checks whatever comes back.
+  const LONGEST_LINK = 6000;
+  const asText = value => typeof value === 'string' ? value : JSON.stringify(value);
+  window.__l2vTab = () => {
+    const tab = document.querySelector('#tabs [role=tab][aria-selected=true]');
+    return tab ? tab.id.replace(/^tab-|-button$/g, '') : '';
+  };
+  const say = text => {
+    let place = document.getElementById('l2v-said');
+    if (!place) {
+      place = document.createElement('div');
+      place.id = 'l2v-said';
+      place.setAttribute('role', 'status');
+      document.body.appendChild(place);
+    }
+    place.textContent = text;
+    place.hidden = false;
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => { place.hidden = true; }, 6000);
+  };
+  // Gradio says no more than "Error" about a file that its server will refuse: it is stopped here, with the reason.
+  const tooLarge = (event, files) => {
+    const limit = (window.gradio_config || {}).max_file_size;
+    const large = [...(files || [])].find(file => limit && file.size > limit);
+    if (!large) return false;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const megabytes = size => (size / 2 ** 20).toLocaleString('en', {maximumFractionDigits: 1}) + ' MB';
+    say(`${large.name} has ${megabytes(large.size)}; a file may have at most ${megabytes(limit)}. Nothing was uploaded.`);
+    return true;
+  };
+  document.addEventListener('change', event => {
+    if (event.target.type === 'file' && tooLarge(event, event.target.files)) event.target.value = '';
+  }, true);
+  document.addEventListener('drop', event => tooLarge(event, event.dataTransfer && event.dataTransfer.files), true);
+  window.__l2vLink = (names, values) => {
+    const tab = window.__l2vTab(), model = document.querySelector('.l2v-inuse');
+    const address = new URL(location.href.split(/[?#]/)[0]);
+    address.searchParams.set('tab', tab);
+    if (model && model.dataset.model !== 'mini') address.searchParams.set('model', model.dataset.model);
+    const own = names.map((name, i) => [name, values[i]])
+      .filter(([name, value]) => name.startsWith(tab + '_') && value !== null && value !== undefined)
+      .map(([name, value]) => [name, asText(value)]).sort((a, b) => a[1].length - b[1].length);
+    const left = [];
+    for (const [name, value] of own) {
+      address.searchParams.set(name, value);
+      if (address.href.length > LONGEST_LINK) { address.searchParams.delete(name); left.push(name); }
+    }
+    const link = address.href;
+    const theme = new URL(location.href).searchParams.get('__theme');
+    if (theme) address.searchParams.set('__theme', theme);
+    history.replaceState(null, '', address.href);
+    const note = left.length ? ' Without the longest texts: with them it would be too long for an address.' : '';
+    const shown = () => say('The link is in the address bar.' + note);
+    if (navigator.clipboard) navigator.clipboard.writeText(link).then(() => say('Link copied.' + note), shown);
+    else shown();
+    return [];
+  };
+  window.__l2vTheme = () => {
+    const dark = document.body.classList.toggle('dark');
+    const address = new URL(location.href);
+    address.searchParams.set('__theme', dark ? 'dark' : 'light');
+    history.replaceState(null, '', address.href);
+    window.dispatchEvent(new Event('l2v-theme'));
+    return [];
+  };
 })();

@@ -71,6 +71,7 @@ async function draw() {
   }
 }
 watch('value', draw);
+window.addEventListener('l2v-theme', draw);
 draw();
 new ResizeObserver(() => {
   const target = element.querySelector('.l2v-plot');

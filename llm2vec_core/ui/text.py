@@ -4,10 +4,11 @@ TITLE = "LLM2Vec: why bidirectional attention matters"
 
 HERO = """
 <header class="l2v l2v-hero">
-<h1>A language model reads left to right. An embedding has to know the whole sentence.</h1>
+<a class="l2v-skip" href="#tabs">Skip to the tabs</a>
+<h1><span>A language model reads left to right.</span> <span>An embedding has to know the whole sentence.</span></h1>
 <p>In a decoder each word's vector is computed from the words <em>before</em> it: that is
-<b class="c">causal attention</b>. LLM2Vec opens the view to <b class="b">both sides</b>, lets the model practise,
-and turns it into a text encoder. Everything below runs live on a small model that we trained from nothing.</p>
+<b class="c">causal attention</b>. LLM2Vec opens the view to <b class="b">both sides</b> and lets the model practise. Everything
+below runs live, on a small model that we trained from nothing.</p>
 </header>
 """
 

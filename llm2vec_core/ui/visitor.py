@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.bundled_data import sentence_pairs
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
+from llm2vec_core.filling import ClozeScores
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
-from llm2vec_core.ui.context import AppContext, yardsticks_of
+from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
 from llm2vec_core.ui.kept import Kept
 from llm2vec_core.ui.texts import Texts
 
@@ -41,6 +44,8 @@ class Visitor:
         self.by_tab: dict[str, Any] = {}
         self.kept = Kept({"embeddings": 3})
         self._yardsticks: dict[str, Yardstick] = {}
+        self._pair_cosines: PairCosines | None = None
+        self._cloze: ClozeScores | None = None
 
     def choices(self, context: AppContext, *, causal: bool = True, rivals: bool = False) -> list[Choice]:
         """Encoders to pick from: stages, rivals, and the visitor's own last."""
@@ -79,8 +84,27 @@ class Visitor:
             self._yardsticks = yardsticks_of(self.encoder_for(key, context))
         return self._yardsticks[pooling_mode]
 
+    def pair_cosines_for(self, key: str, context: AppContext) -> PairCosines:
+        """Cosines of the bundled pairs under a choice; raises as :meth:`choice`."""
+        encoder = self.encoder_for(key, context)
+        if key != OWN_STAGE:
+            return context.pair_cosines(key)
+        if self._pair_cosines is None:
+            self._pair_cosines = measure_pairs(encoder, sentence_pairs())
+        return self._pair_cosines
+
+    def cloze_for(self, key: str, context: AppContext) -> ClozeScores:
+        """How well a choice finds hidden words; raises as :meth:`choice`."""
+        encoder = self.encoder_for(key, context)
+        if key != OWN_STAGE:
+            return context.cloze(key)
+        if self._cloze is None:
+            self._cloze = cloze_of(encoder)
+        return self._cloze
+
     def forget_measurements(self) -> None:
         """Drop what was measured of the adapter as it was: it has learned since."""
         self._yardsticks = {}
+        self._pair_cosines = self._cloze = None
         self.adapter_version += 1
         self.kept.forget(OWN_STAGE)

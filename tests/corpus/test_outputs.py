@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -57,6 +58,16 @@ def test_jsonl_numbers_are_short_and_exact(tmp_path):
     assert np.array_equal(np.array([row["embedding"] for row in rows], dtype=np.float32), VECTORS)
     digits = [repr(abs(n)).split("e")[0].replace(".", "").lstrip("0") for row in rows for n in row["embedding"]]
     assert max(map(len, digits)) <= 9  # float32 never needs more
+
+
+def test_csv_is_exact_and_no_text_is_a_formula(tmp_path):
+    evil = ["=1+1", "+1", "-1", "@SUM(A1)", '\t="a"\nb,"c"']
+    with written(tmp_path / "v.csv", evil).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["row", "text", "0", "1", "2"]
+    assert [row[1] for row in rows[1:]] == [f"'{text}" for text in evil]
+    assert np.array_equal(np.array([row[2:] for row in rows[1:]], dtype=np.float32), VECTORS)
+    assert (tmp_path / "v.csv").read_bytes().startswith(b"row,text,0,1,2\r\n")
 
 
 def test_texts_can_be_left_out(tmp_path):

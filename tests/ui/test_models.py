@@ -1,18 +1,173 @@
 from __future__ import annotations
 
+import json
+import threading
+from dataclasses import replace
+
 import pytest
 
-from llm2vec_core.errors import InputError
-from llm2vec_core.ui.models import Models
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset
+from llm2vec_core.ui import models as module
+from llm2vec_core.ui.models import Models, checked_hub_id, hub_preset
+from tests.conftest import tiny_llama
 
 
-def test_a_model_has_one_context_and_loads_nothing_before_it_is_used():
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model that is not the bundled one: as a plain causal language model lies on the Hub."""
+    place = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = LLM2Vec.from_pretrained(BUNDLED.base).tokenizer
+    tiny_llama(vocab_size=len(tokenizer)).save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place
+
+
+@pytest.fixture
+def models(folder):
+    def row(key: str, **changes) -> ModelPreset:
+        return replace(ModelPreset(key, key.title(), str(folder), "MIT", 50_000, (CAUSAL, BIDIRECTIONAL)), **changes)
+
+    rows = (BUNDLED, row("one"), row("two"), row("huge", parameters=10**15), row("gone", base="no-such/folder"))
+    return Models(presets={preset.key: preset for preset in rows})
+
+
+def test_the_bundled_model_is_always_there():
     models = Models()
-    assert models.context("mini") is models.bundled
-    assert models.context("mistral-7b") is models.context("mistral-7b")
-    assert models.context("mistral-7b").preset.key == "mistral-7b"
+    assert models.context(BUNDLED.key) is models.bundled
+    assert models.is_loaded(BUNDLED.key)
+    assert list(models.load(BUNDLED.key)) == []
+    assert list(models.presets) == list(PRESETS)
 
 
 def test_an_unknown_model_is_named():
     with pytest.raises(InputError, match="unknown model 'gpt-9'; choose one of mini"):
         Models().context("gpt-9")
+    with pytest.raises(InputError, match="unknown model 'gpt-9'"):
+        list(Models().load("gpt-9"))
+
+
+def test_loading_tells_what_is_done_and_leaves_a_model_that_reads_both_ways(models):
+    with pytest.raises(InputError, match=r"One is not in memory"):
+        models.context("one")
+    told = list(models.load("one"))
+    assert told[0].startswith("Reading its configuration")
+    assert any("Loading the weights of One" in line for line in told)
+    context = models.context("one")
+    assert context.encoder("causal").prefix_test().is_causal
+    assert context.encoder("bidirectional").prefix_test().is_bidirectional
+    assert context.encoder("causal").encode("river").shape == (32,)
+    assert list(models.load("one")) == []  # it is there
+
+
+def test_one_model_is_kept_beside_the_bundled_one(models):
+    list(models.load("one"))
+    list(models.load("two"))
+    assert models.context("two").preset.key == "two"
+    with pytest.raises(InputError, match=r"One is not in memory .* Load it again in the sidebar"):
+        models.context("one")
+    assert models.context(BUNDLED.key) is models.bundled
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_read_and_the_earlier_model_stays(models):
+    list(models.load("one"))
+    with pytest.raises(ModelError, match=r"Huge needs about 4600000.0 GB of memory and .* GB are free here"):
+        list(models.load("huge"))
+    assert not models.fit(models.presets["huge"]).fits
+    assert models.fit(models.presets["two"]).fits
+    assert models.is_loaded("one")
+
+
+def test_what_cannot_be_reached_says_so_and_the_earlier_model_stays(models):
+    list(models.load("one"))
+    with pytest.raises(ModelError, match="the Hub is out of reach"):
+        list(models.load("gone"))
+    assert models.is_loaded("one")
+    list(models.load("two"))  # the lock was given back
+
+
+def test_a_model_makes_room_for_one_that_fits_only_without_it(models, monkeypatch):
+    list(models.load("one"))
+    monkeypatch.setattr(module, "available_memory", lambda: 100_000)
+    assert models.fit(models.presets["two"]).free == 300_000
+    list(models.load("two"))
+    assert models.is_loaded("two")
+    assert not models.is_loaded("one")
+
+
+def test_a_second_load_waits_for_the_first(models):
+    first = models.load("one")
+    next(first)
+    second, told, done = models.load("two"), [], threading.Event()
+    told.append(next(second))
+
+    def rest() -> None:
+        told.extend(second)
+        done.set()
+
+    thread = threading.Thread(target=rest)
+    thread.start()
+    assert not done.wait(0.2)
+    list(first)
+    assert done.wait(60)
+    assert told[0] == "Waiting for another visitor's model to be loaded …"
+    assert models.is_loaded("two")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", None, "qwen", "/etc/passwd", "../secret", "a/../b", "owner/name/more", "https://x.y/z", "a/.b", ".a/b", "a/b\n/c",
+     "C:\\models", "~/models", "a b/c", "<b>/x", "owner/" + "n" * 200],
+)  # fmt: skip
+def test_only_hub_ids_are_taken(name):
+    with pytest.raises(InputError, match="is no Hub id; write it as owner/name"):
+        checked_hub_id(name)
+
+
+def test_a_folder_of_the_server_is_not_opened(monkeypatch, tmp_path, folder):
+    monkeypatch.chdir(folder.parent.parent)
+    (folder.parent.parent / "models").exists()
+    name = f"{folder.parent.name}/{folder.name}"
+    with pytest.raises(InputError, match="nothing from this server's disk"):
+        hub_preset(name)
+    with pytest.raises(InputError, match="nothing from this server's disk"):
+        list(Models().load(f"hub:{name}"))
+
+
+def cached(monkeypatch, tmp_path, files: dict[str, dict]) -> None:
+    """A Hub that has one repository of these files."""
+
+    def download(repo, name, revision=None, **_options):
+        if name not in files:
+            raise module_errors.EntryNotFoundError("no such file", response=None)
+        path = tmp_path / name
+        path.write_text(json.dumps(files[name]))
+        return str(path)
+
+    import huggingface_hub.errors as module_errors
+
+    class Missing(module_errors.EntryNotFoundError):
+        def __init__(self, *_args, **_options):
+            Exception.__init__(self, "no such file")
+
+    monkeypatch.setattr(module_errors, "EntryNotFoundError", Missing)
+    monkeypatch.setattr("llm2vec_core.checkpoints.EntryNotFoundError", Missing)
+    monkeypatch.setattr("llm2vec_core.checkpoints.hf_hub_download", download)
+
+
+@pytest.mark.parametrize("base", ["/etc", "assets/models/llm2vec-mini", "../../secret"])
+def test_an_adapter_cannot_name_a_folder_of_the_server_as_its_base(monkeypatch, tmp_path, base):
+    cached(monkeypatch, tmp_path, {"adapter_config.json": {"base_model_name_or_path": base, "peft_type": "LORA"}})
+    monkeypatch.chdir(module.Path(module.__file__).parents[2])
+    with pytest.raises(ModelError):
+        hub_preset("someone/adapter")
+
+
+def test_a_plain_model_of_the_hub_becomes_a_preset_with_two_stages(monkeypatch, tmp_path):
+    cached(monkeypatch, tmp_path, {"config.json": {"model_type": "llama"}})
+    monkeypatch.setattr(module, "weight_bytes", lambda base, dtype: 4 * 135_000)
+    preset = hub_preset("owner/model")
+    assert (preset.key, preset.base, preset.parameters) == ("hub:owner/model", "owner/model", 135_000)
+    assert [stage.key for stage in preset.stages] == ["causal", "bidirectional"]
+    assert not preset.bundled

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from llm2vec_core.bidirectional import PrefixReport
-from llm2vec_core.comparison import PrefixComparison, Yardstick
+from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.badge import badge
 from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.paint.strips import similarity_strips
-from llm2vec_core.ui.tabs.map import paint as map_paint
-from llm2vec_core.ui.tabs.see import paint as see_paint
 from llm2vec_core.ui.tabs.train import paint as train_paint
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -41,23 +39,12 @@ class Tags(HTMLParser):
         assert self.stack.pop() == tag
 
 
-def comparison(*cosines: float, token: str = "bank") -> PrefixComparison:
-    tokens = ("<s>", *[f"{token}{i}" for i in range(len(cosines))])
-    return PrefixComparison(tokens, np.array([1.0, *cosines]), "left of it", "right of it")
-
-
 YARDSTICK = Yardstick(np.linspace(0.5, 0.9, 80), np.linspace(0.0, 0.4, 80))
 
 
 def pictures(text: str) -> dict[str, str]:
-    weights = np.full((3, 3), 1 / 3)
     return {
-        "prefix": see_paint.prefix_table(comparison(1.0, token=text), comparison(0.5, token=text), text, 10),
-        "nothing shared": see_paint.prefix_table(comparison(), comparison(), text, 10),
         "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
-        "attention": see_paint.attention_pair([text] * 3, np.tril(weights), weights, 1, 1, text),
-        "legend": map_paint.topic_legend([text] * 12),
-        "numbers": map_paint.map_numbers((text, 0.5), (text, 0.7), np.array([0.5, 1.0]), "pca"),
         "figure": figure_card(
             text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
@@ -72,19 +59,6 @@ def test_everything_is_escaped_and_nests(name):
     assert not {a for a in tags.attributes if a.startswith("on")}
 
 
-def test_prefix_table_shows_the_numbers():
-    html = see_paint.prefix_table(comparison(1.0, 1.0), comparison(0.9, 0.25), "LLM2Vec", 10)
-    assert re.findall(r'data-causal="([\d.]+)"', html) == ["1.000000", "1.000000"]
-    assert re.findall(r'data-bidi="([\d.]+)"', html) == ["0.900000", "0.250000"]
-    assert re.findall(r"width:([\d.]+)%", html) == ["0.0", "10.0", "0.0", "75.0"]
-    assert "<em>bank1</em> changed most" in html
-    assert "the largest change is 0.000" in html
-
-
-def test_prefix_table_says_what_it_leaves_out():
-    assert "2 more shared tokens" in see_paint.prefix_table(comparison(*[1.0] * 5), comparison(*[0.9] * 5), "S", 3)
-
-
 def test_a_prefix_that_fails_its_test_is_not_called_fine():
     good, bad = PrefixReport(0.0, (0.0, 0.0), 1e-7), PrefixReport(0.3, (0.3, 0.0), 1e-7)
     html = badge(bad, bad)
@@ -97,14 +71,6 @@ def test_strips_place_the_pair_among_the_known_ones():
     share = np.mean(YARDSTICK.unrelated < 0.25)
     assert f"higher than {share:.0%} of unrelated pairs" in html
     assert 'data-cosine="0.250000"' in html
-
-
-def test_attention_tells_how_much_goes_to_the_future():
-    weights = np.array([[0.5, 0.5], [0.25, 0.75]])
-    html = see_paint.attention_pair(["a", "b"], np.array([[1.0, 0.0], [0.25, 0.75]]), weights, 2, 3, "LLM2Vec")
-    assert 'data-causal="0.0000" data-bidirectional="0.2500"' in html
-    assert "layer 2, head 3" in html
-    assert "a takes 50% from b" in html
 
 
 def test_a_figure_offers_what_it_has():

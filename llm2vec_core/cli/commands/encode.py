@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .jsonl, .parquet, or - (lines)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy or .jsonl")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy, .jsonl, .csv")
     add_input_options(parser)
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
@@ -113,7 +113,7 @@ def tell_mended(mended: Mended) -> None:
 COMMAND = Command(
     name="encode",
     usage="INPUT [INPUT ...] --out FILE",
-    summary="embed a corpus of any size into parquet, npy or jsonl",
+    summary="embed a corpus of any size into parquet, npy, jsonl or csv",
     lesson="A text becomes one vector: the mean of its tokens', each of which has read the whole text.\n"
     "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
     examples=(

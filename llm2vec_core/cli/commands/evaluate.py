@@ -84,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> None:
         progress=lambda stage, name: _meter(arguments, stage, name),
     )
     if arguments.out:
-        _write(arguments.out, rows, arguments.limit)
+        _write(arguments.out, rows, preset.key, arguments.limit)
     print(markdown(rows, arguments.limit))
 
 
@@ -144,7 +144,8 @@ def _meter(arguments: argparse.Namespace, stage: str, name: str) -> Progress:
     return progress
 
 
-def _write(folder: Path, rows: Sequence[LadderRow], limit: int | None) -> None:
+def _write(folder: Path, rows: Sequence[LadderRow], model: str, limit: int | None) -> None:
+    from llm2vec_core.evaluation.summary import summarise
     from llm2vec_core.evaluation.tables import differences_csv, markdown, scores_csv
     from llm2vec_core.evaluation.tasks import all_tasks
     from llm2vec_core.figures import score_ladder
@@ -154,13 +155,14 @@ def _write(folder: Path, rows: Sequence[LadderRow], limit: int | None) -> None:
         ("ladder.md", markdown(rows, limit)),
         ("ladder.csv", scores_csv(rows)),
         ("differences.csv", differences_csv(rows)),
+        ("ladder.json", json.dumps(summarise(rows, model, limit), ensure_ascii=False, separators=(",", ":"))),
     ):
         (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
     panels = {all_tasks()[kind].label: [astuple(row.only(kind).mean) for row in rows] for kind in rows[0].kinds}
     figure = score_ladder(
         [row.label for row in rows], [row.direction for row in rows], panels, "Scores with 95% bootstrap intervals"
     )
-    (folder / "ladder.json").write_text(figure.to_json(), encoding="utf-8")
+    (folder / "figure.json").write_text(figure.to_json(), encoding="utf-8")
     figure.write_html(folder / "ladder.html")
 
 

@@ -8,15 +8,18 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.comparison import Yardstick
-from llm2vec_core.ui.paint.base import card
+from llm2vec_core.ui.paint.base import figure_card
 
 
-def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str) -> str:
+def similarity_strips(
+    rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
+) -> str:
     """The pair's cosine under each stage, held against pairs of known relation.
 
     Args:
         rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each stage.
         pooling: its name, for the caption.
+        elem_id: of the card.
     """
     low = min(min(y.unrelated[0], y.similar[0], c) for _, _, _, c, y in rows)
     low = float(np.floor(min(low, 0.9) * 10) / 10)
@@ -49,13 +52,39 @@ def similarity_strips(rows: Sequence[tuple[str, str, bool, float, Yardstick]], p
             f'<line x1="8" x2="492" y1="44" y2="44" stroke="var(--line)"/>{bands}'
             f'<path d="M{x(cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z" fill="{color}"/></svg></div>'
         )
-    return card(
-        "<h3>How alike are the two sentences?</h3>"
-        '<div class="l2v-key"><span><i style="background:var(--muted);opacity:.45"></i>80 unrelated pairs</span>'
-        '<span><i style="background:var(--good);opacity:.45"></i>80 pairs that mean the same</span>'
+    legend = (
+        f'<div class="l2v-key"><span><i style="background:var(--muted);opacity:.45"></i>{len(rows[0][4].unrelated)} unrelated pairs</span>'
+        f'<span><i style="background:var(--good);opacity:.45"></i>{len(rows[0][4].similar)} pairs that mean the same</span>'
         "<span>▼ your pair</span></div>"
-        + f'<div id="similarity-strips">{"".join(parts)}</div>'
-        + f'<p class="muted">Cosine of the two sentence vectors ({escape(pooling)}), from {low:.1f} to 1.0; the shaded bands '
-        "hold the middle 80% of each kind of pair, the stroke its median. <b>What to notice:</b> a high cosine alone "
-        "says little; what counts is how far the two bands lie apart, and on which side your pair falls.</p>"
+    )
+    return figure_card(
+        f"Cosine of your two sentences, among pairs of known relation ({pooling})",
+        f'<div id="{escape(elem_id)}">{"".join(parts)}</div>'
+        f'<p class="muted">From {low:.1f} to 1.0; the shaded bands hold the middle 80% of each kind of pair, the stroke its '
+        "median.</p>",
+        name="similarity",
+        notice=_notice(rows),
+        columns=("encoder", "cosine", "share of unrelated pairs below", "median unrelated", "median similar"),
+        rows=[
+            [
+                label,
+                cosine,
+                y.share_of_unrelated_below(cosine),
+                float(np.median(y.unrelated)),
+                float(np.median(y.similar)),
+            ]
+            for _, label, _, cosine, y in rows
+        ],
+        legend=legend,
+    )
+
+
+def _notice(rows: Sequence[tuple[str, str, bool, float, Yardstick]]) -> str:
+    cosines = [cosine for _, _, _, cosine, _ in rows]
+    medians = [float(np.median(y.unrelated)) for *_, y in rows]
+    low, high = int(np.argmin(medians)), int(np.argmax(medians))
+    return (
+        f"a cosine alone says little: two unrelated sentences have {medians[high]:.2f} under {escape(rows[high][1])} (median) "
+        f"and {medians[low]:.2f} under {escape(rows[low][1])}. Your pair goes from {cosines[0]:.2f} under "
+        f"{escape(rows[0][1])} to {cosines[-1]:.2f} under {escape(rows[-1][1])}; what counts is the place among the bands."
     )

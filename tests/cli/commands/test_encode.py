@@ -86,7 +86,7 @@ def test_invalid_lines_are_reported_or_refused(folder, run):
     ("arguments", "message"),
     [
         (("none.txt", "--out", "v.npy"), "there is no file 'none.txt'"),
-        (("texts.txt", "--out", "v.csv"), "'v.csv': an output ends in .parquet, .npy, .jsonl"),
+        (("texts.txt", "--out", "v.xlsx"), "'v.xlsx': an output ends in .parquet, .npy, .jsonl, .csv"),
         (("-", "-", "--out", "v.npy"), "standard input (-) can be read only once"),
         (("pairs.jsonl", "--out", "pairs.jsonl", "--force"), "'pairs.jsonl' is input and output"),
         (("pairs.jsonl", "--out", "v.npy"), "pairs.jsonl, line 1: no field 'text' (--column names it)"),

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core.evaluation.summary import read_summary
 from llm2vec_core.evaluation.tasks.sts import TASK
 
 PAIRS = {
@@ -40,11 +41,15 @@ def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(d
     assert code == 0
     assert "Causal, mean: STS12" in err and "MNTP" not in table.replace("(+ MNTP + SimCSE)", "")
     assert {file.name for file in out.iterdir()} == {
-        "results.json", "ladder.md", "ladder.csv", "differences.csv", "ladder.json", "ladder.html",
+        "results.json", "ladder.md", "ladder.csv", "differences.csv", "ladder.json", "figure.json", "ladder.html",
     }  # fmt: skip
     assert (out / "ladder.md").read_text() == table
-    figure = json.loads((out / "ladder.json").read_text())
+    figure = json.loads((out / "figure.json").read_text())
     assert sum(len(trace["y"]) for trace in figure["data"]) == 7
+    summary = read_summary(out / "ladder.json")
+    assert (summary.model, summary.limit, len(summary.encoders), summary.kinds) == ("mini", None, 7, ("sts",))
+    shown = f"{summary.encoder('Causal, echo').sets[0].found.score:.1f} ["
+    assert any("Causal, echo" in line and shown in line for line in table.splitlines())
     html = (out / "ladder.html").read_text(encoding="utf-8")
     assert "Static token embeddings" in html and 'src="https://cdn' not in html
     code, again, err = run(*arguments)

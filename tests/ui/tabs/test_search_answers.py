@@ -224,7 +224,7 @@ def test_texts_of_others_are_escaped_everywhere(context, visitor):
 
 
 def test_rank_changes_and_the_table_agree(context, visitor):
-    words = ("a cat", "a dog", "the cat sat", "dogs", "a hat", "cats and hats")
+    words = ("a cat", "the dog was asleep", "the cat sat on a mat", "dogs bark", "a red hat", "cats and hats are here")
     found = show(context, visitor, own(*words), query="cat", right=context.preset.stages[0].key)
     left, right = (side.ranking.order.tolist() for side in (found.left, found.right))
     assert left != right

@@ -53,8 +53,8 @@ def map_value(view: View) -> str:
     fingerprint = fingerprint_of(texts)
     value: dict[str, Any] = {
         "texts": fingerprint,
-        # Positions of another kind are other places: the zoom starts anew.
-        "revision": f"{fingerprint} {view.settings.kind} {view.settings.dimensions}",
+        # All pictures are scaled alike, so a zoom outlives PCA's turn between two UMAPs.
+        "revision": f"{fingerprint} {view.settings.dimensions}",
         "hover": [wrapped(t) for t in texts.texts],
         "labels": list(texts.labels) if texts.labels else None,
     }

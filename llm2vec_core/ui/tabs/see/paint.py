@@ -1,4 +1,7 @@
-"""Shared beginnings and attention as HTML and SVG."""
+"""The opening as HTML and SVG: both masks, and the shared words, in two states that one switch shows.
+
+Everything is drawn once; ``style.css`` shows the state that the switch is in. So it answers without the server.
+"""
 
 from __future__ import annotations
 
@@ -7,142 +10,190 @@ from html import escape
 
 import numpy as np
 
-from llm2vec_core.comparison import PrefixComparison
-from llm2vec_core.ui.paint.base import card, key
+from llm2vec_core.token_change import SAME, TokenChange
+from llm2vec_core.ui.paint.base import figure_card
+from llm2vec_core.ui.tabs.see.answers import watched
 
 # A bar of full length; changes beyond it are drawn at full length and told by their number.
 FULL_BAR_CHANGE = 1.0
+MASK_TOKENS = 14
+COLUMNS = ("shared token", "cosine, causal", "cosine, bidirectional", "distance, causal", "distance, bidirectional")
 
 
-def prefix_table(causal: PrefixComparison, bidirectional: PrefixComparison, stage: str, limit: int) -> str:
-    """How far each shared token's vector moved, causal beside bidirectional.
+def opening_card(causal: TokenChange, bidirectional: TokenChange, stage: str, limit: int) -> str:
+    """Masks of both sentences, and how far each shared token moved between them.
 
     Args:
         causal: from the causal model.
         bidirectional: from a bidirectional stage, on the same texts.
         stage: that stage's name.
-        limit: at most this many tokens are drawn.
+        limit: at most this many shared tokens are drawn.
     """
-    words = [i for i, token in enumerate(causal.tokens) if i > 0]
-    if not words:
-        return card(
-            "<h3>These two sentences do not begin alike</h3><p>Give them the same first words and the bars appear. "
-            "The sentence similarities below are computed all the same.</p>"
-        )
-    rows = []
-    for i in words[:limit]:
-        rows.append(
-            f'<tr><td class="t">{escape(causal.tokens[i])}</td>'
-            + _change_cell(causal.cosines[i], "causal")
-            + _change_cell(bidirectional.cosines[i], "bidi")
-            + "</tr>"
-        )
-    moved = int(np.argmin(bidirectional.cosines[1:])) + 1
-    name, cosine = escape(causal.tokens[moved]), float(bidirectional.cosines[moved])
-    largest = float(np.max(1.0 - causal.cosines[1:]))
-    sentence = (
-        f"<p><b>What to notice.</b> One sentence goes on with “{_rest(causal.rest_a)}”, the other with "
-        f"“{_rest(causal.rest_b)}” "
-        f'<b class="c">Causal</b>: the largest change is {largest:.3f}, because no word can see what follows. '
-        f'<b class="b">{escape(stage)}</b>: <em>{name}</em> changed most; the cosine of its two vectors is '
-        f"<b>{cosine:.3f}</b>.</p>"
+    count = len(causal.tokens)
+    masks = "".join(
+        f"<figure><figcaption>Sentence {name}{_cut(count + len(rest))}</figcaption>"
+        f"{mask_svg((*causal.tokens, *rest), count, f'Sentence {name}')}</figure>"
+        for name, rest in (("A", causal.rest_a), ("B", causal.rest_b))
     )
-    more = f'<p class="muted">{len(words) - limit} more shared tokens are not drawn.</p>' if len(words) > limit else ""
-    return card(
-        "<h3>How far did each shared word move between the two sentences?</h3>"
-        + key(stage)
-        + '<table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared token</th>'
-        '<th scope="col">causal: change</th><th scope="col">cosine</th>'
-        '<th scope="col">bidirectional: change</th><th scope="col">cosine</th></tr></thead><tbody>'
-        + "".join(rows)
-        + "</tbody></table>"
-        + more
-        + sentence
-        + '<p class="muted">Change is 1 - cosine of the token\'s last-layer vectors in the two sentences: 0 means the '
-        "very same direction. A full bar is a change of 1 (no likeness left).</p>"
+    legend = (
+        '<div class="l2v-key"><span><i style="background:var(--causal)"></i>may look: itself and earlier words</span>'
+        '<span><i style="background:var(--bidi)"></i>may look: later words</span>'
+        '<span><i class="l2v-see-shut"></i>hidden by the mask</span></div>'
+    )
+    body = f'<div class="l2v-see-open"><div class="l2v-see-masks">{masks}</div>{_words(causal, bidirectional, limit)}</div>'
+    rows = [
+        [token, *(float(v) for v in numbers)]
+        for token, *numbers in zip(
+            causal.tokens[1:],
+            causal.cosines[1:],
+            bidirectional.cosines[1:],
+            causal.distances[1:],
+            bidirectional.distances[1:],
+            strict=True,
+        )
+    ]
+    return figure_card(
+        "Does a shared word know how its sentence goes on?",
+        body,
+        name="shared-beginning",
+        notice=_why(causal, bidirectional, stage),
+        columns=COLUMNS,
+        rows=rows,
+        legend=legend,
+        elem_id="see-opening",
     )
 
 
-def attention_pair(
-    tokens: Sequence[str], causal: np.ndarray, bidirectional: np.ndarray, layer: int, head: int, stage: str
-) -> str:
-    """One head's attention, causal beside bidirectional, on one scale.
+def mask_svg(tokens: Sequence[str], shared: int, name: str) -> str:
+    """Which token (row) may look at which (column), in both states of the switch.
 
     Args:
-        tokens: of the sentence.
-        causal: shape (seq, seq); rows sum to 1.
-        bidirectional: the same under a bidirectional stage.
-        layer: from 1, for the title.
-        head: from 1, for the title.
-        stage: the bidirectional stage's name.
+        tokens: of the sentence; the first few are drawn.
+        shared: how many of them both sentences begin with; these are set in bold.
+        name: of the sentence, for readers of the screen.
     """
-    shares = [float(np.triu(w, 1).sum(axis=1).mean()) for w in (causal, bidirectional)]
-    panels = "".join(
-        f'<figure style="margin:0"><figcaption><b class="{css}">{escape(name)}</b> '
-        f'<span class="muted">{share:.0%} of attention goes to later words</span></figcaption>'
-        f"{_attention_svg(tokens, weights, name, share)}</figure>"
-        for css, name, weights, share in (
-            ("c", "Causal", causal, shares[0]),
-            ("b", stage, bidirectional, shares[1]),
-        )
-    )
-    return card(
-        f"<h3>Attention in layer {layer}, head {head}</h3>"
-        '<div class="l2v-key"><span><i style="background:var(--causal)"></i>to itself and earlier words</span>'
-        '<span><i style="background:var(--bidi)"></i>to later words (the future)</span>'
-        "<span>the stronger the colour, the more attention: 0 to 1, the same in both</span></div>"
-        f'<div class="l2v-split" id="attention" data-causal="{shares[0]:.4f}" data-bidirectional="{shares[1]:.4f}">'
-        f"{panels}</div>"
-        '<p class="muted">Each row is a word that looks, each column a word that is looked at. <b>What to notice:</b> on the '
-        "left the upper right half is empty in every head of every layer: the mask forbids it.</p>"
-    )
-
-
-def _attention_svg(tokens: Sequence[str], weights: np.ndarray, name: str, share: float) -> str:
-    count = len(tokens)
-    cell, left, top = 22, 92, 70
-    width, height = left + count * cell + 4, top + count * cell + 4
-    parts = [
-        f'<svg class="l2v-svg" viewBox="0 0 {width} {height}" role="img" style="max-width:{int(width * 1.5)}px" '
-        f'aria-label="{escape(name)}: attention of {count} tokens, {share:.0%} to later ones">'
-    ]
-    for i, token in enumerate(tokens):
-        label = escape(token if len(token) <= 11 else token[:10] + "…")
-        y = top + i * cell + 15
-        parts.append(f'<text x="{left - 6}" y="{y}" text-anchor="end" font-size="12">{label}</text>')
-        x = left + i * cell + 14
-        parts.append(f'<text transform="translate({x} {top - 6}) rotate(-55)" font-size="12">{label}</text>')
+    tokens = tokens[:MASK_TOKENS]
+    count, cell, left = len(tokens), 20, 78
+    width, height = left + count * cell + 2, count * cell + 4
+    past, future, shut = [], [], []
     for i in range(count):
         for j in range(count):
-            value = float(weights[i, j])
-            future = j > i
-            color = "var(--bidi)" if future else "var(--causal)"
-            parts.append(
-                f'<rect x="{left + j * cell}" y="{top + i * cell}" width="{cell - 1}" height="{cell - 1}" '
-                'fill="var(--track)"/>'
-            )
-            if value >= 0.004:
-                parts.append(
-                    f'<rect x="{left + j * cell}" y="{top + i * cell}" width="{cell - 1}" height="{cell - 1}" fill="{color}" '
-                    f'opacity="{min(1.0, value) ** 0.6:.2f}"><title>{escape(tokens[i])} takes {value:.0%} from '
-                    f"{escape(tokens[j])}</title></rect>"
-                )
-    parts.append("</svg>")
-    return "".join(parts)
+            x, y = left + j * cell, 2 + i * cell
+            (past if j <= i else future).append(f"M{x} {y}h{cell - 2}v{cell - 2}h-{cell - 2}z")
+            if j > i:
+                shut.append(f"M{x + 5} {y + cell - 7}l{cell - 12} -{cell - 12}")
+    labels = "".join(
+        f'<text x="{left - 7}" y="{2 + i * cell + 14}" text-anchor="end" font-size="13"'
+        f"{_bold(0 < i < shared)}>{escape(_short(token))}</text>"
+        for i, token in enumerate(tokens)
+    )
+    return (
+        f'<svg class="l2v-svg l2v-see-mask" viewBox="0 0 {width} {height}" role="img" style="max-width:{int(width * 1.25)}px" '
+        f'aria-label="Mask of {escape(name)}, {count} tokens: causal attention fills the lower left half, bidirectional '
+        f'attention fills all">{labels}<path d="{"".join(past)}" fill="var(--causal)"/>'
+        f'<path d="{"".join(future)}" fill="var(--track)"/>'
+        f'<path class="l2v-see-hatch" d="{"".join(shut)}" stroke="var(--muted)" fill="none"/>'
+        f'<path class="l2v-see-future" d="{"".join(future)}" fill="var(--bidi)"/></svg>'
+    )
 
 
-def _change_cell(cosine: float, kind: str) -> str:
+def _words(causal: TokenChange, bidirectional: TokenChange, limit: int) -> str:
+    word = watched(causal.tokens)
+    if word is None:
+        return (
+            '<div class="l2v-see-words"><p><b>These two sentences do not begin alike.</b> Give them the same first words '
+            "and the bars appear. Everything below is computed all the same.</p></div>"
+        )
+    shown = range(1, min(len(causal.tokens), limit + 1))
+    rows = "".join(
+        f'<tr{" class=watched" if i == word else ""}><td class="t">{escape(causal.tokens[i])}</td>'
+        + _cells(causal.cosines[i], bidirectional.cosines[i])
+        + "</tr>"
+        for i in shown
+    )
+    left_out = len(causal.tokens) - 1 - len(shown)
+    more = f'<p class="muted">{left_out} more shared tokens are not drawn.</p>' if left_out else ""
+    return (
+        '<div class="l2v-see-words"><div class="l2v-see-hero"><b>'
+        + two_states(f"{causal.cosines[word]:.3f}", f"{bidirectional.cosines[word]:.3f}")
+        + f"</b><span>cosine of <em>{escape(causal.tokens[word])}</em> in A and <em>{escape(causal.tokens[word])}</em> in B"
+        '</span></div><table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared word</th>'
+        '<th scope="col">moved by (1 − cosine)</th><th scope="col">cosine</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table>{more}"
+        '<p class="muted">A full bar is a move of 1: no likeness left.</p></div>'
+    )
+
+
+def two_states(causal: str, bidirectional: str) -> str:
+    """Escaped HTML of which the switch shows one half."""
+    return f'<span class="l2v-see-when-causal">{causal}</span><span class="l2v-see-when-bidi">{bidirectional}</span>'
+
+
+def _cells(causal: float, bidirectional: float) -> str:
+    widths = [_width(cosine) for cosine in (causal, bidirectional)]
+    bar = f'style="--causal-width:{widths[0]:.1f}%;--bidi-width:{widths[1]:.1f}%"'
+    return (
+        f'<td class="barcell"><span class="track"><span class="bar l2v-see-bar" {bar}></span></span></td>'
+        f'<td class="n" data-causal="{causal:.6f}" data-bidi="{bidirectional:.6f}">'
+        f"{two_states(f'{causal:.3f}', f'{bidirectional:.3f}')}</td>"
+    )
+
+
+def _width(cosine: float) -> float:
     change = max(0.0, 1.0 - float(cosine))
     width = 100.0 * min(1.0, change / FULL_BAR_CHANGE)
     # A bar too short to be seen is still a bar: only an exact zero (to three digits) has none.
-    width = max(width, 1.5) if change >= 0.0005 else 0.0
-    return (
-        f'<td class="barcell"><span class="track"><span class="bar" style="width:{width:.1f}%;background:var(--{kind})">'
-        f'</span></span></td><td class="n" data-{kind}="{cosine:.6f}">{cosine:.3f}</td>'
-    )
+    return max(width, 1.5) if change >= 0.0005 else 0.0
 
 
-def _rest(text: str, limit: int = 48) -> str:
-    if not text:
+def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
+    word = watched(causal.tokens)
+    if word is None:
+        return "without a shared word there is nothing to follow from one sentence to the other."
+    name = f"<em>{escape(causal.tokens[word])}</em>"
+    rests = " or ".join(f"“{ending_of(rest)}”" for rest in (causal.ending_a, causal.ending_b))
+    largest = float(causal.distances[1:].max())
+    if largest < SAME:
+        first = (
+            f'<b class="c">Causal</b>: {name} may look only at what stands before it, and that is the same in both '
+            f"sentences. So no shared vector moves: cosine {causal.cosines[word]:.3f}."
+        )
+    else:
+        first = (
+            f'<b class="c">Causal</b>: shared vectors move by up to {largest:.3f} of their length, though nothing before '
+            "them differs. This model is not causal in every layer."
+        )
+    cosine = float(bidirectional.cosines[word])
+    if cosine < 0.9995:
+        second = (
+            f'<b class="b">{escape(stage)}</b>: {name} also takes in what follows, {rests}. So it has two vectors, and '
+            f"their cosine is {cosine:.3f}."
+        )
+    else:
+        second = (
+            f'<b class="b">{escape(stage)}</b>: {name} may look at what follows, {rests}, yet its vector hardly moves: '
+            f"cosine {cosine:.3f}."
+        )
+    most = int(np.argmin(bidirectional.cosines[1:])) + 1
+    if most != word:
+        second += f" <em>{escape(causal.tokens[most])}</em> moves most: {bidirectional.cosines[most]:.3f}."
+    return two_states(first, second)
+
+
+def ending_of(rest: str, most: int = 48) -> str:
+    """The first characters of how a text goes on, escaped."""
+    if not rest:
         return "(nothing more)"
-    return escape(text if len(text) <= limit else text[:limit].rstrip() + " …")
+    return escape(rest if len(rest) <= most else rest[:most].rstrip() + " …")
+
+
+def _cut(count: int) -> str:
+    return f" (the first {MASK_TOKENS} of {count} tokens)" if count > MASK_TOKENS else ""
+
+
+def _short(token: str, most: int = 10) -> str:
+    return token if len(token) <= most else token[: most - 1] + "…"
+
+
+def _bold(wanted: bool) -> str:
+    return ' font-weight="700"' if wanted else ' class="q"'

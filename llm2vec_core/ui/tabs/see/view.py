@@ -1,73 +1,34 @@
-"""See it: shared beginnings, sentence similarity, attention."""
+"""See it: its fields, and what they set off."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from llm2vec_core.bundled_data import pair_presets
-from llm2vec_core.comparison import compare_prefix
-from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
-from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import checked_text, guarded
-from llm2vec_core.ui.html import notice_panel, panel, side_by_side
-from llm2vec_core.ui.opening import HEAD, LAYER, PAIR, stored_opening
-from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.html import code_view, notice_panel, panel
+from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.see import paint, text
+from llm2vec_core.ui.tabs.see import parts, text
+from llm2vec_core.ui.tabs.see.lesson import STEPS
 from llm2vec_core.ui.visitor import Visitor
 
-
-def compare(
-    context: AppContext, visitor: Visitor, a: str, b: str, stage_key: str, pooling_mode: str
-) -> tuple[str, str]:
-    """The shared-beginning table and the similarity strips."""
-    limit = context.limits.text_characters
-    a, b = checked_text(a, "Sentence A", limit), checked_text(b, "Sentence B", limit)
-    causal_key = context.preset.stages[0].key
-    causal, other = context.encoder(causal_key), visitor.encoder_for(stage_key, context)
-    table = paint.prefix_table(
-        compare_prefix(causal, a, b),
-        compare_prefix(other, a, b),
-        visitor.choice(stage_key, context).label,
-        context.limits.token_pictures,
-    )
-    rows = []
-    for choice in visitor.choices(context):
-        first, second = visitor.encoder_for(choice.key, context).encode([a, b], pooling_mode=pooling_mode)
-        cosine = float(cosine_of_pairs(first[None], second[None])[0])
-        yardstick = visitor.yardstick_for(choice.key, pooling_mode, context)
-        rows.append((choice.key, choice.label, choice.direction == "bidirectional", cosine, yardstick))
-    return table, similarity_strips(rows, page_text.POOLING_LABELS[pooling_mode])
-
-
-def attention(context: AppContext, visitor: Visitor, sentence: str, stage_key: str, layer: int, head: int) -> str:
-    """One head's attention, causal beside bidirectional."""
-    sentence = checked_text(sentence, "The sentence", context.limits.text_characters)
-    limit = context.limits.token_pictures
-    causal = context.encoder(context.preset.stages[0].key).attentions(sentence, limit)
-    other = visitor.encoder_for(stage_key, context).attentions(sentence, limit)
-    where = (int(layer) - 1, int(head) - 1)
-    return paint.attention_pair(
-        causal.tokens,
-        causal.weights[where],
-        other.weights[where],
-        int(layer),
-        int(head),
-        visitor.choice(stage_key, context).label,
-    )
+HEADS_SCRIPT = Path(__file__).with_name("heads.js")
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
-    context = page.context
-    layers, heads = context.layers_and_heads()
     opening = stored_opening()
+    layers, heads = page.context.layers_and_heads()
 
     panel(text.INTRO)
     with gr.Row(equal_height=True):
-        a = gr.Textbox(PAIR.a, label="Sentence A", lines=2, elem_id="sentence-a", scale=3, min_width=260)
-        b = gr.Textbox(PAIR.b, label="Sentence B", lines=2, elem_id="sentence-b", scale=3, min_width=260)
+        a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", scale=3, min_width=260)
+        b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", scale=3, min_width=260)
     with gr.Row(equal_height=True):
         preset = gr.Dropdown(
             [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
@@ -75,61 +36,186 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             label="Examples",
             elem_id="preset",
             scale=3,
+            min_width=220,
         )
-        stage = page.picker("Bidirectional stage", causal=False, follows=True, elem_id="stage", scale=2)
-        pooling = gr.Dropdown(
-            [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
-            value="mean",
-            label="Pooling: tokens into one vector",
-            elem_id="pooling",
-            scale=2,
+        stage = page.picker(
+            "Bidirectional encoder", causal=False, follows=True, elem_id="stage", scale=3, min_width=220
         )
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=1, min_width=120)
     notice = notice_panel("compare-notice")
-    table, strips = side_by_side(
-        lambda: panel(opening.table, elem_id="prefix"), lambda: panel(opening.strips, elem_id="similarity")
+    panel(text.SWITCH, elem_id="see-switch")
+    table = panel(opening.opening, elem_id="prefix")
+
+    panel(text.LESSON_INTRO)
+    with gr.Row(equal_height=True, elem_id="see-steps"):
+        back = gr.Button("← Previous", elem_id="see-back", scale=0, min_width=110)
+        step = gr.Radio(
+            [(str(n), n) for n in range(1, len(STEPS) + 1)],
+            value=1,
+            label="Step",
+            show_label=False,
+            container=False,
+            elem_id="see-step",
+            min_width=260,
+            scale=0,
+        )
+        forth = gr.Button("Next →", elem_id="see-next", scale=0, min_width=110)
+    lesson_notice = notice_panel("lesson-notice")
+    lesson = panel(opening.lesson, elem_id="see-lesson")
+
+    panel(text.ENDINGS_INTRO)
+    with gr.Row(equal_height=True):
+        start = gr.Textbox(BEGINNING, label="Beginning", lines=1, elem_id="see-beginning", min_width=200)
+        reference = gr.Textbox(ENDINGS[0], label="First ending", lines=1, elem_id="see-reference", min_width=200)
+        ending = gr.Textbox(
+            ENDINGS[1], label="Another ending (type here)", lines=1, elem_id="see-ending", min_width=200
+        )
+    measure = gr.Radio(
+        text.MEASURES, value="cosine", label="Measure", show_label=False, container=False, elem_id="see-measure"
     )
+    ending_notice = notice_panel("ending-notice")
+    bars = panel(opening.endings, elem_id="see-endings")
 
     panel(text.ATTENTION_INTRO)
     with gr.Row(equal_height=True):
         which = gr.Radio(
-            [("Sentence A", "a"), ("Sentence B", "b")], value="a", label="Whose attention", elem_id="which"
+            [("Sentence A", "a"), ("Sentence B", "b")],
+            value="a",
+            label="Whose attention",
+            elem_id="which",
+            min_width=220,
         )
-        # Buttons, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
-        layer = gr.Radio(list(range(1, layers + 1)), value=LAYER, label="Layer", elem_id="layer")
-        head = gr.Radio(list(range(1, heads + 1)), value=HEAD, label="Head", elem_id="head")
+        # Lists, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
+        layer = gr.Dropdown(_numbered(layers), value=LAYER, label="Layer", elem_id="layer", min_width=120)
+        head = gr.Dropdown(_numbered(heads), value=HEAD, label="Head", elem_id="head", min_width=120)
     attention_notice = notice_panel("attention-notice")
-    picture = panel(opening.attention, elem_id="attention-picture")
+    with gr.Row():
+        with gr.Column(min_width=330, scale=2):
+            grid = gr.HTML(
+                opening.grid,
+                js_on_load=HEADS_SCRIPT.read_text(encoding="utf-8"),
+                apply_default_css=False,
+                chosen=f"{LAYER},{HEAD}",
+                elem_id="see-grid",
+            )
+        with gr.Column(min_width=330, scale=3):
+            picture = panel(opening.picture, elem_id="attention-picture")
 
-    on_compare = guarded(2)(lambda visitor, *values: compare(page.context_of(visitor), visitor, *values))
-    on_attention = guarded(1)(
-        lambda visitor, a, b, which, *values: attention(
-            page.context_of(visitor), visitor, a if which == "a" else b, *values
-        )
+    panel(text.STRIPS_INTRO)
+    pooling = gr.Dropdown(
+        [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+        value="mean",
+        label="Pooling: token vectors into one",
+        elem_id="pooling",
     )
-    compare_io = {
-        "fn": on_compare,
-        "inputs": [page.visitor, a, b, stage, pooling],
-        "outputs": [notice, table, strips],
-        "concurrency_id": "interactive",
-        "show_progress": "minimal",
-        "api_name": False,
+    strips_notice = notice_panel("strips-notice")
+    strips = panel(opening.strips, elem_id="similarity")
+    code = code_view("see-code", opening.code)
+
+    def on_beginning(visitor: Visitor, *values: Any) -> tuple[str, ...]:
+        return parts.beginning(page.context_of(visitor), visitor, *values)
+
+    def on_strips(visitor: Visitor, *values: Any) -> str:
+        return parts.strips(page.context_of(visitor), visitor, *values)
+
+    def on_step(by: int) -> Any:
+        def turned(visitor: Visitor, now: int, *values: Any) -> tuple[int, str]:
+            now = min(max((now or 1) + by, 1), len(STEPS))
+            return now, parts.lesson(page.context_of(visitor), visitor, *values, now)
+
+        return guarded(2)(turned)
+
+    def on_endings(visitor: Visitor, *values: Any) -> str:
+        return parts.endings(page.context_of(visitor), visitor, *values)
+
+    def on_attention(visitor: Visitor, a: str, b: str, which: str, *values: Any) -> tuple[Any, ...]:
+        context = page.context_of(visitor)
+        found = parts.attention(context, visitor, a if which == "a" else b, *values)
+        counts = context.layers_and_heads()
+        return (
+            found.picture,
+            gr.update(value=found.grid, chosen=f"{found.layer},{found.head}"),
+            gr.update(choices=_numbered(counts[0]), value=found.layer),
+            gr.update(choices=_numbered(counts[1]), value=found.head),
+        )
+
+    def on_pick(visitor: Visitor, a: str, b: str, which: str, stage_key: str, event: gr.EventData) -> tuple[Any, ...]:
+        sent = event._data if isinstance(event._data, dict) else {}
+        return on_attention(visitor, a, b, which, stage_key, sent.get("layer"), sent.get("head"))
+
+    def on_show(visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+        a, b, stage_key, pooling_mode, step, start, reference, ending, measure, which, layer, head = values
+        return (
+            *on_beginning(visitor, a, b, stage_key, pooling_mode, step),
+            on_endings(visitor, start, reference, ending, stage_key, measure),
+            *on_attention(visitor, a, b, which, stage_key, layer, head),
+        )
+
+    visitor = page.visitor
+    common = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
+    sentences = [visitor, a, b, stage]
+    heads_out = [picture, grid, layer, head]
+    beginning_io = {
+        "fn": guarded(4)(on_beginning),
+        "inputs": [*sentences, pooling, step],
+        "outputs": [notice, table, strips, lesson, code],
+        **common,
     }
     attention_io = {
-        "fn": on_attention,
-        "inputs": [page.visitor, a, b, which, stage, layer, head],
-        "outputs": [attention_notice, picture],
-        "concurrency_id": "interactive",
-        "show_progress": "minimal",
-        "api_name": False,
+        "fn": guarded(4)(on_attention),
+        "inputs": [visitor, a, b, which, stage, layer, head],
+        "outputs": [attention_notice, *heads_out],
+        **common,
+    }
+    endings_io = {
+        "fn": guarded(1)(on_endings),
+        "inputs": [visitor, start, reference, ending, stage, measure],
+        "outputs": [ending_notice, bars],
+        **common,
+        "show_progress": "hidden",
     }
     chosen = preset.input(
         lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), preset, [a, b], api_name=False, queue=False
     )
-    chosen.then(**compare_io).then(**attention_io)
-    gr.on([run.click, a.submit, b.submit, stage.input], **compare_io).then(**attention_io)
-    pooling.input(**compare_io)
+    chosen.then(**beginning_io).then(**attention_io)
+    gr.on([run.click, a.submit, b.submit], **beginning_io).then(**attention_io)
+    stage.input(**beginning_io).then(**attention_io).then(**endings_io)
+    pooling.input(
+        guarded(1)(on_strips), [*sentences, pooling], [strips_notice, strips], trigger_mode="always_last", **common
+    )
+    for event, by in ((back.click, -1), (forth.click, 1), (step.input, 0)):
+        event(on_step(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
+    # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
+    # Keys are pressed more often than answers come: the last state of the fields is what counts.
+    typed = [start.change, reference.change, ending.change, measure.input]
+    gr.on(typed, trigger_mode="always_last", **endings_io)
     gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
+    grid.pick(guarded(4)(on_pick), [visitor, a, b, which, stage], [attention_notice, *heads_out], **common)
+
+    page.share(
+        see_a=a,
+        see_b=b,
+        see_stage=stage,
+        see_layer=layer,
+        see_head=head,
+        see_step=step,
+        see_which=which,
+        see_pooling=pooling,
+        see_beginning=start,
+        see_reference=reference,
+        see_ending=ending,
+        see_measure=measure,
+    )
+    page.shows["see"] = {
+        "fn": guarded(9)(on_show),
+        "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],
+        "outputs": [notice, table, strips, lesson, code, bars, *heads_out],
+        **common,
+    }
+
+
+def _numbered(count: int) -> list[tuple[str, int]]:
+    return [(str(n), n) for n in range(1, count + 1)]
 
 
 TAB = Tab("see", "See it", _build)

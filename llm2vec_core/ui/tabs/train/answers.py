@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.figures import training_curves
-from llm2vec_core.separation import measure_pairs
+from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import offer
@@ -274,7 +274,7 @@ def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, sta
     ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
     ticket.standing = "Loaded from your files; nothing was trained."
     pairs = measured_pairs()
-    before, after = (measure_pairs(found, pairs) for found in (context.encoder(start), encoder))
+    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(start), encoder))
     return Shown(
         paint.training_status(ticket.standing),
         own=paint.own_adapter(description),

@@ -85,7 +85,7 @@ def before_and_after(
     for other in before.by_label:
         if other != "similar":
             count = min(len(before.by_label["similar"]), len(before.by_label[other]))
-            sentences.append(change_sentence(before.separation(other), after.separation(other), other, count))
+            sentences.append(change_sentence(before.area(below=other), after.area(below=other), other, count))
     moved = float(after.by_label["similar"].mean() - before.by_label["similar"].mean())
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")

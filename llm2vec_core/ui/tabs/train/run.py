@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import TrainingError
-from llm2vec_core.separation import PairCosines, measure_pairs
+from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
@@ -98,7 +98,7 @@ class Progress:
         """Keep a measurement of the pairs."""
         for other in cosines.by_label:
             if other != "similar":
-                self.separations.setdefault(other, []).append((step, cosines.separation(other)))
+                self.separations.setdefault(other, []).append((step, cosines.area(below=other)))
 
     def report(self) -> dict[str, Any]:
         """What goes into ``training.json``."""
@@ -166,7 +166,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
     )
     progress.training = training
     encoder = training.encoder()  # shares the adapter's tensors: it learns along
-    progress.before = measure_pairs(encoder, data.measured)
+    progress.before = measure_pairs(encoder, labelled_pairs(data.measured))
     progress.measured(progress.before, 0)
     if (loss := training.held_out_loss()) is not None:
         progress.held_out.append((0, loss))
@@ -181,7 +181,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
             if event.step >= STEPS_TO_ESTIMATE:
                 progress.seconds_left = event.seconds / event.step * (event.steps - event.step)
             if event.step % every == 0 and event.step < event.steps:
-                progress.measured(measure_pairs(encoder, data.measured), event.step)
+                progress.measured(measure_pairs(encoder, labelled_pairs(data.measured)), event.step)
             yield progress
             if ticket.stopped:
                 progress.ended = "stopped by you"
@@ -209,5 +209,5 @@ def _finish(progress: Progress, encoder: LLM2Vec) -> None:
     if progress.held_out and progress.held_out[-1][0] < step and (loss := training.held_out_loss()) is not None:
         progress.held_out.append((step, loss))
     progress.encoder = encoder
-    progress.after = measure_pairs(encoder, progress.data.measured)
+    progress.after = measure_pairs(encoder, labelled_pairs(progress.data.measured))
     progress.measured(progress.after, step)

@@ -1,0 +1,193 @@
+"""Four typed endpoints for programs. Every other event of the page is its own affair.
+
+(No ``from __future__ import annotations`` here: gradio reads the types themselves.)
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from llm2vec_core.bundled_data import passages
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.search import SearchIndex
+from llm2vec_core.ui.choices import stage_choices
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.handlers import checked_text, notice_for
+from llm2vec_core.ui.models import Models
+
+
+class Endpoints:
+    """What programs may call: the bundled model, bounded like the page.
+
+    Args:
+        context: of the bundled model.
+    """
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    def embed(
+        self,
+        texts: list[str],
+        encoder: str = "",
+        pooling: str = "mean",
+        instruction: str = "",
+        normalize: bool = True,
+    ) -> list[list[float]]:
+        """Embed texts.
+
+        Args:
+            texts: one or more.
+            encoder: key of a stage or rival, such as "causal"; empty: the last stage.
+            pooling: how token vectors become one: mean, weighted_mean, last_token or first_token.
+            instruction: put in front of each text and left out of pooling; empty: none.
+            normalize: scale each embedding to length 1.
+
+        Returns:
+            One embedding a text.
+        """
+        vectors = self._encode(self._texts(texts, "texts"), encoder, pooling, instruction, normalize)
+        return vectors.astype(float).tolist()
+
+    def similarity(
+        self, first: list[str], second: list[str], encoder: str = "", pooling: str = "mean"
+    ) -> list[list[float]]:
+        """Cosine of each text with each other text.
+
+        Args:
+            first: one or more texts; one row each.
+            second: one or more texts; one column each.
+            encoder: key of a stage or rival; empty: the last stage.
+            pooling: how token vectors become one.
+
+        Returns:
+            The cosines, a row for each text of ``first``.
+        """
+        rows, columns = self._texts(first, "first"), self._texts(second, "second")
+        vectors = self._encode([*rows, *columns], encoder, pooling, "", True)
+        return (vectors[: len(rows)] @ vectors[len(rows) :].T).astype(float).tolist()
+
+    def search(
+        self,
+        query: str,
+        texts: list[str] | None = None,
+        encoder: str = "",
+        instruction: str = "",
+        top: int = 10,
+    ) -> list[dict[str, Any]]:
+        """The texts nearest to a query.
+
+        Args:
+            query: what is looked for.
+            texts: where it is looked for; without them the bundled collection.
+            encoder: key of a stage or rival; empty: the last stage.
+            instruction: put in front of the query and left out of pooling; empty: none.
+            top: how many, from 1 to 100.
+
+        Returns:
+            Nearest first: rank (from 1), index (of the text), cosine, text.
+        """
+        query = checked_text(_is(query, str, "query"), "query", self._context.limits.text_characters)
+        if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 100:
+            raise InputError(f"top is {top!r}; give a whole number from 1 to 100")
+        where = [p.text for p in passages()] if texts is None else self._texts(texts, "texts")
+        key = self._key(encoder)
+        index = self._context.index(key) if texts is None else SearchIndex(self._encode(where, key, "mean", "", False))
+        vector = self._encode([query], key, "mean", instruction, False)[0]
+        hits = index.search(vector, top)
+        return [{"rank": h.rank, "index": h.index, "cosine": h.cosine, "text": where[h.index]} for h in hits]
+
+    def prefix_test(self, encoder: str = "") -> dict[str, Any]:
+        """Does a word's vector depend on what comes after it? Run now, end to end and layer by layer.
+
+        Args:
+            encoder: key of a stage, or "echo"; empty: the last stage.
+
+        Returns:
+            causal and bidirectional (true or false), end_to_end (largest relative change of an earlier token's
+            vector after the last token was replaced), layers (the same for each layer alone).
+        """
+        found = self._context.encoder(self._key(encoder))
+        if not isinstance(found, LLM2Vec):
+            raise InputError(f"{encoder!r} has no attention, so there is nothing to test; choose a stage")
+        report = found.prefix_test()
+        return {
+            "causal": report.is_causal,
+            "bidirectional": report.is_bidirectional,
+            "end_to_end": float(report.end_to_end),
+            "layers": [float(change) for change in report.layers],
+        }
+
+    def _key(self, encoder: str) -> str:
+        keys = [choice.key for choice in stage_choices(self._context.preset, rivals=True)]
+        key = _is(encoder, str, "encoder") or self._context.preset.stages[-1].key
+        if key not in keys:
+            raise InputError(f"unknown encoder {key[:60]!r}; choose one of {', '.join(keys)}")
+        return key
+
+    def _texts(self, texts: list[str], name: str) -> list[str]:
+        limits = self._context.limits
+        if not isinstance(texts, list) or not texts:
+            raise InputError(f"{name} is no list of texts; give at least one")
+        if len(texts) > limits.api_texts:
+            raise InputError(f"{name} has {len(texts):,} texts; at most {limits.api_texts} fit into one call")
+        found = [
+            checked_text(_is(text, str, f"{name}[{i}]"), f"{name}[{i}]", limits.text_characters)
+            for i, text in enumerate(texts)
+        ]
+        characters = sum(map(len, found))
+        if characters > limits.api_characters:
+            raise InputError(
+                f"{name} has {characters:,} characters in all; at most {limits.api_characters:,} fit into one call"
+            )
+        return found
+
+    def _encode(self, texts: list[str], encoder: str, pooling: str, instruction: str, normalize: bool) -> np.ndarray:
+        if pooling not in POOLING_MODES:
+            raise InputError(f"unknown pooling {pooling!r:.60}; choose one of {', '.join(POOLING_MODES)}")
+        limit = self._context.limits.text_characters
+        told = checked_text(instruction, "instruction", limit) if _is(instruction, str, "instruction") else None
+        found = self._context.encoder(self._key(encoder))
+        # Bare token embeddings know one way to pool: their mean.
+        how = {"pooling_mode": pooling} if isinstance(found, LLM2Vec) else {}
+        return found.encode(texts, told, normalize=_is(normalize, bool, "normalize"), **how)
+
+
+NAMES = ("embed", "similarity", "search", "prefix_test")
+CALLS_AT_ONCE = 2
+
+
+def add_endpoints(models: Models) -> None:
+    """Offer the endpoints; inside an open ``gr.Blocks``."""
+    endpoints = Endpoints(models.bundled)
+    for name in NAMES:
+        gr.api(
+            readable(getattr(endpoints, name)),
+            api_name=name,
+            concurrency_id="api",
+            concurrency_limit=CALLS_AT_ONCE,
+        )
+
+
+def readable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose errors a caller may read."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise gr.Error(notice_for(error), print_exception=False) from error
+
+    return wrapper
+
+
+def _is(value: Any, kind: type, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {type(value).__name__}; expected {kind.__name__}")
+    return value

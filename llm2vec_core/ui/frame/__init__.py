@@ -1,0 +1,1 @@
+"""What stands around the tabs: the header, the sidebar, links to a view."""

@@ -1,0 +1,22 @@
+"""What the frame says."""
+
+MODEL_INTRO = """
+<div class="l2v l2v-side"><h2>Model</h2>
+<p>Everything on this page is computed with one language model. The bundled one is small and always there; a larger one
+comes from the Hugging Face Hub and is kept until another visitor loads another.</p></div>
+"""
+
+HUB_HINT = "owner/name of any decoder-only language model, or of a PEFT adapter on one. Only safetensors are read; no code of the repository is run."
+
+ARCHITECTURES_LABEL = "Which models can be opened?"
+
+SOURCES = """
+<div class="l2v l2v-side"><p><b>This page</b> and its code: Apache-2.0.</p>
+<p><b>The bundled model</b>, LLM2Vec-mini, was trained from nothing on openly licensed English text (most of it from
+Wikipedia); its weights are CC-BY-SA-4.0. Each Hub model stands under its makers' licence.</p>
+<p><b>The method</b>: BehnamGhader et al., <a href="https://arxiv.org/abs/2404.05961">LLM2Vec: Large Language Models Are
+Secretly Powerful Text Encoders</a> (2024). <b>The rival</b> that needs no training: Springer et al.,
+<a href="https://arxiv.org/abs/2402.15449">Repetition Improves Language Model Embeddings</a> (2024).</p>
+<p><b>Your data.</b> What you type, upload or train stays in this visit's memory, is seen by nobody else, and is forgotten
+an hour after you leave. Nothing on this page asks another host for anything.</p></div>
+"""

@@ -1,0 +1,113 @@
+"""Every pooling mode under every encoder, for one pair or for all labelled ones. No gradio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.errors import InputError
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.similarity import Structure, cosine_matrix, percentiles, separation_of_structure
+from llm2vec_core.ui.choices import Choice
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.compare.answers import Fields, known_about, yardstick_of
+from llm2vec_core.ui.visitor import Visitor
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One encoder with one pooling mode.
+
+    Attributes:
+        choice: the encoder.
+        pooling: the mode.
+        cosine: of the pair.
+        percentile: its place among unrelated pairs, 0 to 100; None with an instruction (that would take the
+            unrelated pairs through every encoder anew).
+        separation: how far meaning decides over wording in these texts if they are labelled; else how well this
+            encoder and mode tell our similar pairs from unrelated ones, from 0 to 1; None with an instruction.
+        together: mean cosine of the labelled pairs that mean the same, if there are labels.
+        apart: mean cosine of those to be kept apart.
+    """
+
+    choice: Choice
+    pooling: str
+    cosine: float
+    percentile: float | None
+    separation: float | None
+    together: float | None = None
+    apart: float | None = None
+
+
+def all_poolings(context: AppContext, visitor: Visitor, fields: Fields, pair: tuple[int, int]) -> list[Pooled]:
+    """Every encoder with every mode that it has.
+
+    Args:
+        context: of the model.
+        visitor: whose encoders are among them.
+        fields: texts and instruction.
+        pair: rows of the two texts.
+
+    Raises:
+        InputError: if there are no such rows.
+    """
+    i, j = pair
+    if not (0 <= i < len(fields.texts) and 0 <= j < len(fields.texts)) or i == j:
+        raise InputError(f"Choose two different texts, from 1 to {len(fields.texts)}.")
+    _, structure = known_about(visitor, fields.texts, context.limits)
+    # Without labels only the two texts matter.
+    texts = list(fields.texts) if structure else [fields.texts[i], fields.texts[j]]
+    place = (i, j) if structure else (0, 1)
+    return [
+        _measured(context, visitor, choice, mode, cosine_matrix(embeddings), place, structure, bool(fields.instruction))
+        for choice in visitor.choices(context, rivals=True)
+        for mode, embeddings in _embeddings(context, visitor, choice, texts, fields.instruction).items()
+    ]
+
+
+def best(found: list[Pooled]) -> list[Pooled]:
+    """Those with the highest separation, as it is shown (to a tenth of a percent); empty where it is not known."""
+    known = [round(1000 * each.separation) for each in found if each.separation is not None]
+    return [each for each in found if each.separation is not None and round(1000 * each.separation) == max(known)]
+
+
+def _embeddings(
+    context: AppContext, visitor: Visitor, choice: Choice, texts: list[str], instruction: str
+) -> dict[str, np.ndarray]:
+    encoder = visitor.encoder_for(choice.key, context)
+    if isinstance(encoder, StaticEmbeddings):
+        return {"mean": encoder.encode(texts)}
+    found = encoder.encode_poolings(texts, instruction or None)
+    return {mode: found[mode] for mode in POOLING_MODES}
+
+
+def _measured(
+    context: AppContext,
+    visitor: Visitor,
+    choice: Choice,
+    mode: str,
+    cosines: np.ndarray,
+    place: tuple[int, int],
+    structure: Structure | None,
+    instructed: bool,
+) -> Pooled:
+    cosine = float(cosines[place])
+    percentile = separation = None
+    if not instructed:
+        yardstick = yardstick_of(context, visitor, choice.key, mode)
+        percentile = 100.0 * float(percentiles(np.array(cosine), yardstick.unrelated))
+        separation = yardstick.separation()
+    if structure is None:
+        return Pooled(choice, mode, cosine, percentile, separation)
+    together, apart = structure.pairs()
+    return Pooled(
+        choice,
+        mode,
+        cosine,
+        percentile,
+        separation_of_structure(cosines, structure),
+        float(cosines[together].mean()),
+        float(cosines[apart].mean()),
+    )

@@ -1,0 +1,230 @@
+"""Compare: all pairs of two to 40 texts, under two encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.bundled_data import text_groups
+from llm2vec_core.errors import InputError
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.ui import text as page_text
+from llm2vec_core.ui.choices import stage_choices
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.html import code_view, notice_panel, panel
+from llm2vec_core.ui.own_texts import chosen_texts, own_texts
+from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.tabs.base import Page, Tab
+from llm2vec_core.ui.tabs.compare import paint, text
+from llm2vec_core.ui.tabs.compare.answers import (
+    COSINE,
+    INSTRUCTION_CHARACTERS,
+    STATIC,
+    Comparison,
+    checked_fields,
+    compare,
+    lines_of,
+    yardstick_of,
+)
+from llm2vec_core.ui.tabs.compare.paint_poolings import pooling_table
+from llm2vec_core.ui.tabs.compare.poolings import all_poolings
+from llm2vec_core.ui.tabs.compare.snippet import snippet
+from llm2vec_core.ui.texts import OWN
+from llm2vec_core.ui.visitor import Visitor
+
+SCRIPT = Path(__file__).with_name("compare.js").read_text(encoding="utf-8")
+GROUPS = {group.key: group for group in text_groups()}
+FIRST_GROUP = next(iter(GROUPS))
+CHOICE_CHARACTERS = 70
+
+
+def show(context: AppContext, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+    """Everything but the table of poolings; values are the tab's fields."""
+    fields = checked_fields(context.limits, *values)
+    found = compare(context, visitor, fields)
+    choices = [
+        (f"{i}. {each[:CHOICE_CHARACTERS]}{'…' if len(each) > CHOICE_CHARACTERS else ''}", i - 1)
+        for i, each in enumerate(fields.texts, start=1)
+    ]
+    return (
+        paint.summary(found),
+        paint.matrices(found),
+        strips(context, visitor, found),
+        paint.neighbors(found),
+        snippet(fields, context.preset),
+        gr.update(choices=choices, value=0),
+        gr.update(choices=choices, value=1),
+    )
+
+
+def strips(context: AppContext, visitor: Visitor, found: Comparison) -> str:
+    """Of two texts alone: their cosine among pairs of known relation; nothing for more."""
+    if len(found.fields.texts) != 2 or found.fields.instruction:
+        return ""
+    rows = [
+        (
+            side.choice.key,
+            side.choice.label,
+            side.choice.direction == "bidirectional",
+            float(side.cosines[0, 1]),
+            yardstick_of(context, visitor, side.choice.key, side.pooling),
+        )
+        for side in found.sides
+    ]
+    return similarity_strips(rows, page_text.POOLING_LABELS[found.fields.pooling], elem_id="compare-strips-card")
+
+
+def show_poolings(context: AppContext, visitor: Visitor, first: Any, second: Any, *values: Any) -> str:
+    """The table of poolings for a pair."""
+    fields = checked_fields(context.limits, *values)
+    pair = (_row(first), _row(second))
+    return pooling_table(all_poolings(context, visitor, fields, pair), pair, fields.texts)
+
+
+def fill(context: AppContext, visitor: Visitor, _box: str, *values: Any) -> tuple[Any, ...]:
+    """What :func:`show` gives for the visitor's own texts, and those texts for the box."""
+    lines = lines_of(chosen_texts(visitor, OWN), context.limits)
+    return *show(context, visitor, lines, *values), lines
+
+
+def warm_up(context: AppContext) -> None:
+    """Yardsticks of every pooling, which the first table of poolings needs."""
+    for choice in stage_choices(context.preset, rivals=True):
+        if choice.key != STATIC:
+            context.yardstick(choice.key, "last_token")
+
+
+def _row(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError("Choose two texts of the list.")
+    return value
+
+
+def _build(page: Page, tab: gr.Tab) -> None:
+    limits, preset = page.models.limits, page.context.preset
+    page.context.warm_ups.append(lambda: warm_up(page.context))
+    panel(text.INTRO)
+    with gr.Row():
+        example = gr.Dropdown(
+            [(group.name, key) for key, group in GROUPS.items()],
+            value=FIRST_GROUP,
+            label="Examples",
+            elem_id="compare-group",
+            min_width=200,
+        )
+        left = page.picker(
+            "First encoder", value=preset.stages[0].key, rivals=True, elem_id="compare-left", min_width=200
+        )
+        right = page.picker("Second encoder", rivals=True, follows=True, elem_id="compare-right", min_width=200)
+        pooling = gr.Dropdown(
+            [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+            value="mean",
+            label="Pooling: tokens into one vector",
+            elem_id="compare-pooling",
+            min_width=200,
+        )
+    box = gr.Textbox(
+        "\n".join(GROUPS[FIRST_GROUP].texts),
+        label=f"Texts: one a line, 2 to {limits.compared_texts}",
+        lines=8,
+        max_lines=12,
+        elem_id="compare-texts",
+    )
+    with gr.Accordion(text.OWN, open=False):
+        own = own_texts(page, "compare", ours=False)
+        take = gr.Button(f"Put my first {limits.compared_texts} texts into the box", size="sm", elem_id="compare-take")
+    with gr.Row(equal_height=True):
+        instruction = gr.Textbox(
+            "",
+            label="Instruction in front of every text (may stay empty)",
+            placeholder="such as: Retrieve sentences that mean the same:",
+            max_length=INSTRUCTION_CHARACTERS,
+            elem_id="compare-instruction",
+            scale=3,
+            min_width=240,
+        )
+        measure = gr.Radio(
+            text.MEASURES,
+            value=COSINE,
+            label="Shown as",
+            elem_id="compare-measure",
+            scale=3,
+            min_width=240,
+        )
+        run = gr.Button("Compare", variant="primary", elem_id="compare-run", scale=1, min_width=120)
+    notice = notice_panel("compare-texts-notice")
+    told = panel(elem_id="compare-summary", min_height=120)
+    pictures = gr.HTML(js_on_load=SCRIPT, apply_default_css=False, elem_id="compare-matrices", min_height=420)
+    strip = panel(elem_id="compare-strips")
+    nearest = panel(elem_id="compare-nearest")
+    panel(text.POOLINGS)
+    with gr.Row():
+        first = gr.Dropdown([], label="One text", elem_id="compare-pair-a", min_width=220)
+        second = gr.Dropdown([], label="The other", elem_id="compare-pair-b", min_width=220)
+    pool_notice = notice_panel("compare-pool-notice")
+    table = panel(elem_id="compare-poolings", min_height=200)
+    code = code_view("compare-code")
+
+    fields = [box, left, right, pooling, instruction, measure]
+    quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
+    io = {
+        "fn": guarded(7)(lambda visitor, *values: show(page.context_of(visitor), visitor, *values)),
+        "inputs": [page.visitor, *fields],
+        "outputs": [notice, told, pictures, strip, nearest, code, first, second],
+        **quiet,
+    }
+    pool_io = {
+        "fn": guarded(1)(lambda visitor, *values: show_poolings(page.context_of(visitor), visitor, *values)),
+        "inputs": [page.visitor, first, second, *fields],
+        "outputs": [pool_notice, table],
+        **quiet,
+    }
+
+    def on_pick(event: gr.EventData, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+        sent = event._data if isinstance(event._data, dict) else {}
+        i, j = _row(sent.get("i")), _row(sent.get("j"))
+        return i, j, show_poolings(page.context_of(visitor), visitor, i, j, *values)
+
+    example.input(lambda key: "\n".join(GROUPS[key].texts), example, box, api_name=False, queue=False).then(**io).then(
+        **pool_io
+    )
+    changed = [run.click, box.submit, instruction.submit, left.input, right.input, pooling.input, measure.input]
+    gr.on(changed, trigger_mode="always_last", **io).then(**pool_io)
+    filled = {
+        "fn": guarded(8)(lambda visitor, *values: fill(page.context_of(visitor), visitor, *values)),
+        "inputs": io["inputs"],
+        "outputs": [*io["outputs"], box],
+        **quiet,
+    }
+    take.click(**filled).then(**pool_io)
+    for load in own.loads:
+        load.then(**filled).then(**pool_io)
+    gr.on([first.input, second.input], trigger_mode="always_last", **pool_io)
+    pictures.pick(guarded(3)(on_pick), [page.visitor, *fields], [pool_notice, first, second, table], **quiet)
+    tab.select(**io).then(**pool_io)
+    page.share(
+        compare_group=example,
+        compare_texts=box,
+        compare_left=left,
+        compare_right=right,
+        compare_pooling=pooling,
+        compare_instruction=instruction,
+        compare_measure=measure,
+    )
+
+    def everything(visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+        context = page.context_of(visitor)
+        return *show(context, visitor, *values), show_poolings(context, visitor, 0, 1, *values)
+
+    page.shows["compare"] = {
+        "fn": guarded(8)(everything),
+        "inputs": io["inputs"],
+        "outputs": [*io["outputs"], table],
+        **quiet,
+    }
+
+
+TAB = Tab("compare", "Compare", _build)

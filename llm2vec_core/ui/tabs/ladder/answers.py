@@ -1,0 +1,208 @@
+"""What the ladder tab's handlers compute, from the context and the visitor alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.bundled_data import sentence_pairs
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.evaluation.bootstrap import Estimate
+from llm2vec_core.evaluation.ladder import rungs_of
+from llm2vec_core.evaluation.summary import LadderSummary, read_summary
+from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
+from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
+from llm2vec_core.presets import ASSETS, ModelPreset
+from llm2vec_core.separation import PairCosines
+from llm2vec_core.ui.choices import OWN_STAGE, RIVALS, Choice
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.handlers import checked_text
+from llm2vec_core.ui.visitor import Visitor
+
+LADDER_FILE = ASSETS / "figures" / "ladder.json"
+EFFICIENCY_FILE = ASSETS / "figures" / "sample_efficiency.json"
+LADDER_COMMAND = "python -m llm2vec_core evaluate --data FOLDER --out OUT, then copy OUT/ladder.json to assets/figures"
+EFFICIENCY_COMMAND = (
+    "python -m llm2vec_core efficiency --pairs FILE --data FOLDER --out assets/figures/sample_efficiency.json"
+)
+EXPECTED_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung beside the one it is held against.
+
+    Attributes:
+        choice: the rung.
+        before: the stage below, the causal model for a rival, None for the causal model itself.
+        cosines: of the bundled pairs under the rung.
+        cosines_before: under the stage below.
+        training: what its adapter's own record says, if there is one.
+        opened: whether this rung opened the mask and changed no weight.
+    """
+
+    choice: Choice
+    before: Choice | None
+    cosines: PairCosines
+    cosines_before: PairCosines | None
+    training: dict[str, Any]
+    opened: bool
+
+    @property
+    def change(self) -> Estimate | None:
+        """How far its separation is above that of the rung below, paired."""
+        return self.cosines.above(self.cosines_before) if self.cosines_before else None
+
+
+def steps_of(visitor: Visitor, context: AppContext) -> list[str]:
+    """Keys of the rungs that one climbs: stages and the visitor's own adapter, without the rivals."""
+    return [choice.key for choice in visitor.choices(context)]
+
+
+def moved(visitor: Visitor, context: AppContext, key: str, by: int) -> str:
+    """The rung above or below; a rival is left to the first rung, the ends stay."""
+    steps = steps_of(visitor, context)
+    return steps[min(max(steps.index(key) + by, 0), len(steps) - 1)] if key in steps else steps[0]
+
+
+def rung(context: AppContext, visitor: Visitor, key: str) -> Rung:
+    """Everything about one rung.
+
+    Raises:
+        InputError: if there is no such rung (any more).
+    """
+    choice = visitor.choice(key, context)
+    steps = steps_of(visitor, context)
+    below = None if key == steps[0] else steps[0] if key in RIVALS else steps[steps.index(key) - 1]
+    stage = {stage.key: stage for stage in context.preset.stages}.get(key)
+    return Rung(
+        choice,
+        visitor.choice(below, context) if below else None,
+        visitor.pair_cosines_for(key, context),
+        visitor.pair_cosines_for(below, context) if below else None,
+        training_record(stage.adapters[-1]) if stage and stage.adapters else {},
+        bool(stage and stage.bidirectional and not stage.adapters),
+    )
+
+
+def training_record(adapter: str) -> dict[str, Any]:
+    """What a local adapter's ``training.json`` says; nothing for one from the Hub."""
+    file = Path(adapter) / "training.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def all_cosines(context: AppContext, visitor: Visitor) -> list[tuple[Choice, PairCosines]]:
+    """The bundled pairs under every choice, rivals last."""
+    found = sorted(visitor.choices(context, rivals=True), key=lambda choice: choice.key in RIVALS)
+    return [(choice, visitor.pair_cosines_for(choice.key, context)) for choice in found]
+
+
+def token_counts(context: AppContext, visitor: Visitor, keys: Sequence[str]) -> list[int]:
+    """Tokens that each encoder reads for all bundled pairs; none where nothing is read."""
+    texts = [text for pair in sentence_pairs() for text in (pair.sentence1, pair.sentence2)]
+    counts = []
+    for key in keys:
+        encoder = visitor.encoder_for(key, context)
+        rows = [] if isinstance(encoder, StaticEmbeddings) else encoder.tokenize(texts)
+        counts.append(sum(len(row.input_ids) for row in rows))
+    return counts
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One text's blanks under every rung.
+
+    Attributes:
+        text: as it was typed.
+        expected: the words that were asked about.
+        rows: (rung, its answers), in the order of the ladder.
+        opened: key of the rung that opened the mask untrained; None if there is none.
+        practised: key of the first rung with an adapter; None if there is none.
+    """
+
+    text: str
+    expected: tuple[str, ...]
+    rows: tuple[tuple[Choice, tuple[Blank, ...]], ...]
+    opened: str | None
+    practised: str | None
+
+
+def fill(context: AppContext, visitor: Visitor, text: str, expected: str) -> Filled:
+    """Fill in the blanks of a visitor's text under every rung.
+
+    Raises:
+        InputError: for a text without a blank, or one that is too long.
+        ModelError: if the model's output matrix is not its token embedding.
+    """
+    text = checked_text(text, "The sentence", context.limits.text_characters)
+    expected = (expected or "").strip()
+    if len(expected) > EXPECTED_CHARACTERS:
+        raise InputError(
+            f"The missing words have {len(expected):,} characters; at most {EXPECTED_CHARACTERS} fit: one word a blank."
+        )
+    words = tuple(expected.split())
+    rows = []
+    for choice in visitor.choices(context):
+        rows.append((choice, tuple(fill_blanks(_model_of(choice.key, context, visitor), text, expected=words))))
+    return Filled(text, words, tuple(rows), *practice_of(context.preset))
+
+
+def practice_of(preset: ModelPreset) -> tuple[str | None, str | None]:
+    """Keys of the stage that opened the mask without training, and of the first trained one."""
+    opened = [stage.key for stage in preset.stages if stage.bidirectional and not stage.adapters]
+    practised = [stage.key for stage in preset.stages if stage.bidirectional and stage.adapters]
+    return (opened or [None])[0], (practised or [None])[0]
+
+
+def hidden_words(context: AppContext, visitor: Visitor) -> list[tuple[Choice, ClozeScores]]:
+    """How well each rung finds one hidden word a passage of the bundled collection."""
+    return [(choice, visitor.cloze_for(choice.key, context)) for choice in visitor.choices(context)]
+
+
+def _model_of(key: str, context: AppContext, visitor: Visitor) -> LLM2Vec:
+    encoder = visitor.encoder_for(key, context)
+    if isinstance(encoder, StaticEmbeddings):
+        raise InputError(f"{visitor.choice(key, context).label} reads nothing and so expects nothing.")
+    return encoder
+
+
+def stored_ladder() -> LadderSummary | None:
+    """The full evaluation of the bundled model, if it has been run."""
+    return read_summary(LADDER_FILE)
+
+
+def stored_efficiency() -> SampleEfficiency | None:
+    """The sample-efficiency experiment, if it has been run."""
+    return read_sample_efficiency(EFFICIENCY_FILE)
+
+
+def rows_of_stages(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]:
+    """By stage key, the label of its row with mean pooling in the measured ladder."""
+    found = {}
+    for stage in preset.stages:
+        for each in rungs_of(stage):
+            if each.variant == "mean" and summary.encoder(each.label):
+                found[stage.key] = each.label
+    return found
+
+
+def saved_steps(experiment: SampleEfficiency) -> tuple[float | None, float]:
+    """How many steps the start that leads before training saves against the one that is last there.
+
+    Returns:
+        The steps after which the leader has reached what the other reaches at its end, and the other's steps; the
+        first is None if it never does.
+    """
+    first = experiment.leader(0)
+    last = min(experiment.curves, key=lambda curve: float(curve.mean[0]))
+    return first.steps_to(float(last.mean[-1])), float(np.max(last.steps))
+
+
+__all__ = ["OWN_STAGE", "Filled", "Rung", "all_cosines", "fill", "hidden_words", "moved", "rung", "saved_steps"]

@@ -1,0 +1,70 @@
+"""What this tab says. Plain words first; a technical term is explained where it first appears."""
+
+from __future__ import annotations
+
+INTRO = """
+<div class="l2v"><h2>From a language model to a text encoder, rung by rung</h2>
+<p>Each rung is one step of the recipe. Choose a rung and see what was done, what it costs and what it
+changed, in numbers that are computed now on 240 pairs of sentences that we wrote and labelled.</p></div>
+"""
+
+STEPPER = "Rung"
+# By the stage's key: what was done, what it costs in general. A stage that is not listed shows its own meaning.
+DONE = {
+    "causal": "Nothing yet. This is the language model as it was trained: it guesses the next word, so each word's vector is "
+    "made from the words before it. A text's vector is the mean of its words' vectors (<em>mean pooling</em>).",
+    "bidirectional": "The <em>mask</em>, the rule that hides later words, is taken away. No weight has changed; the model has "
+    "never seen the words to its right while it was trained.",
+    "mntp": "<em>Masked next token prediction</em>: some words are hidden and the model guesses them, now with both sides in view. "
+    "A small addition to the weights (a <em>LoRA adapter</em>) learns, the rest stays as it is.",
+    "simcse": "<em>SimCSE</em>, a contrastive training without labels: each sentence goes through the model twice with a little "
+    "noise. Its two vectors are pulled together, those of other sentences are pushed away.",
+    "supervised": "Contrastive training with labels: pairs that people marked as belonging together are pulled together, and pairs "
+    "that only look alike (<em>hard negatives</em>) are pushed apart.",
+    "echo": "A rival that trains nothing. The text is written twice, and only the second copy is averaged: when a causal model "
+    "reads it, each word there has already seen the whole text once.",
+    "static": "A rival without any reading: the mean of the words' own vectors, as the model looks them up before its first layer. "
+    "No order of words, no context.",
+    "own": "The adapter that you trained or loaded in this session, on this model.",
+}
+COSTS = {
+    "causal": "Nothing beyond the language model itself.",
+    "bidirectional": "Nothing: a switch in the configuration. Reading a text costs the same as before.",
+    "mntp": "A short training on plain text, no labels. The published recipe takes 1,000 steps.",
+    "simcse": "A short training on plain sentences, no labels. The published recipe takes 1,000 steps.",
+    "supervised": "Labelled pairs, which somebody has to collect, and a training on them (published: 1,000 steps).",
+    "static": "No training and no pass through the model.",
+    "own": "What you spent in the tab Train.",
+}
+UNKNOWN_COST = "The makers of this model trained it; their page tells what it took."
+
+FILL = """
+<div class="l2v"><h2>Fill in the blank</h2>
+<p>Write <code>_</code> where a word is missing. Each model reads the same sentence and says what it expects there. The
+causal one sees only what stands <em>to the left</em>; the others see both sides, but only practice (MNTP) teaches them to
+use it. A model's words are <em>tokens</em>: whole words or pieces of words, the begun piece marked with “…”.</p></div>
+"""
+
+MEASURED = """
+<div class="l2v"><h2>The measured ladder</h2>
+<p>Every encoder of the bundled model on public test sets. The causal model gets every pooling and rival that needs no
+training: beating a weak baseline would prove nothing. The line through a mark is the 95% interval: where the score would lie
+if other examples had been drawn.</p></div>
+"""
+
+PUBLISHED = """
+<div class="l2v"><h2>What others published</h2>
+<p><b>Published numbers, other models, another scale.</b> We did not measure these and they cannot be compared with the
+scores above: the models are 250 to 1,400 times as large, and the score is a mean over 56 tasks.</p></div>
+"""
+
+EFFICIENCY = """
+<div class="l2v"><h2>A better start needs fewer labels</h2>
+<p>The same training on labelled pairs, begun on different rungs. A start that stands higher at step 0 has learned something
+from plain text that labels would otherwise have to teach.</p></div>
+"""
+
+ECHO = """
+<div class="l2v"><h2>Echo: reading twice instead of opening the mask</h2></div>
+"""
+NOT_MEASURED = "This has not been measured yet. The command that measures it:"

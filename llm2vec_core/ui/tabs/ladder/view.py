@@ -1,0 +1,222 @@
+"""Climb the ladder: its fields, and what they set off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.bundled_data import blank_presets
+from llm2vec_core.errors import InputError
+from llm2vec_core.evaluation.summary import MEAN, kind_label
+from llm2vec_core.figures import ladder_height, published_height
+from llm2vec_core.published import ADDRESS, MTEB
+from llm2vec_core.ui.choices import stage_choices
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.html import code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.plot import plot_view
+from llm2vec_core.ui.tabs.base import Page, Picker, Tab
+from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures, text
+from llm2vec_core.ui.tabs.ladder.snippet import snippet
+from llm2vec_core.ui.visitor import Visitor
+
+log = logging.getLogger(__name__)
+EFFICIENCY_HEIGHT = 520
+
+
+def show_rung(context: AppContext, visitor: Visitor, key: str, sentence: str, expected: str) -> tuple[str, str]:
+    """The card of a rung and the code."""
+    found = answers.rung(context, visitor, key)
+    keys = [key, found.before.key] if found.before else [key]
+    stages = [stage.key for stage in context.preset.stages]
+    code = snippet(context.preset.key, stages, key, sentence or "", expected or "")
+    return paint.stage_card(found, answers.token_counts(context, visitor, keys)), code
+
+
+def show_pairs(context: AppContext, visitor: Visitor, key: str) -> tuple[str, str]:
+    """Histograms of every rung, and the echo card."""
+    rows = answers.all_cosines(context, visitor)
+    by_key = {choice.key: (choice, cosines) for choice, cosines in rows}
+    first, last = context.preset.stages[0].key, context.preset.stages[-1].key
+    shown = [by_key[name] for name in dict.fromkeys((first, "echo", last))]
+    against = [
+        (by_key[name][0].label, by_key["echo"][1].above(by_key[name][1])) for name in dict.fromkeys((first, last))
+    ]
+    tokens = answers.token_counts(context, visitor, [first, "echo"])
+    return pictures.histograms(rows, key), paint.echo_card(shown, tokens, against)
+
+
+def _stored(read: Callable[[], Any]) -> Any:
+    """What a file of measurements holds; a broken one is logged and counts as not there."""
+    try:
+        return read()
+    except InputError as error:
+        log.error("%s", error)
+        return None
+
+
+def _build(page: Page, tab: gr.Tab) -> None:
+    preset = page.context.preset
+    ladder, efficiency = _stored(answers.stored_ladder), _stored(answers.stored_efficiency)
+
+    panel(text.INTRO)
+    stage = gr.Radio(
+        [(choice.label, choice.key) for choice in stage_choices(preset, rivals=True)],
+        value=preset.stages[-1].key,
+        label=text.STEPPER,
+        elem_id="ladder-stage",
+    )
+    with gr.Row(elem_id="ladder-steps"):
+        down = gr.Button("◂ One rung down", elem_id="ladder-down", size="sm", scale=0, min_width=150)
+        up = gr.Button("One rung up ▸", elem_id="ladder-up", size="sm", scale=0, min_width=150)
+    page.pickers.append(Picker(stage, causal=True, rivals=True, follows=True))
+    notice = notice_panel("ladder-notice")
+    card, histograms = side_by_side(
+        lambda: panel(elem_id="ladder-card", min_height=420), lambda: panel(elem_id="ladder-pairs", min_height=420)
+    )
+
+    panel(text.FILL)
+    with gr.Row(equal_height=True):
+        sentence = gr.Textbox(
+            blank_presets()[0].text,
+            label="Sentence, with _ for a missing word",
+            elem_id="ladder-text",
+            scale=4,
+            min_width=280,
+        )
+        expected = gr.Textbox(
+            blank_presets()[0].answer,
+            label="The missing word, if you like",
+            elem_id="ladder-expected",
+            scale=2,
+            min_width=160,
+        )
+        run = gr.Button("Fill in", variant="primary", elem_id="ladder-fill-button", scale=1, min_width=110)
+    example = gr.Dropdown(
+        [(each.name, i) for i, each in enumerate(blank_presets())], value=0, label="Examples", elem_id="ladder-example"
+    )
+    fill_notice = notice_panel("ladder-fill-notice")
+    filled = panel(elem_id="ladder-filled", min_height=220)
+    cloze_notice = notice_panel("ladder-cloze-notice")
+    cloze = panel(elem_id="ladder-hidden-words")
+
+    panel(text.MEASURED)
+    kind = chart = table = None
+    if ladder:
+        kinds = [*ladder.kinds, *([MEAN] if len(ladder.kinds) > 1 else [])]
+        kind = gr.Radio(
+            [(kind_label(name), name) for name in kinds], value=kinds[-1], label="Kind of task", elem_id="ladder-kind"
+        )
+        chart = plot_view(ladder_height(len(ladder.encoders)), elem_id="ladder-chart")
+        table = panel(elem_id="ladder-table")
+    else:
+        panel(paint.missing("Scores on public test sets", answers.LADDER_COMMAND), elem_id="ladder-missing")
+    panel(text.ECHO)
+    echo = panel(elem_id="ladder-echo")
+    panel(text.EFFICIENCY)
+    if efficiency:
+        curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
+    else:
+        panel(paint.missing("Sample efficiency", answers.EFFICIENCY_COMMAND), elem_id="ladder-efficiency-missing")
+    panel(text.PUBLISHED)
+    published = plot_view(published_height(MTEB), elem_id="ladder-published")
+    panel(f'<div class="l2v"><p class="muted"><a href="{ADDRESS}" rel="noreferrer">The paper</a></p></div>')
+    code = code_view("ladder-code")
+
+    quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
+    rung_io = {
+        "fn": guarded(2)(lambda visitor, *values: show_rung(page.context_of(visitor), visitor, *values)),
+        "inputs": [page.visitor, stage, sentence, expected],
+        "outputs": [notice, card, code],
+        **quiet,
+    }
+    pairs_io = {
+        "fn": guarded(2)(lambda visitor, key: show_pairs(page.context_of(visitor), visitor, key)),
+        "inputs": [page.visitor, stage],
+        "outputs": [notice, histograms, echo],
+        **quiet,
+    }
+    fill_io = {
+        "fn": guarded(1)(
+            lambda visitor, *values: blanks.filled_card(answers.fill(page.context_of(visitor), visitor, *values))
+        ),
+        "inputs": [page.visitor, sentence, expected],
+        "outputs": [fill_notice, filled],
+        **quiet,
+    }
+    cloze_io = {
+        "fn": guarded(1)(lambda visitor: blanks.cloze_card(answers.hidden_words(page.context_of(visitor), visitor))),
+        "inputs": [page.visitor],
+        "outputs": [cloze_notice, cloze],
+        **quiet,
+    }
+    page.share(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
+
+    def show(visitor: Visitor, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
+        context = page.context_of(visitor)
+        painted, code_ = show_rung(context, visitor, key, sentence_, expected_)
+        return (
+            painted,
+            code_,
+            *show_pairs(context, visitor, key),
+            blanks.filled_card(answers.fill(context, visitor, sentence_, expected_)),
+        )
+
+    page.shows["ladder"] = {
+        "fn": guarded(5)(show),
+        "inputs": [page.visitor, stage, sentence, expected],
+        "outputs": [notice, card, code, histograms, echo, filled],
+        **quiet,
+    }
+
+    # The stored figures are sent when the tab is first looked at: the drawing library is large.
+    stored = {published: charts.published_value()}
+    if efficiency:
+        stored[curve] = charts.efficiency_value(efficiency)
+    if ladder and kind and chart and table:
+        stored |= {
+            chart: charts.measured_value(ladder, preset, kind.value),
+            table: paint.measured_table(ladder, kind.value),
+        }
+        kind.input(
+            lambda name: (charts.measured_value(ladder, preset, name), paint.measured_table(ladder, name)),
+            kind,
+            [chart, table],
+            queue=False,
+            api_name=False,
+        )
+    opened = tab.select(**rung_io)
+    found = list(stored.values())
+    painted = opened.then(**pairs_io).then(**fill_io)
+    painted.then(**cloze_io)
+    painted.then(
+        lambda: found if len(found) > 1 else found[0],
+        None,
+        list(stored),
+        api_name=False,
+        queue=False,
+        show_progress="hidden",
+    )
+    stage.input(**rung_io, trigger_mode="always_last").then(**pairs_io)
+    for button, by in ((down, -1), (up, 1)):
+        button.click(
+            lambda visitor, key, by=by: answers.moved(visitor, page.context_of(visitor), key, by),
+            [page.visitor, stage],
+            stage,
+            queue=False,
+            api_name=False,
+        ).then(**rung_io).then(**pairs_io)
+    example.input(
+        lambda i: (blank_presets()[int(i)].text, blank_presets()[int(i)].answer),
+        example,
+        [sentence, expected],
+        api_name=False,
+        queue=False,
+    ).then(**fill_io).then(**rung_io)
+    gr.on([run.click, sentence.submit, expected.submit], **fill_io).then(**rung_io)
+
+
+TAB = Tab("ladder", "Climb the ladder", _build)

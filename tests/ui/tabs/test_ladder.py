@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.published import MTEB
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.ladder import answers
+from tests.ui.conftest import open_tab
+
+# Milliseconds. The first visitor of a fresh server waits for every encoder, on a busy machine for long.
+PATIENCE = 240_000
+KEYS = [stage.key for stage in BUNDLED.stages]
+
+
+@pytest.fixture(scope="module")
+def context():
+    return AppContext()
+
+
+@pytest.fixture
+def ladder(page):
+    open_tab(page, "Climb the ladder")
+    page.wait_for_selector("#ladder-cloze", timeout=PATIENCE)
+    return page
+
+
+def shown(page, measure: str) -> float:
+    return float(page.locator(f"#ladder-rung [data-measure={measure}]").get_attribute("data-value"))
+
+
+def test_climbing_shows_each_rungs_own_numbers(ladder, context):
+    expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", KEYS[-1])
+    # By keyboard: the space bar on a focused rung, and enter on the buttons.
+    ladder.locator(f"#ladder-stage input[value={KEYS[0]}]").focus()
+    ladder.keyboard.press("Space")
+    expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", KEYS[0])
+    for key in KEYS[1:]:
+        ladder.locator("#ladder-up").focus()
+        ladder.keyboard.press("Enter")
+        expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", key)
+        expected = context.pair_cosines(key)
+        assert shown(ladder, "separation") == pytest.approx(expected.separation().score, abs=2e-3)
+        assert shown(ladder, "unrelated") == pytest.approx(expected.mean("unrelated"), abs=1e-3)
+    ladder.locator("#ladder-down").click()
+    expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", KEYS[-2])
+    ladder.locator("#ladder-stage input[value=echo]").check()
+    expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", "echo")
+    expect(ladder.locator("#ladder-rung")).to_contain_text("tokens instead of")
+    expect(ladder.locator("#ladder-histograms text").filter(has_text="▸")).to_have_text("▸ Causal, echo")
+    echo = float(ladder.locator("[data-echo=echo]").inner_text())
+    assert echo == pytest.approx(context.pair_cosines("echo").separation().score, abs=2e-3)
+
+
+def test_blanks_are_filled_and_wrong_ones_lose_nothing(ladder, context):
+    for choice, (blank,) in answers.fill(
+        context, answers.Visitor(), "The war _ in 1945 with the surrender of germany.", "ended"
+    ).rows:
+        place = ladder.locator(f"[data-fill={choice.key}] .l2v-ladder-asked")
+        expect(place).to_have_attribute("data-rank", str(blank.rank))
+    cloze = ladder.locator("[data-cloze=mntp] b").inner_text()
+    assert float(cloze.rstrip("%")) == pytest.approx(100 * context.cloze("mntp").within(5), abs=0.4)
+    before = ladder.locator("#ladder-fills").inner_text()
+    for wrong, message in (("no blank here", "no blank"), ("un_able", "whole word"), ("", "empty")):
+        ladder.locator("#ladder-text textarea").fill(wrong)
+        ladder.locator("#ladder-fill-button").click()
+        expect(ladder.locator("#ladder-fill-notice .l2v-notice")).to_contain_text(message)
+        assert ladder.locator("#ladder-fills").inner_text() == before
+    ladder.locator("#ladder-text textarea").fill("<img src=x onerror=alert(1)> The _ and the _ .")
+    ladder.locator("#ladder-expected textarea").fill("river")
+    ladder.locator("#ladder-fill-button").click()
+    expect(ladder.locator("[data-fill=mntp] ol")).to_have_count(2)
+    expect(ladder.locator("#ladder-fill-notice .l2v-notice")).to_have_text("")
+    assert ladder.locator("#ladder-filled img").count() == 0
+    ladder.locator("#ladder-example input").click()
+    ladder.get_by_role("option", name="a counter-example").click()
+    expect(ladder.locator("[data-fill=mntp] .l2v-ladder-asked")).to_contain_text("station")
+
+
+def test_published_numbers_are_drawn_and_marked_as_such(ladder):
+    ladder.wait_for_selector("#ladder-published .l2v-plot[data-drawn]")
+    drawn = ladder.evaluate(
+        "document.querySelector('#ladder-published .l2v-plot').data.reduce((n, t) => n + t.x.length, 0)"
+    )
+    assert drawn == len(MTEB)
+    expect(ladder.locator("#ladder-published .gtitle")).to_contain_text("Published")
+    assert ladder.locator("#ladder-published .l2v-data tbody tr").count() == len(MTEB)
+
+
+def test_the_measured_ladder_changes_with_the_kind_or_says_that_it_is_missing(ladder):
+    summary = answers.stored_ladder()
+    if summary is None:
+        expect(ladder.locator("#ladder-missing")).to_contain_text("python -m llm2vec_core evaluate")
+        return
+    ladder.wait_for_selector("#ladder-chart .l2v-plot[data-drawn]")
+    assert ladder.locator("#ladder-sets tbody tr").count() == len(summary.encoders)
+    kind = summary.kinds[0]
+    ladder.locator(f"#ladder-kind input[value={kind}]").check()
+    expect(ladder.locator("#ladder-sets thead th")).to_have_count(2 + len(summary.sets(kind)))
+    scores = [float(cell) for cell in ladder.locator("#ladder-sets tbody td:last-child").all_inner_texts()]
+    assert scores == [pytest.approx(row.means[kind].score, abs=0.051) for row in summary.encoders]
+
+
+def test_the_code_names_the_chosen_rung(ladder):
+    ladder.locator("#ladder-stage input[value=static]").check()
+    expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", "static")
+    ladder.get_by_role("button", name=re.compile("The same in Python")).last.click()
+    expect(ladder.locator("#ladder-code")).to_contain_text("BASELINES['static']")

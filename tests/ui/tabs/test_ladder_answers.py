@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from llm2vec_core import filling
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.evaluation.summary import summarise
+from llm2vec_core.experiments.curves import Curve, SampleEfficiency
+from llm2vec_core.presets import BUNDLED, PRESETS
+from llm2vec_core.separation import PairCosines
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures
+from llm2vec_core.ui.tabs.ladder.snippet import snippet
+from llm2vec_core.ui.visitor import Visitor
+from tests.evaluation.test_tables import row
+
+KEYS = [stage.key for stage in BUNDLED.stages]
+
+
+@pytest.fixture(scope="module")
+def context():
+    return AppContext()
+
+
+def test_each_rung_is_held_against_the_one_below(context):
+    visitor = Visitor()
+    for below, key in pairwise(KEYS):
+        found = answers.rung(context, visitor, key)
+        assert found.before.key == below
+        assert found.change.score == pytest.approx(
+            context.pair_cosines(key).separation().score - context.pair_cosines(below).separation().score
+        )
+    assert answers.rung(context, visitor, KEYS[0]).change is None
+    assert answers.rung(context, visitor, "static").before.key == KEYS[0]
+    with pytest.raises(InputError, match="no encoder"):
+        answers.rung(context, visitor, "<b>")
+
+
+def test_steps_stop_at_the_ends_and_rivals_lead_to_the_ground(context):
+    visitor = Visitor()
+    assert answers.moved(visitor, context, KEYS[0], -1) == KEYS[0]
+    assert answers.moved(visitor, context, KEYS[0], 1) == KEYS[1]
+    assert answers.moved(visitor, context, KEYS[-1], 1) == KEYS[-1]
+    assert answers.moved(visitor, context, "echo", 1) == KEYS[0]
+
+
+def test_an_own_adapter_is_the_top_rung_for_its_visitor_alone(context):
+    owner, other = Visitor(), Visitor()
+    owner.encoder = context.encoder("mntp")
+    assert answers.steps_of(owner, context) == [*KEYS, "own"]
+    assert answers.steps_of(other, context) == KEYS
+    found = answers.rung(context, owner, "own")
+    assert found.before.key == KEYS[-1]
+    np.testing.assert_allclose(
+        found.cosines.by_label["similar"], context.pair_cosines("mntp").by_label["similar"], atol=1e-5
+    )
+    with pytest.raises(InputError, match="no longer here"):
+        answers.rung(context, other, "own")
+    owner.encoder = context.encoder("causal")
+    owner.forget_measurements()
+    assert answers.rung(context, owner, "own").cosines.mean("unrelated") == pytest.approx(
+        context.pair_cosines("causal").mean("unrelated"), abs=1e-5
+    )
+
+
+def shifted(rung, by):
+    """The same rung with its similar pairs moved up or down."""
+    values = rung.cosines_before.by_label
+    return replace(rung, cosines=PairCosines({**values, "similar": values["similar"] + by}), opened=True)
+
+
+def test_what_changed_is_said_for_each_sign(context):
+    found = answers.rung(context, Visitor(), "bidirectional")
+    assert "<b>better</b>" in paint.change(shifted(found, 0.1)) and "it gains" in paint.change(shifted(found, 0.1))
+    assert "<b>worse</b>" in paint.change(shifted(found, -0.1)) and "was reported" in paint.change(shifted(found, -0.1))
+    assert "no clear difference" in paint.change(shifted(found, 0.0))
+    assert "no loss can be seen" in paint.change(shifted(found, 0.0))
+    # This model, as it is:
+    assert found.opened and ("<b>better</b>" in paint.change(found)) is (found.change.low > 0)
+
+
+def test_echo_costs_what_its_tokens_say(context):
+    causal, twice, none = answers.token_counts(context, Visitor(), ["causal", "echo", "static"])
+    assert none == 0 and twice > 2 * causal
+    card = paint.stage_card(answers.rung(context, Visitor(), "echo"), [twice, causal])
+    assert f"{twice:,} tokens instead of {causal:,}" in card
+
+
+def test_histograms_hold_each_pair_once(context):
+    rows = answers.all_cosines(context, Visitor())
+    assert [choice.key for choice, _ in rows] == [*KEYS, "echo", "static"]
+    html = pictures.histograms(rows, "mntp")
+    counted = [int(part.split(" from ")[0]) for part in html.split("similar pairs: ")[1:]]
+    assert sum(counted) == 80 * len(rows)
+    assert html.count("▸") == 1
+
+
+def test_filled_blanks_are_the_cores_and_what_is_typed_is_escaped(context):
+    text = "<img src=x onerror=alert(1)> The war _ in 1945."
+    found = answers.fill(context, Visitor(), text, " ended ")
+    assert [choice.key for choice, _ in found.rows] == KEYS
+    assert found.rows[2][1][0] == filling.fill_blanks(context.encoder("mntp"), text, expected=["ended"])[0]
+    assert (found.opened, found.practised) == ("bidirectional", "mntp")
+    assert "<img" not in blanks.filled_card(found)
+    assert "<img" not in blanks.filled_card(answers.fill(context, Visitor(), text, ""))
+    for wrong, words, message in (
+        ("", "", "empty"),
+        ("no blank", "", "no blank"),
+        ("A _", "x" * 300, "300 characters"),
+    ):
+        with pytest.raises(InputError, match=message):
+            answers.fill(context, Visitor(), wrong, words)
+
+
+def test_hidden_words_are_counted_for_every_rung_and_the_notice_names_the_best(context):
+    rows = answers.hidden_words(context, Visitor())
+    best = max(rows, key=lambda row: row[1].log_probabilities.mean())[0].label
+    assert f"{best} finds hidden words best" in blanks.cloze_card(rows)
+
+
+@pytest.fixture
+def summary(tmp_path):
+    labels = {"causal": "Causal, mean", "bidirectional": "Bidirectional, untrained, mean", "mntp": "+ MNTP, mean"}
+    scores = {"causal": (40.0, 30.0), "bidirectional": (35.0, 30.0), "mntp": (60.0, 31.0)}
+    rows = [
+        row(
+            label,
+            "causal" if key == "causal" else "bidirectional",
+            {("sts", "A"): scores[key][0], ("clustering", "<C>"): scores[key][1]},
+        )
+        for key, label in labels.items()
+    ]
+    file = tmp_path / "ladder.json"
+    file.write_text(json.dumps(summarise(rows, "mini")))
+    return answers.read_summary(file)
+
+
+def test_the_measured_chart_says_each_sign(summary):
+    told = charts.measured_notice(summary, BUNDLED, "sts")
+    assert "Bidirectional, untrained, mean is below Causal, mean (-5.0 points" in told
+    assert "+ MNTP, mean is above Bidirectional, untrained, mean (+25.0 points" in told
+    assert "is not clearly apart from Causal, mean" in charts.measured_notice(summary, BUNDLED, "clustering")
+    table = paint.measured_table(summary, "clustering")
+    assert "<C>" not in table and "&lt;C&gt;" in table and "<b>31.0</b>" in table
+    value = json.loads(charts.measured_value(summary, BUNDLED, "mean"))
+    assert [cells[2] for cells in value["meta"]["rows"]] == [35.0, 32.5, 45.5]
+
+
+def curve(key, *means):
+    return Curve(
+        key,
+        key.upper(),
+        "causal",
+        np.array([0, 50, 100]),
+        np.array([[m - 0.5 for m in means], [m + 0.5 for m in means]]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("better", "said"),
+    [
+        ((4.0, 8.0, 10.0), "50 of 100 steps: 50 steps saved"),
+        ((4.0, 5.0, 6.0), "saves nothing"),
+        ((4.0, 5.0, 8.0), "no step is saved"),
+        ((9.0, 9.0, 9.5), "before any training"),
+    ],
+)
+def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):
+    found = SampleEfficiency("T", "points", "again", 64, (curve("low", 1.0, 6.0, 8.0), curve("high", *better)))
+    told = charts.efficiency_notice(found)
+    assert "Before any label, HIGH is ahead (" in told and said in told
+    assert ("it still is ahead" in told) is (
+        (better[-1] >= 8.0 and better[-1] != 8.0) or found.leader(-1).key == "high"
+    )
+    assert len(json.loads(charts.efficiency_value(found))["meta"]["rows"]) == 6
+
+
+def test_the_published_figure_says_that_it_is_published():
+    value = json.loads(charts.published_value())
+    assert value["layout"]["title"]["text"].startswith("Published") and "BehnamGhader" in value["meta"]["notice"]
+    assert "10.8 to 14.4 points" in value["meta"]["notice"]
+
+
+@pytest.mark.parametrize("key", [*KEYS, "echo", "static"])
+def test_the_code_on_the_page_gives_the_numbers_on_the_page(context, key, capsys):
+    code = snippet("mini", KEYS, key, 'The war _ in "1945".', "ended")
+    names = {}
+    exec(compile(code, "snippet", "exec"), names)
+    expected = context.pair_cosines(key).separation()
+    assert names["separation"].score == pytest.approx(expected.score, abs=2e-3)
+    filled = answers.fill(context, Visitor(), 'The war _ in "1945".', "ended")
+    assert names["blanks"][0].rank == filled.rows[-1][1][0].rank
+    assert capsys.readouterr().out.count("Prediction(") == 5 * len(KEYS)
+
+
+def test_the_code_for_an_own_adapter_and_hostile_text_compiles():
+    code = snippet("mini", KEYS, "own", "a '\"\n\\ _", "x")
+    compile(code, "snippet", "exec")
+    assert "a '\"\n" not in code
+
+
+def test_stages_of_hub_models_are_found_too():
+    assert answers.practice_of(PRESETS["sheared-llama-1.3b"]) == ("bidirectional", "mntp")
+    assert answers.practice_of(PRESETS["qwen3-0.6b"]) == ("bidirectional", None)
+    assert answers.training_record("McGill-NLP/none") == {}
+
+
+def test_the_evaluation_is_there_and_belongs_to_the_bundled_model():
+    assert answers.LADDER_FILE.is_file(), f"no measured ladder: {answers.LADDER_COMMAND}"
+    found = answers.stored_ladder()
+    assert found.model == BUNDLED.key and found.limit is None
+    assert set(answers.rows_of_stages(BUNDLED, found)) == set(KEYS)
+    assert "sts" in found.kinds
+    for each in found.encoders:
+        assert each.means["mean"].score == pytest.approx(
+            np.mean([each.means[kind].score for kind in found.kinds]), abs=0.01
+        )
+
+
+def test_the_sample_efficiency_experiment_has_several_seeds_or_the_page_names_its_command():
+    found = answers.stored_efficiency()
+    if found is None:
+        told = paint.missing("Sample efficiency", answers.EFFICIENCY_COMMAND)
+        assert "has not been measured yet" in told and answers.EFFICIENCY_COMMAND in told
+    else:
+        assert len(found.curves) >= 2 and all(len(each.scores) >= 3 for each in found.curves)
+
+
+def test_the_settings_of_an_encoder_do_not_enter_the_blanks():
+    plain = LLM2Vec.from_preset("mini:mntp")
+    told = plain.with_settings(template="prompt", pooling_mode="last_token")
+    assert filling.fill_blanks(plain, "A _ .") == filling.fill_blanks(told, "A _ .")

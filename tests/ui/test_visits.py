@@ -1,0 +1,152 @@
+"""What visitors must not be able to do: to the page, to the server, to each other."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from llm2vec_core.ui.tabs import TABS
+from tests.ui.conftest import open_tab
+from tests.ui.test_form import show
+
+EVIL = (
+    "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=2</script><svg onload='window.pwned=3'></svg>"
+    "${window.pwned=4} {{window.pwned=5}} </textarea><b id=evil>x</b> =HYPERLINK(1) \u202e"
+)
+
+
+def test_markup_in_any_field_is_text_and_nothing_else(page):
+    """Every text field of every tab is filled, every main button pressed, wherever they are."""
+    page.on("dialog", lambda dialog: (dialog.dismiss(), pytest.fail(f"a dialog opened: {dialog.message}")))
+    filled = 0
+    for tab in TABS:
+        show(page, tab.id)
+        for label in page.locator("#tabs label", has_text="Your texts").locator("visible=true").all():
+            label.click()
+        for field in page.locator("#tabs textarea, #tabs input[type=text]:not([role=listbox])").all():
+            if field.is_visible() and field.is_editable() and field.get_attribute("role") != "listbox":
+                longest = field.get_attribute("maxlength")
+                field.fill(EVIL[: int(longest)] if longest else EVIL, timeout=10_000)
+                filled += 1
+        for button in page.locator("#tabs button.primary, #tabs [id$=-use]").all():
+            if button.is_visible() and button.is_enabled():
+                button.click()
+        page.wait_for_timeout(1000)
+        page.wait_for_function("!window.checks.busy()", timeout=120_000)
+        for button in page.locator("#tabs [id*=stop]").all():
+            if button.is_visible() and button.is_enabled():
+                button.click()
+        assert page.evaluate("window.pwned") is None, tab.id
+        assert page.locator("#evil, img[src='x'], svg[onload]").count() == 0, tab.id
+    assert filled >= len(TABS)
+
+
+def test_a_link_cannot_bring_markup_to_life(open_page, server):
+    page = open_page()
+    page.goto(
+        f"{server}/?tab=away&away_instruction=%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E&model=%3Csvg+onload%3Dalert(1)%3E"
+    )
+    expect(page.locator("#away-command")).to_contain_text("<img src=x")
+    expect(page.locator("#link-notice")).to_contain_text("<svg onload=alert(1)>")
+    assert page.evaluate("window.pwned") is None
+
+
+def test_two_visitors_do_not_see_each_others_texts(open_page):
+    first, second = open_page(), open_page()
+    for page in (first, second):
+        open_tab(page, "Take it away")
+        page.locator("#away-source").get_by_label("Your texts").check()
+    first.locator("#away-pasted textarea").fill("my own secret\nanother secret")
+    first.locator("#away-use").click()
+    expect(first.locator("#away-own")).to_contain_text("2 texts from your lines")
+    second.locator("#away-run").click()
+    expect(second.locator("#away-notice")).to_contain_text("There are no texts of yours yet")
+    expect(second.locator("#away-own")).to_contain_text("Nothing of yours is loaded yet")
+    second.locator("#away-pasted textarea").fill("mine")
+    second.locator("#away-use").click()
+    expect(second.locator("#away-own")).to_contain_text("1 texts from your lines")
+    first.locator("#away-run").click()
+    expect(first.locator(".l2v-away-made")).to_have_attribute("data-rows", "2")
+
+
+def test_a_file_of_200_megabytes_is_refused_and_the_page_goes_on(open_page, tmp_path):
+    huge = tmp_path / "huge.txt"
+    with huge.open("wb") as file:
+        file.truncate(200 * 2**20)
+    page = open_page()
+    open_tab(page, "Take it away")
+    page.locator("#away-source").get_by_label("Your texts").check()
+    page.locator("#away-upload input[type=file]").set_input_files(huge)
+    expect(page.locator("#l2v-said")).to_have_text(
+        "huge.txt has 200 MB; a file may have at most 10 MB. Nothing was uploaded."
+    )
+    page.locator("#away-pasted textarea").fill("still here")
+    page.locator("#away-use").click()
+    expect(page.locator("#away-own")).to_contain_text("1 texts from your lines")
+
+
+def upload(server: str, name: str, content: bytes) -> list[str]:
+    """What gradio answers to an upload under any name."""
+    boundary = uuid.uuid4().hex
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\nContent-Type: text/plain\r\n\r\n'
+    body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{server}/gradio_api/upload", body, headers), timeout=60
+    ) as reply:
+        return json.loads(reply.read())
+
+
+def test_the_server_itself_refuses_a_large_upload(server):
+    with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)) as refused:
+        upload(server, "large.txt", b"a" * (11 * 2**20))
+    assert getattr(refused.value, "code", 413) == 413
+
+
+@pytest.mark.parametrize("name", ["../../../evil.txt", "..\\..\\evil.txt", "/etc/cron.d/evil.txt", "%2e%2e%2fevil.txt"])
+def test_a_name_does_not_lead_out_of_the_folder(server, name):
+    (path,) = upload(server, name, b"text")
+    found = Path(path)
+    assert ".." not in found.parts
+    assert found.parent.parent.name == "gradio"
+    assert found.name.endswith("evil.txt")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "app.py", "../../etc/passwd", "assets/MANIFEST.json", "llm2vec_core/ui/app.py", "%2Fetc%2Fpasswd"],
+)
+def test_files_of_the_server_are_not_served(server, path):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server}/gradio_api/file={path}", timeout=30)
+    assert refused.value.code in (403, 404)
+
+
+def test_a_request_cannot_name_a_file_of_the_server_as_its_upload(server):
+    """A handler is called as the page calls it, with a path that was never uploaded."""
+    with urllib.request.urlopen(f"{server}/config", timeout=30) as reply:
+        config = json.load(reply)
+    target = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "away-upload")
+    call = next(d for d in config["dependencies"] if target in d["inputs"] and len(d["inputs"]) == 2)
+    file = {"path": "/etc/passwd", "orig_name": "passwd.txt", "meta": {"_type": "gradio.FileData"}}
+    session = uuid.uuid4().hex
+    body = {"data": [None, file], "fn_index": call["id"], "session_hash": session, "event_data": None}
+    request = urllib.request.Request(
+        f"{server}/gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=30).close()
+    told = io.StringIO()
+    with urllib.request.urlopen(f"{server}/gradio_api/queue/data?session_hash={session}", timeout=60) as stream:
+        for line in stream:
+            told.write(line.decode())
+            if b"process_completed" in line:
+                break
+    assert '"success": false' in told.getvalue().replace('":', '": ').replace("  ", " ")
+    assert "root:" not in told.getvalue()
