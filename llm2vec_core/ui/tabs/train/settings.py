@@ -23,8 +23,8 @@ class Recipe:
     """What an objective starts with in the page.
 
     Attributes:
-        steps: by length of a run, in seconds. With everything that is measured on the way, the short runs took 23 (MNTP),
-            26 (SimCSE) and 22 (supervised) seconds of one core's time; two cores share the larger part of it.
+        steps: by length of a run, in seconds. With everything that is measured on the way, the short runs took 23
+            (MNTP), 28 (SimCSE) and 22 (supervised) seconds of one core's time; two cores share the larger part of it.
         batch_size: texts a step.
         learning_rate: of :class:`llm2vec_core.training.config.TrainingConfig`.
         options: arguments of the objective. SimCSE's dropouts are those that trained the bundled adapter.
