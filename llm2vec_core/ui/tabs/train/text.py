@@ -18,7 +18,7 @@ OBJECTIVE_LABELS = {
 }
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
 LENGTHS = {"20": "Short: about 20 seconds", "60": "Longer: about 60 seconds"}
-LENGTH_INFO = "On two quiet processor cores. The first steps tell how long it takes here."
+LENGTH_INFO = "On two processor cores that do nothing else. The first steps tell how long it takes here."
 START_INFO = "The stage that the adapter stands on; its weights are not changed."
 
 FIELDS = {
