@@ -148,7 +148,7 @@ def test_the_cards_code_runs_and_gives_our_embeddings(bundled, kind, options, po
         exec(block.replace("'me/mini'", repr(str(tmp_path))), scope)
         for name, instruction in asked.items():
             ours = encoder.encode(scope["texts"], instruction, normalize=options.get("normalize", False))
-            np.testing.assert_allclose(scope[name], ours, atol=1e-5)
+            np.testing.assert_allclose(scope[name], ours, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("repo_id", ["", "my model", "a/b/c", "me/..", "https://huggingface.co/me/mini"])

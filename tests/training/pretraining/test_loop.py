@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from llm2vec_core.training.pretraining.loop import PretrainConfig, batches, held_out_perplexity, model_config, pretrain
+from llm2vec_core.training.pretraining.loop import (
+    PretrainConfig,
+    batches,
+    held_out_perplexity,
+    language_model_loss,
+    model_config,
+    pretrain,
+)
 
 CONFIG = PretrainConfig(steps=12, warmup_steps=2, decay_steps=4, batch_size=2, sequence_length=16, learning_rate=3e-3)
 
@@ -43,11 +51,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(ids, tmp_path, monke
 
     calls = []
 
-    def dies_after_eight(model, batch):
+    def dies_after_eight(model, batch, precision):
         calls.append(1)
         if len(calls) > 8 and model.training:
             raise Killed
-        return original(model, batch)
+        return original(model, batch, precision)
 
     original = loop.language_model_loss
     monkeypatch.setattr(loop, "language_model_loss", dies_after_eight)
@@ -91,3 +99,17 @@ def test_perplexity_of_a_model_that_knows_nothing_is_the_size_of_the_vocabulary(
         for p in model.parameters():
             p.zero_()
     assert held_out_perplexity(model, np.arange(64, dtype=np.uint16), 16) == pytest.approx(64.0, rel=1e-4)
+
+
+def test_in_bfloat16_the_loss_is_nearly_that_of_float32_and_the_weights_stay_float32(ids, tmp_path):
+    model = tiny()
+    batch = next(batches(ids, CONFIG, 0))
+    exact, rough = (language_model_loss(model, batch, precision).item() for precision in ("float32", "bfloat16"))
+    assert exact != rough
+    assert rough == pytest.approx(exact, rel=0.01)
+    before = held_out_perplexity(model, ids, 16)
+    report = pretrain(model, ids, ids, replace(CONFIG, precision="bfloat16"), tmp_path)
+    assert report["valid_perplexity"] < 0.8 * before
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    with pytest.raises(ValueError, match="unknown precision 'int4'; choose one of float32, bfloat16"):
+        PretrainConfig(precision="int4")
