@@ -201,3 +201,7 @@ def test_painted_code_is_escaped_and_knows_where_the_page_is():
     assert "about 5 s left" in paint.progress(1, 2, 5.0)
     assert "1 row of 3 numbers" in paint.made(1, 3, 10, 0.0, "<x>")
     assert "&lt;x&gt;" in paint.made(1, 3, 10, 0.0, "<x>")
+
+
+def test_an_untouched_instruction_is_none_and_no_text():
+    assert Order("simcse", instruction=None).instruction == ""

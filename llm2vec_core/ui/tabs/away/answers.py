@@ -53,6 +53,8 @@ class Order:
     kind: str = "parquet"
 
     def __post_init__(self) -> None:
+        # An untouched field of the page arrives as None.
+        object.__setattr__(self, "instruction", self.instruction or "")
         for name, value, known in (
             ("pooling", self.pooling, POOLING_MODES),
             ("precision", self.precision, PRECISIONS),
@@ -114,7 +116,7 @@ def embed(context: AppContext, visitor: Visitor, texts: Texts, order: Order) -> 
     limits = context.limits
     if len(texts) > limits.own_texts:
         raise InputError(f"{len(texts):,} texts are too many for one file; at most {limits.own_texts:,} fit.")
-    instruction = clean_text(order.instruction or "").strip()
+    instruction = clean_text(order.instruction).strip()
     if len(instruction) > limits.text_characters:
         raise InputError(f"The instruction has {len(instruction):,} characters; shorten it.")
     encoder = encoder_for(context, visitor, order)

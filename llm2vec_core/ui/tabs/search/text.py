@@ -65,3 +65,5 @@ EXAMPLES = (
         "A hard one: the answer begins with kneading and proteins, and the loaf rises only at its end.",
     ),
 )
+
+STOPPED = "Stopped. What was begun is dropped; what was indexed before still answers."

@@ -22,6 +22,8 @@ from llm2vec_core.ui.tabs.search.snippet import search_snippet
 from llm2vec_core.ui.texts import OWN
 from llm2vec_core.ui.visitor import Visitor
 
+STOP = "search: stop"
+
 
 def search(context: AppContext, visitor: Visitor, source: str, *values: Any) -> tuple[str, ...]:
     """The note, both lists, what stands below them, and the Python that does the same."""
@@ -41,12 +43,22 @@ def index(
     if not missing(visitor, context, texts, keys, pooling):
         yield (paint.status_note("Both encoders have indexed these texts already."),)
         return
+    # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
+    visitor.by_tab[STOP] = False
     for progress in make_indexes(visitor, context, texts, keys, pooling):
+        if visitor.by_tab[STOP]:
+            yield (paint.status_note(text.STOPPED),)
+            return
         yield (paint.progress_note(progress),)
     # Here and not with the first question, which should be answered at once.
     for key in keys:
         scores_of(visitor, context, texts, key, pooling, instruction)
     yield (paint.status_note(f"{len(texts):,} texts are indexed."),)
+
+
+def stop_indexing(visitor: Visitor) -> None:
+    """Ask the visitor's indexing to end after the batch that it is at."""
+    visitor.by_tab[STOP] = True
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
@@ -121,14 +133,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         api_name=False,
     )
     indexing.success(**io)
-    stop.click(
-        lambda: paint.status_note("Stopped. What was begun is dropped; what was indexed before still answers."),
-        None,
-        status,
-        cancels=[indexing],
-        api_name=False,
-        show_progress="hidden",
-    )
+    stop.click(stop_indexing, page.visitor, None, api_name=False, show_progress="hidden")
     page.share(
         search_q=query,
         search_left=left,
