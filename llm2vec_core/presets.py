@@ -49,6 +49,7 @@ class ModelPreset:
         stages: in the order of the recipe, causal first.
         gated: whether the Hub asks for an account that has accepted the licence.
         settings: fields of :class:`llm2vec_core.settings.EncoderSettings` that belong to the model.
+        default_stage: key of the stage that the model's name alone stands for; by default the last.
     """
 
     key: str
@@ -59,6 +60,12 @@ class ModelPreset:
     stages: tuple[Stage, ...]
     gated: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    default_stage: str = ""
+
+    @property
+    def default(self) -> Stage:
+        """The stage that the model's name alone stands for."""
+        return self.stage(self.default_stage) if self.default_stage else self.stages[-1]
 
     @property
     def bundled(self) -> bool:
@@ -115,6 +122,8 @@ BUNDLED = ModelPreset(
             "Step 3: it practised telling a sentence from all the others.",
         ),
     ),
+    # The recipe without labels is the lesson; what labels add comes behind it.
+    default_stage="simcse",
 )
 
 _PLAIN = (CAUSAL, BIDIRECTIONAL)
@@ -200,7 +209,7 @@ PRESETS: dict[str, ModelPreset] = {
 
 
 def find_stage(name: str) -> tuple[ModelPreset, Stage]:
-    """A preset and one of its stages by name: ``"mini"`` (its last stage) or ``"mini:mntp"``.
+    """A preset and one of its stages by name: ``"mini"`` (its default stage) or ``"mini:mntp"``.
 
     Raises:
         InputError: if there is no such preset or stage.
@@ -217,4 +226,4 @@ def find_stage(name: str) -> tuple[ModelPreset, Stage]:
     stages = {stage.key: stage for stage in preset.stages}
     if stage_key and stage_key not in stages:
         raise InputError(f"preset {key!r} has no stage {stage_key!r}; choose one of {', '.join(stages)}")
-    return preset, stages[stage_key] if stage_key else preset.stages[-1]
+    return preset, stages[stage_key] if stage_key else preset.default

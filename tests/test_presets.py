@@ -17,6 +17,7 @@ def test_rows_are_whole(preset):
     assert not preset.stages[0].adapters
     assert preset.license
     assert preset.stage(keys[-1]) is preset.stages[-1]
+    assert preset.default in preset.stages
     assert preset.parameters > 10**6
     assert "GB of memory" in preset.needs
     assert preset.bundled or preset.base.count("/") == 1

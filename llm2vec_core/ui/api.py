@@ -125,7 +125,7 @@ class Endpoints:
 
     def _key(self, encoder: str) -> str:
         keys = [choice.key for choice in stage_choices(self._context.preset, rivals=True)]
-        key = _is(encoder, str, "encoder") or self._context.preset.stages[-1].key
+        key = _is(encoder, str, "encoder") or self._context.preset.default.key
         if key not in keys:
             raise InputError(f"unknown encoder {key[:60]!r}; choose one of {', '.join(keys)}")
         return key

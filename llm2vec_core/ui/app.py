@@ -63,7 +63,7 @@ def build_app(models: Models) -> gr.Blocks:
 
 def prove(context: AppContext) -> str:
     """Run the prefix test now, on the causal model and on the finished encoder."""
-    first, last = context.preset.stages[0], context.preset.stages[-1]
+    first, last = context.preset.stages[0], context.preset.default
     return paint_badge(context.encoder(first.key).prefix_test(), context.encoder(last.key).prefix_test())
 
 

@@ -160,7 +160,7 @@ class AppContext:
 
     def warm_up(self) -> None:
         """Make what the first visitors will ask for, in the order in which they will."""
-        first, last = self.preset.stages[0].key, self.preset.stages[-1].key
+        first, last = self.preset.stages[0].key, self.preset.default.key
         for stage in self.preset.stages:
             self.yardstick(stage.key, "mean")
             self.encoder(stage.key).attentions("warm up")

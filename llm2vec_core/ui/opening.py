@@ -44,7 +44,7 @@ def paint_opening(context: AppContext) -> Opening:
     # Here and not above: the tab itself imports this module.
     from llm2vec_core.ui.tabs.see import parts
 
-    stage, visitor = context.preset.stages[-1].key, Visitor()
+    stage, visitor = context.preset.default.key, Visitor()
     found = parts.beginning(context, visitor, PAIR.a, PAIR.b, stage, "mean", 1)
     endings = parts.endings(context, visitor, BEGINNING, *ENDINGS, stage, "cosine")
     attention = parts.attention(context, visitor, PAIR.a, stage, LAYER, HEAD)

@@ -33,7 +33,7 @@ def parse(*arguments: str) -> argparse.Namespace:
 
 
 def test_the_bundled_encoder_by_default():
-    best = BUNDLED.stages[-1]
+    best = BUNDLED.default
     assert choose_model(parse()) == ModelChoice(BUNDLED.base, best.adapters, {"bidirectional": True}, BUNDLED)
     assert choose_model(parse("--model", "mini")) == choose_model(parse())
 

@@ -38,7 +38,7 @@ def test_the_endpoints_and_no_other_event_are_named(client):
 
 def test_embed_over_the_wire_is_what_the_package_computes(client):
     found = client.predict(texts=TEXTS, api_name="/embed")
-    expected = LLM2Vec.from_preset(f"mini:{BUNDLED.stages[-1].key}").encode(TEXTS, normalize=True)
+    expected = LLM2Vec.from_preset(f"mini:{BUNDLED.default.key}").encode(TEXTS, normalize=True)
     assert np.allclose(found, expected, atol=1e-5)
     plain = client.predict(texts=TEXTS[:1], encoder="causal", pooling="last_token", normalize=False, api_name="/embed")
     expected = LLM2Vec.from_preset("mini:causal").encode(TEXTS[:1], pooling_mode="last_token")
@@ -75,7 +75,7 @@ def test_the_shell_lines_on_the_page_are_what_the_server_answers(server):
         told = reply.read().decode()
     assert "event: complete" in told
     ((cosine,),) = json.loads(re.search(r"^data: (.+)$", told, re.M)[1])[0]
-    a, b = LLM2Vec.from_preset(f"mini:{BUNDLED.stages[-1].key}").encode(
+    a, b = LLM2Vec.from_preset(f"mini:{BUNDLED.default.key}").encode(
         ["The bank was steep.", "The bank was robbed."], normalize=True
     )
     assert cosine == pytest.approx(float(a @ b), abs=1e-5)

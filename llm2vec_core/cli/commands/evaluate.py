@@ -99,7 +99,7 @@ def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, An
     if choice.preset:
         stages = choice.preset.stages
         _, _, key = arguments.model.partition(":")
-        below = choice.preset.stage(key) if key else stages[-1]
+        below = choice.preset.stage(key) if key else choice.preset.default
         own = (_adapted(f"{below.label} + {_names(arguments)}", choice.adapters),) if arguments.adapter else ()
         preset = ModelPreset(**{**_fields(choice.preset), "stages": (*stages, *own)})
         return preset, {name: value for name, value in options.items() if preset.settings.get(name) != value}

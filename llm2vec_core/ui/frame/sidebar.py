@@ -166,7 +166,7 @@ def settled(page: Page, visitor: Visitor, values: tuple[Any, ...]) -> dict[Any, 
     What stood on the first choice goes to the first, anything else to the model's last stage.
     """
     context = page.context_of(visitor)
-    first, last = context.preset.stages[0].key, context.preset.stages[-1].key
+    first, last = context.preset.stages[0].key, context.preset.default.key
     updates = page.refreshed_pickers(visitor)
     for picker, value in zip(page.pickers, values, strict=True):
         known = [choice.key for choice in visitor.choices(context, causal=picker.causal, rivals=picker.rivals)]

@@ -90,7 +90,7 @@ class Page:
         found = stage_choices(preset, causal=causal, rivals=rivals)
         component = gr.Dropdown(
             [(choice.label, choice.key) for choice in found],
-            value=value or preset.stages[-1].key,
+            value=value or preset.default.key,
             label=label,
             **options,
         )

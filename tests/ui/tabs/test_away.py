@@ -15,7 +15,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
 from tests.ui.conftest import open_tab
 
-LAST = BUNDLED.stages[-1].key
+LAST = BUNDLED.default.key
 
 
 def away(page: Page) -> None:

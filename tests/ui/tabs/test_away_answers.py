@@ -21,7 +21,7 @@ from llm2vec_core.ui.tabs.away.answers import Made, Order, embed, export
 from llm2vec_core.ui.texts import Texts
 from llm2vec_core.ui.visitor import Visitor
 
-LAST = BUNDLED.stages[-1].key
+LAST = BUNDLED.default.key
 TEXTS = Texts("my texts.txt", ("=1+1 rivers", "b", "a much longer sentence about boats", "@x"), ("", "+l", "l2", "l2"))
 
 

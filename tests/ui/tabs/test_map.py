@@ -61,7 +61,7 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
         "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Turned onto the left map"
     )
     context = AppContext()
-    last = context.preset.stages[-1].key
+    last = context.preset.default.key
     labels = np.array([p.topic for p in passages()])
     shown = [
         float(v)

@@ -48,15 +48,15 @@ def show(context, visitor, texts, **changes):
 
 
 def test_the_first_example_shows_what_it_is_for(context, visitor):
-    stages = context.preset.stages
-    found = answer(context, visitor, our_collection(), fields(FIRST, stages[0].key, stages[-1].key))
+    first, last = context.preset.stages[0], context.preset.default
+    found = answer(context, visitor, our_collection(), fields(FIRST, first.key, last.key))
     before, after = found.first_rank(found.left), found.first_rank(found.right)
     assert after < before, (
-        f"with these weights {stages[-1].label} has the answer of the first example at rank {after}, "
-        f"{stages[0].label} at {before}: put another question first in EXAMPLES of ui/tabs/search/text.py"
+        f"with these weights {last.label} has the answer of the first example at rank {after}, "
+        f"{first.label} at {before}: put another question first in EXAMPLES of ui/tabs/search/text.py"
     )
     note = paint.search_note(found, 8)
-    assert f"rank <b>{before}</b> with {stages[0].label}" in note
+    assert f"rank <b>{before}</b> with {first.label}" in note
     assert f"rank <b>{after}</b> with" in note
     # Scores of both encoders are those over all labelled queries, asked one at a time.
     for side in (found.left, found.right):
@@ -243,7 +243,7 @@ def test_rank_changes_and_the_table_agree(context, visitor):
 
 @pytest.mark.parametrize("source", ["ours", "own"])
 def test_the_python_gives_the_same_lists(context, visitor, source):
-    first, last = context.preset.stages[0].key, context.preset.stages[-1].key
+    first, last = context.preset.stages[0].key, context.preset.default.key
     if source == "ours":
         found = answer(context, visitor, our_collection(), fields(FIRST, first, "static"))
     else:

@@ -33,7 +33,7 @@ def context() -> AppContext:
 
 @pytest.fixture(scope="module")
 def pair(context) -> answers.Pair:
-    return answers.checked_pair(context, Visitor(), A, B, context.preset.stages[-1].key)
+    return answers.checked_pair(context, Visitor(), A, B, context.preset.default.key)
 
 
 def change(*cosines: float, token: str = "word", rest: tuple[str, ...] = ("so",)) -> TokenChange:
@@ -48,7 +48,7 @@ def likeness(cosine: float, direction: str, low: float = 0.0) -> answers.Likenes
 
 
 def test_fields_are_checked(context):
-    stage = context.preset.stages[-1].key
+    stage = context.preset.default.key
     for a, b, told in (("", B, "Sentence A is empty"), (A, " \n", "Sentence B is empty"), (A, "x" * 20_001, "20,001")):
         with pytest.raises(InputError, match=told):
             answers.checked_pair(context, Visitor(), a, b, stage)
@@ -74,7 +74,7 @@ def test_a_head_of_a_larger_model_becomes_the_last_one():
 
 
 def test_endings_move_a_beginning_in_one_direction_only(context):
-    stage = context.preset.stages[-1].key
+    stage = context.preset.default.key
     found = answers.endings(context, Visitor(), "The bank was", "steep and muddy.", "robbed", stage)
     assert found.causal.tokens[1:] == ("The", "bank", "was")
     assert f"{found.causal.distances.max():.3f}" == "0.000"
@@ -104,7 +104,7 @@ def test_bars_show_the_numbers_of_the_chosen_measure():
 
 
 def test_attention_of_all_heads(context):
-    stage = context.preset.stages[-1].key
+    stage = context.preset.default.key
     found = answers.heads(context, Visitor(), A, stage)
     layers, count = context.layers_and_heads()
     assert found.other.shape[:2] == (layers, count)
@@ -197,7 +197,7 @@ def test_everything_is_escaped_and_nests(name):
 
 
 def test_texts_of_visitors_are_escaped_in_every_step(context):
-    stage = context.preset.stages[-1].key
+    stage = context.preset.default.key
     pair = answers.checked_pair(context, Visitor(), f"The {EVIL} end", f"The {EVIL} start", stage)
     for number, step in enumerate(lesson.STEPS, 1):
         assert "img" not in Tags(lesson_card(number, 7, step, step.find(pair))).names
@@ -266,7 +266,7 @@ def test_a_step_says_what_came_out_whichever_way(pair, monkeypatch):
 
 
 def test_sentences_without_a_shared_word(context):
-    stage = context.preset.stages[-1].key
+    stage = context.preset.default.key
     pair = answers.checked_pair(context, Visitor(), "Rivers run.", "The bank was robbed.", stage)
     findings = [step.find(pair) for step in lesson.STEPS]
     assert [bool(f.values) for f in findings] == [False, True, False, True, False, True, True]

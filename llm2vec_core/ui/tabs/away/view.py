@@ -96,7 +96,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             zip_it = gr.Button("Make the folder", elem_id="away-export", min_width=150)
             zipped = gr.DownloadButton("Nothing to download yet", interactive=False, elem_id="away-zip")
         export_notice = notice_panel("away-export-notice")
-        panel(paint.code(text.EXPORT_PYTHON.format(key=page.context.preset.stages[-1].key), "Read it"))
+        panel(paint.code(text.EXPORT_PYTHON.format(key=page.context.preset.default.key), "Read it"))
         _bind_export(page, stage, zip_it, zipped, export_notice)
     else:
         panel(text.NEEDS_EXPORT)

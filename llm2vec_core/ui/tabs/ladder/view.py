@@ -40,7 +40,7 @@ def show_pairs(context: AppContext, visitor: Visitor, key: str) -> tuple[str, st
     """Histograms of every rung, and the echo card."""
     rows = answers.all_cosines(context, visitor)
     by_key = {choice.key: (choice, cosines) for choice, cosines in rows}
-    first, last = context.preset.stages[0].key, context.preset.stages[-1].key
+    first, last = context.preset.stages[0].key, context.preset.default.key
     shown = [by_key[name] for name in dict.fromkeys((first, "echo", last))]
     against = [
         (by_key[name][0].label, by_key["echo"][1].above(by_key[name][1])) for name in dict.fromkeys((first, last))
@@ -65,7 +65,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     panel(text.INTRO)
     stage = gr.Radio(
         [(choice.label, choice.key) for choice in stage_choices(preset, rivals=True)],
-        value=preset.stages[-1].key,
+        value=preset.default.key,
         label=text.STEPPER,
         elem_id="ladder-stage",
     )

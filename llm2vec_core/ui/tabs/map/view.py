@@ -64,8 +64,8 @@ def find(context: AppContext, visitor: Visitor, settings: MapSettings, words: st
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    stages = page.context.preset.stages
-    first = MapSettings(OURS, stages[0].key, stages[-1].key)
+    preset = page.context.preset
+    first = MapSettings(OURS, preset.stages[0].key, preset.default.key)
     page.context.warm_ups.append(lambda: answers.warm_up(page.context, first))
 
     panel(text.INTRO)
