@@ -9,6 +9,7 @@
     │   └── HubError                       an upload that did not succeed
     ├── MissingPackageError (ImportError)  an optional package that is not installed
     └── TrainingError (RuntimeError)       a training run that cannot go on
+        └── DivergenceError                one whose numbers are no longer finite
 
 Each message names the value that was wrong and what would be right. The page shows ``str(error)`` to
 its visitors, so a message says nothing about the server's file system.
@@ -57,6 +58,10 @@ class HubError(ExportError):
 
 class TrainingError(LLM2VecError, RuntimeError):
     """A training run that cannot go on."""
+
+
+class DivergenceError(TrainingError):
+    """A training run whose numbers are no longer finite; the adapter is as the last good step left it."""
 
 
 class MissingPackageError(LLM2VecError, ImportError):

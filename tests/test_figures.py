@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from llm2vec_core.figures import (
     DIRECTION_COLORS,
     cosine_map,
+    ladder_svg,
     loss_curve,
     map_style,
     published_scores,
     running_mean,
     sample_efficiency,
+    sample_efficiency_svg,
     scatter_map,
     score_ladder,
     topic_style,
@@ -138,3 +141,65 @@ def test_training_curves_share_one_axis_of_steps():
     assert [trace.yaxis for trace in figure.data] == ["y", "y", "y", "y2", "y2"]
     assert figure.layout.xaxis.range[1] >= 9
     assert figure.layout.yaxis2.title.text == "separation"
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def read(picture: str) -> tuple[list[str], list[ElementTree.Element]]:
+    """Its texts, and its marks."""
+    tree = ElementTree.fromstring(picture)
+    box = [float(number) for number in tree.get("viewBox").split()]
+    for text in tree.iter(f"{SVG}text"):
+        assert 0 <= float(text.get("x")) <= box[2] and 0 <= float(text.get("y")) <= box[3], text.text
+    marks = [element for element in tree.iter() if element.get("class", "").startswith("mark")]
+    return [text.text for text in tree.iter(f"{SVG}text")], marks
+
+
+def place(mark: ElementTree.Element) -> tuple[float, float]:
+    x, y = mark.get("transform").removeprefix("translate(").removesuffix(")").split()
+    return float(x), float(y)
+
+
+def test_ladder_as_svg_has_every_score_in_its_place():
+    panels = {"A & B": [(40.0, 38.0, 43.0), (60.0, 59.0, 61.5)], "C": [(10.0, 9.0, 11.0), (float("nan"),) * 3]}
+    picture = ladder_svg(["low <b>", "high " * 20], ["causal", "bidirectional"], panels, "Scores x 100")
+    texts, marks = read(picture)
+    assert {"Scores x 100", "A & B", "C", "low <b>", "40.0", "60.0", "10.0", "–", "causal", "bidirectional"} <= set(texts)
+    assert "no attention" not in texts
+    assert [mark.get("class") for mark in marks[:3]] == ["mark causal", "mark bidirectional", "mark causal"]
+    (low_x, low_y), (high_x, high_y) = place(marks[0]), place(marks[1])
+    assert low_x < high_x and low_y < high_y
+    assert marks[0].find(f"{SVG}title").text == "40.0 [38.0, 43.0]"
+    # The interval's ends are where they belong on the axis of the scores.
+    per_point = (high_x - low_x) / 20
+    starts = [float(part.split()[0]) for part in picture.split('<path class="line causal" d="M')[1:]]
+    assert starts[0] == pytest.approx(low_x - 2 * per_point, abs=0.2)
+    assert next(text for text in texts if text.startswith("high")).endswith("…")
+    assert "prefers-color-scheme:dark" in picture
+
+
+def test_ladder_as_svg_takes_any_number_of_rows_and_panels():
+    rows = [(float(score), score - 1.0, score + 1.0) for score in range(14)]
+    directions = ["causal", "none"] + ["bidirectional"] * 12
+    texts, marks = read(ladder_svg([f"row {i}" for i in range(14)], directions, {str(i): rows for i in range(6)}, "T"))
+    assert texts.count("row 13") == 3  # two panels a row of panels
+    assert len(marks) == 6 * 14 + 3
+
+
+def test_sample_efficiency_as_svg_tells_starts_apart():
+    scores = [np.array([[40.0, 50.0], [44.0, 52.0]]), np.array([[60.0, 61.0]]), np.array([[61.0, 61.0]])]
+    directions = ["causal", "bidirectional", "bidirectional"]
+    picture = sample_efficiency_svg(["a <b>", "b", "c"], directions, [[0, 25]] * 3, scores, "Steps", "points " * 30)
+    texts, marks = read(picture)
+    assert {"A · a <b>: 42.0 → 51.0", "B · b: 60.0 → 61.0", "training steps on labelled pairs", "0", "25"} <= set(texts)
+    assert "mean of 2 seeds, in a band from the lowest to the highest" in " ".join(texts)
+    assert picture.count('class="band') == 3
+    dashes = [part.split('"')[0] for part in picture.split('stroke-dasharray="')[1:]]
+    assert len(set(dashes[2:])) == 2  # both orange lines differ
+    first, last = place(marks[0]), place(marks[1])
+    assert first[0] < last[0] and first[1] > last[1]  # later is further right, more is higher
+    alone = read(sample_efficiency_svg(["a"], ["causal"], [[0]], [np.array([[5.0]])], "T"))[0]
+    assert "seeds" not in " ".join(alone)
+    with pytest.raises(ValueError, match="27 starts"):
+        sample_efficiency_svg(["a"] * 27, ["causal"] * 27, [[0]] * 27, [np.array([[5.0]])] * 27, "T")

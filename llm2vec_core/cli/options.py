@@ -149,12 +149,9 @@ def load_encoder(arguments: argparse.Namespace, choice: ModelChoice | None = Non
     Raises:
         LLM2VecError: as ``LLM2Vec.from_pretrained`` does.
     """
-    from transformers.utils import logging
-
     from llm2vec_core.encoder import LLM2Vec
 
-    if arguments.quiet or not sys.stderr.isatty():
-        logging.disable_progress_bar()
+    hide_loading(arguments)
     choice = choice or choose_model(arguments)
     encoder = LLM2Vec.from_pretrained(choice.source, choice.adapters, **choice.options)
     if announce:
@@ -162,6 +159,14 @@ def load_encoder(arguments: argparse.Namespace, choice: ModelChoice | None = Non
         size = f"{encoder.hidden_size} numbers a text"
         say(arguments, f"{encoder.name}, {direction}, {encoder.pooling_mode} pooling, {size}")
     return encoder
+
+
+def hide_loading(arguments: argparse.Namespace) -> None:
+    """No bar of transformers' own while weights are loaded, where nobody looks or ``--quiet`` is given."""
+    from transformers.utils import logging
+
+    if arguments.quiet or not sys.stderr.isatty():
+        logging.disable_progress_bar()
 
 
 def encoding_function(encoder: LLM2Vec, options: dict[str, Any]) -> Callable[..., np.ndarray]:

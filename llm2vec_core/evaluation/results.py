@@ -12,6 +12,7 @@ import numpy as np
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
+from llm2vec_core.writing import write_whole
 
 RESULTS_FILE = "results.json"
 # Share of the largest number. Another machine or number of threads moves the last digits, another adapter far more.
@@ -122,11 +123,8 @@ class Results:
         self._cells |= {(cell.encoder, cell.task, cell.data): cell for cell in cells}
         if self._file is None:
             return
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"settings": self._settings, "cells": [cell.as_json() for cell in self._cells.values()]})
-        beside = self._file.with_suffix(".writing")
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(self._file)
+        write_whole(self._file, text + "\n")
 
 
 def _number(value: float) -> float | None:

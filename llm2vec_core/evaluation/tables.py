@@ -10,6 +10,20 @@ from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.ladder import LadderRow
 from llm2vec_core.evaluation.tasks import all_tasks
 
+# What the words of a row's name mean, for readers who meet them here first.
+_WORDS = {
+    "Causal": "causal reads from left to right",
+    "weighted mean": "weighted mean lets later words count more",
+    "last token": "last token is the last word's vector alone",
+    "Static": "static is the mean of the words' input vectors, without any layer",
+    "echo": "echo reads each text twice and pools the second copy",
+    "prompt": "prompt asks for the text in one word",
+    "untrained": "untrained has its mask opened and nothing learned",
+    "MNTP": "MNTP has practised filling in masked words",
+    "SimCSE": "SimCSE has practised telling a text from others",
+    "supervised": "supervised has learned from labelled pairs",
+}
+
 
 def markdown(rows: Sequence[LadderRow], limit: int | None = None) -> str:
     """One table a kind of task, one of their means, and one of the differences to the best rival.
@@ -27,9 +41,17 @@ def markdown(rows: Sequence[LadderRow], limit: int | None = None) -> str:
         parts.append(summary_table(rows))
     if any(row.direction == "bidirectional" for row in rows) and any(row.direction != "bidirectional" for row in rows):
         parts.append(difference_table(rows))
+    parts.append(words(rows))
     if limit is not None:
         parts.append(f"A quick look: at most {limit:,} examples of each set.")
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
+
+
+def words(rows: Sequence[LadderRow]) -> str:
+    """What the rows' names mean: a line that explains the words which occur in them."""
+    names = " | ".join(row.label for row in rows)
+    told = "; ".join(meaning for word, meaning in _WORDS.items() if word in names)
+    return f"Rows: {told}." if told else ""
 
 
 def task_table(rows: Sequence[LadderRow], kind: str) -> str:

@@ -23,6 +23,7 @@ from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.loop import AdapterTraining
 from llm2vec_core.training.objectives import Supervised
 from llm2vec_core.training.pairs import Pair
+from llm2vec_core.writing import write_whole
 
 CAUSAL_POOLING = "weighted_mean"  # the causal model's best pooling
 BIDIRECTIONAL_POOLING = "mean"
@@ -59,7 +60,7 @@ def starts_of(preset: ModelPreset, stages: Sequence[str] = ()) -> list[Start]:
         stages: keys of these alone.
 
     Raises:
-        InputError: for a stage that the preset has not.
+        InputError: for a stage that the preset has not, or one that labelled pairs have touched.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -70,8 +71,14 @@ def starts_of(preset: ModelPreset, stages: Sequence[str] = ()) -> list[Start]:
     for key in stages:
         if key not in known:
             raise InputError(f"preset {preset.key!r} has no stage {key!r}; choose of {', '.join(known)}")
-    chosen = stages or [key for key in known if "supervised" not in key]
+        if _has_seen_labels(key):
+            raise InputError(f"stage {key!r} was trained on labelled pairs: a start is one without; leave it out")
+    chosen = stages or [key for key in known if not _has_seen_labels(key)]
     return [Start(known[key], BIDIRECTIONAL_POOLING if known[key].bidirectional else CAUSAL_POOLING) for key in chosen]
+
+
+def _has_seen_labels(key: str) -> bool:
+    return "supervised" in key
 
 
 def learning_curve(
@@ -171,7 +178,7 @@ def run_experiment(
             done[start.stage.key, seed] = curve
             result = _result(starts, seeds, done, settings, command)
             if file:
-                _write(file, result)
+                write_whole(file, json.dumps(result, indent=1) + "\n")
     return _result(starts, seeds, done, settings, command)
 
 
@@ -226,10 +233,3 @@ def _finished(file: Path | None, settings: dict[str, Any]) -> dict[tuple[str, in
         if isinstance(error, InputError):
             raise
         raise InputError(f"{file.name} cannot be read ({error!r:.80}): move it away") from error
-
-
-def _write(file: Path, result: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".writing")
-    beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    beside.replace(file)

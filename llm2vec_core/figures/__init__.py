@@ -1,4 +1,4 @@
-"""Plotly figures: arrays in, figures out. The only importer of plotly; one file a family of figures."""
+"""Figures: arrays in, plotly figures or SVG out. The only importer of plotly; one file a family of figures."""
 
 from llm2vec_core.figures.base import (
     BIDIRECTIONAL_COLOR,
@@ -13,6 +13,7 @@ from llm2vec_core.figures.ladder import ladder_height, score_ladder
 from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
 from llm2vec_core.figures.published import published_height, published_scores
 from llm2vec_core.figures.sample_efficiency import sample_efficiency
+from llm2vec_core.figures.svg import ladder_svg, sample_efficiency_svg
 from llm2vec_core.figures.training import loss_curve, running_mean, training_curves
 
 __all__ = [
@@ -25,12 +26,14 @@ __all__ = [
     "TOPIC_SYMBOLS",
     "cosine_map",
     "ladder_height",
+    "ladder_svg",
     "loss_curve",
     "map_style",
     "published_height",
     "published_scores",
     "running_mean",
     "sample_efficiency",
+    "sample_efficiency_svg",
     "scatter_map",
     "score_ladder",
     "topic_style",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import ascii_uppercase
 
 import numpy as np
@@ -14,6 +15,57 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 MARKS = ("circle", "diamond", "square", "triangle-up")
 # Names at the ends of lines keep this share of the axis between them.
 LABEL_GAP = 0.055
+
+
+@dataclass(frozen=True)
+class Start:
+    """One line of the figure.
+
+    Attributes:
+        letter: stands at its end and before its name.
+        label: its name.
+        direction: "causal" or "bidirectional".
+        number: among the starts of its direction, from 0: decides dash and mark.
+        steps: at which was measured.
+        scores: shape (seeds, points).
+    """
+
+    letter: str
+    label: str
+    direction: str
+    number: int
+    steps: list[int]
+    scores: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Over the seeds, shape (points,)."""
+        return self.scores.mean(axis=0)
+
+
+def lettered(
+    labels: Sequence[str], directions: Sequence[str], steps: Sequence[Sequence[int]], scores: Sequence[np.ndarray]
+) -> list[Start]:
+    """The lines of the figure, checked.
+
+    Raises:
+        ValueError: if there are more starts than letters, or scores and steps do not go together.
+
+    Example:
+        >>> [(s.letter, s.number) for s in lettered("xyz", ["causal", "none", "causal"], [[0]] * 3, np.ones((3, 1, 1)))]
+        [('A', 0), ('B', 0), ('C', 1)]
+    """
+    if len(labels) > len(ascii_uppercase):
+        raise ValueError(f"{len(labels)} starts: there are {len(ascii_uppercase)} letters")
+    starts: list[Start] = []
+    for letter, label, direction, at, found in zip(
+        ascii_uppercase, labels, directions, steps, map(np.asarray, scores), strict=False
+    ):
+        if found.ndim != 2 or found.shape[1] != len(at):
+            raise ValueError(f"{label!r}: scores of shape {found.shape} for {len(at)} steps")
+        number = sum(start.direction == direction for start in starts)
+        starts.append(Start(letter, label, direction, number, list(at), found))
+    return starts
 
 
 def sample_efficiency(
@@ -41,22 +93,13 @@ def sample_efficiency(
     Raises:
         ValueError: if there are more starts than letters, or scores and steps do not go together.
     """
-    if len(labels) > len(ascii_uppercase):
-        raise ValueError(f"{len(labels)} starts: there are {len(ascii_uppercase)} letters")
+    starts = lettered(labels, directions, steps, scores)
     figure = go.Figure()
-    used: dict[str, int] = {}
-    means = []
-    for letter, label, direction, at, found in zip(
-        ascii_uppercase, labels, directions, steps, map(np.asarray, scores), strict=False
-    ):
-        if found.ndim != 2 or found.shape[1] != len(at):
-            raise ValueError(f"{label!r}: scores of shape {found.shape} for {len(at)} steps")
-        number = used[direction] = used.get(direction, -1) + 1
-        mean, color = found.mean(axis=0), DIRECTION_COLORS[direction]
-        means.append(mean)
+    for start in starts:
+        color, name = DIRECTION_COLORS[start.direction], f"{start.letter} · {escaped(start.label)}"
         figure.add_scatter(
-            x=[*at, *reversed(list(at))],
-            y=np.round([*found.max(axis=0), *found.min(axis=0)[::-1]], 3).tolist(),
+            x=[*start.steps, *reversed(start.steps)],
+            y=np.round([*start.scores.max(axis=0), *start.scores.min(axis=0)[::-1]], 3).tolist(),
             mode="lines",
             fill="toself",
             line={"width": 0, "color": color},
@@ -64,31 +107,29 @@ def sample_efficiency(
             fillcolor=color,
             hoverinfo="skip",
             showlegend=False,
-            legendgroup=letter,
+            legendgroup=start.letter,
         )
         figure.add_scatter(
-            x=list(at),
-            y=np.round(mean, 3).tolist(),
+            x=start.steps,
+            y=np.round(start.mean, 3).tolist(),
             mode="lines+markers",
-            name=f"{letter} · {escaped(label)}",
-            legendgroup=letter,
-            line={"color": color, "width": 2, "dash": DASHES[number % len(DASHES)]},
-            marker={"symbol": MARKS[number % len(MARKS)], "size": 7},
-            hovertemplate=f"<b>{letter} · {escaped(label)}</b><br>step %{{x}}: %{{y:.1f}}<extra></extra>",
+            name=name,
+            legendgroup=start.letter,
+            line={"color": color, "width": 2, "dash": DASHES[start.number % len(DASHES)]},
+            marker={"symbol": MARKS[start.number % len(MARKS)], "size": 7},
+            hovertemplate=f"<b>{name}</b><br>step %{{x}}: %{{y:.1f}}<extra></extra>",
         )
-    ends = [float(mean[-1]) for mean in means]
-    height = max(float(np.max(found)) for found in scores) - min(float(np.min(found)) for found in scores)
-    for letter, direction, at, y in zip(
-        ascii_uppercase, directions, steps, _apart(ends, LABEL_GAP * (height or 1.0)), strict=False
-    ):
+    height = max(float(s.scores.max()) for s in starts) - min(float(s.scores.min()) for s in starts)
+    places = apart([float(start.mean[-1]) for start in starts], LABEL_GAP * (height or 1.0))
+    for start, y in zip(starts, places, strict=True):
         figure.add_annotation(
-            text=f"<b>{letter}</b>",
-            x=at[-1],
+            text=f"<b>{start.letter}</b>",
+            x=start.steps[-1],
             y=y,
             xshift=14,
             showarrow=False,
             font={"size": 13},
-            bordercolor=DIRECTION_COLORS[direction],
+            bordercolor=DIRECTION_COLORS[start.direction],
             borderpad=1,
         )
     settings = layout(title)
@@ -102,11 +143,11 @@ def sample_efficiency(
     return figure
 
 
-def _apart(places: Sequence[float], gap: float) -> list[float]:
+def apart(places: Sequence[float], gap: float) -> list[float]:
     """Places moved as little as a sweep upwards does it, so that neighbours are at least ``gap`` apart.
 
     Example:
-        >>> [round(place, 3) for place in _apart([1.0, 1.0, 3.0], 0.5)]
+        >>> [round(place, 3) for place in apart([1.0, 1.0, 3.0], 0.5)]
         [0.75, 1.25, 3.0]
     """
     order = sorted(range(len(places)), key=lambda i: places[i])

@@ -36,6 +36,10 @@ ADAPTER_FILE, SETTINGS_FILE = "adapter_model.safetensors", "training.json"
 # Enough to know a base or a data set again, few enough to read at once.
 _FINGERPRINT_ELEMENTS, _FINGERPRINT_EXAMPLES = 64, 1000
 
+_FINGERPRINTS = {
+    "base_fingerprint": "it was trained on a base with other weights",
+    "examples_fingerprint": "it was trained on other examples",
+}
 Listener = Callable[[StepEvent], "bool | None"]
 
 
@@ -108,8 +112,8 @@ class AdapterTraining:
                 it has none.
 
         Raises:
-            TrainingError: if loss or gradient is no longer finite (the adapter is then as the last good step left
-                it), if a checkpoint belongs to another run, or if one cannot be written.
+            DivergenceError: if loss or gradient is no longer finite; the adapter is then as the last good step left it.
+            TrainingError: if a checkpoint belongs to another run, or one cannot be written.
             InputError: if the folder holds checkpoints and ``resume`` is False.
         """
         # Seconds of imports that nobody should wait for who only reads a configuration.
@@ -145,7 +149,7 @@ class AdapterTraining:
         """
         count, needed = len(self._examples), max(2, self.objective.min_batch_size) * ranks
         if count < needed:
-            raise InputError(f"{count} usable texts to train on; give at least {needed} non-empty ones")
+            raise InputError(f"{count} usable examples to train on; give at least {needed} different ones, none blank")
         self._ranks = ranks
         self._batch_size = min(self.config.batch_size, count // ranks)
         groups = [pair.task for pair in self._examples] if self.config.same_task_batches else None
@@ -226,9 +230,9 @@ class AdapterTraining:
         now = json.loads(json.dumps(self._settings()))
         for name, value in now.items():
             if name not in (*FREE_TO_CHANGE, "steps_done") and settings.get(name) != value:
+                what = _FINGERPRINTS.get(name, f"its {name} is {settings.get(name)!r}, now it is {value!r}")
                 raise TrainingError(
-                    f"{folder.name!r} belongs to another run: its {name} is {settings.get(name)!r}, now it is "
-                    f"{value!r}; take the same, or train into another folder"
+                    f"{folder.name!r} belongs to another run: {what}; take the same, or train into another folder"
                 )
         set_peft_model_state_dict(self._peft, weights)
 

@@ -47,7 +47,8 @@ def linear_layers(model: PreTrainedModel) -> dict[str, type[nn.Module]]:
     """The linear layers inside the decoder's layers: the last parts of their names, and their class.
 
     In a Llama these are the seven that the published recipe names; GPT-2 keeps its weights transposed, in a class of
-    its own.
+    its own. Mixtures of experts keep all experts of a layer in one tensor, which is no linear layer: their attention is
+    adapted and the experts stay as they are.
 
     Args:
         model: a decoder.

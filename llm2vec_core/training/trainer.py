@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from llm2vec_core.errors import InputError, TrainingError
+from llm2vec_core.errors import DivergenceError, InputError, TrainingError
 from llm2vec_core.training.events import StepEvent
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class AdapterTrainer(Trainer):
                     parameter.copy_(kept)
             self.training.steps_done = step - 1
         self.training.model.eval()
-        raise TrainingError(
+        raise DivergenceError(
             f"{what} at step {step + 1}: lower learning_rate (now {config.learning_rate}) or max_grad_norm (now "
             f"{config.max_grad_norm}). The adapter of step {self.training.steps_done} is kept."
         )
@@ -187,7 +187,8 @@ class AdapterTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError, TrainingError) as error:
             if not _is_whole(checkpoint):
                 shutil.rmtree(checkpoint, ignore_errors=True)
-            reason = error.__cause__ or error
+            # torch.save says of a full disk where in its own code it noticed, and nothing of the disk.
+            reason = error.__cause__ or ("not written to its end" if isinstance(error, RuntimeError) else error)
             raise TrainingError(
                 f"{checkpoint.name} cannot be written ({reason}): is the disk full? The checkpoints before it are as "
                 "they were; make room and go on with --resume"

@@ -29,6 +29,14 @@ ROWS = [
 ]
 
 
+def test_the_words_of_the_rows_are_explained_and_no_others():
+    told = markdown(ROWS).split("\n\n")[-1]
+    assert told == (
+        "Rows: causal reads from left to right; static is the mean of the words' input vectors, without any layer."
+    )
+    assert "quick look" in markdown(ROWS, 5).split("\n\n")[-1]
+
+
 def test_a_table_a_kind_then_means_then_differences():
     sts, clustering, means, above = [part for part in markdown(ROWS).split("\n\n") if part.startswith("|")]
     assert sts.splitlines()[0] == "| encoder | A | B | mean |"

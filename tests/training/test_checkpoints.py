@@ -98,15 +98,15 @@ def test_a_folder_with_checkpoints_is_not_written_over(bundled, tmp_path):
     ("change", "message"),
     [
         (lambda e: make(e, objective=MNTP()), "its objective is 'simcse', now it is 'mntp'"),
-        (lambda e: make(e, texts=TEXTS[:20]), "examples_fingerprint"),
+        (lambda e: make(e, texts=TEXTS[:20]), "trained on other examples"),
         (lambda e: make(e, objective=SimCSE()), "options"),
         (lambda e: make(e, TrainingConfig(**(vars(CONFIG) | {"learning_rate": 1e-3}))), "its learning_rate is 0.002"),
-        (lambda e: make(LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)), "base_fingerprint"),
+        (lambda e: make(LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)), "a base with other weights"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(bundled, tmp_path, change, message):
     make(bundled).fit(lambda event: False, folder=tmp_path)
-    with pytest.raises(TrainingError, match=rf"'checkpoint-1' belongs to another run.*{message}|{message}"):
+    with pytest.raises(TrainingError, match=rf"'checkpoint-1' belongs to another run.*{message}"):
         change(bundled).fit(folder=tmp_path, resume=True)
 
 

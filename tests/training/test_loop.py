@@ -212,5 +212,5 @@ def test_batches_of_one_task(bundled):
 
 @pytest.mark.parametrize("texts", [[], ["one"], ["", "  ", "\n"], ["one", " "]])
 def test_too_few_texts(bundled, texts):
-    with pytest.raises(InputError, match="usable texts"):
+    with pytest.raises(InputError, match="usable examples to train on; give at least 2 different ones"):
         AdapterTraining(bundled, MNTP(), texts, SMALL)

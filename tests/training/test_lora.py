@@ -36,6 +36,9 @@ def test_the_seven_linear_layers_of_a_llama_block_are_adapted(tiny_model):
 
 
 SMALL_CONFIGS = {
+    "llama": {"num_key_value_heads": 2},
+    "phi": {},
+    "gptj": {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4},
     "gpt_neox": {},
     "opt": {"ffn_dim": 64, "word_embed_proj_dim": 32},
@@ -70,3 +73,9 @@ def test_targets_by_name(tiny_model):
     assert {n.split(".")[-4] for n, p in peft.named_parameters() if p.requires_grad} == {"q_proj", "v_proj"}
     with pytest.raises(TrainingError, match="lora_targets names 'c_attn'; this model's layers have q_proj, "):
         add_lora(tiny_model, TrainingConfig(lora_targets=("c_attn",)))
+
+
+def test_experts_that_are_one_tensor_are_left_alone():
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = AutoConfig.for_model("mixtral", vocab_size=97, **(sizes | SMALL_CONFIGS["mixtral"]))
+    assert list(linear_layers(AutoModel.from_config(config))) == ["q_proj", "k_proj", "v_proj", "o_proj"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from llm2vec_core.cli.base import PROGRAM, Command, say
 from llm2vec_core.errors import InputError
-from llm2vec_core.presets import PRESETS
+from llm2vec_core.presets import BUNDLED, PRESETS
 
 EVERY, STEPS, SEEDS = 25, 200, 3
 
@@ -21,14 +21,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", type=Path, required=True, help="labelled pairs to train on (E5 layout)")
     parser.add_argument("--data", type=Path, required=True, help="folder of STS sets to measure on")
     parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="these alone, such as STS12 SICK-R")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file; goes on where it was stopped")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="JSON file, a figure (.svg) beside it; goes on where it was stopped"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"trainings from each start (by default {SEEDS})")
     parser.add_argument("--every", type=int, default=EVERY, help=f"steps between measurements (by default {EVERY})")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
     parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
     parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
     parser.add_argument("--task-limit", type=int, help="of each task at most so many pairs")
-    parser.add_argument("--config", default="mini", help="whose settings of supervised training (see train)")
+    parser.add_argument("--config", help="settings of supervised training (see train); by default the model's own")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
@@ -44,17 +46,23 @@ def _run(arguments: argparse.Namespace) -> None:
     from llm2vec_core.evaluation.sets import find_sets
     from llm2vec_core.experiments.sample_efficiency import run_experiment, starts_of
     from llm2vec_core.training.pairs import clean_pairs, first_of_each_task, read_pairs
-    from llm2vec_core.training.recipe import read_recipe
+    from llm2vec_core.training.recipe import config_names, read_recipe
+    from llm2vec_core.writing import write_whole
 
-    recipe = read_recipe(arguments.config, "supervised", {"training": _training(arguments)})
     preset = PRESETS[arguments.preset]
+    config = arguments.config or (preset.key if preset.key in config_names() else BUNDLED.key)
+    recipe = read_recipe(config, "supervised", {"training": _training(arguments)})
+    starts = starts_of(preset, arguments.stages)
     found = find_sets(arguments.data, arguments.sets or ["sts"], arguments.limit)
+    for each in found.sets:
+        if each.task.kind != "sts":
+            raise InputError(f"--sets {each.name}: sentence similarity is measured here; name sets of that kind")
     usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), arguments.task_limit)
     pairs = list(islice(usable, arguments.pair_limit))
     say(arguments, f"{len(pairs):,} pairs; sets: {', '.join(each.name for each in found.sets)}")
     result = run_experiment(
         preset,
-        starts_of(preset, arguments.stages),
+        starts,
         pairs,
         recipe.training,
         [each.data for each in found.sets],
@@ -65,9 +73,17 @@ def _run(arguments: argparse.Namespace) -> None:
         command=_command(arguments),
         report=lambda line: say(arguments, line),
     )
+    write_whole(arguments.out.with_suffix(".svg"), _figure(result))
     for row in result["starts"]:
         means = [sum(scores) / len(scores) for scores in zip(*row["scores"], strict=True)]
         print(f"{row['label']}: " + ", ".join(f"{s}: {m:.1f}" for s, m in zip(row["steps"], means, strict=True)))
+
+
+def _figure(result: dict[str, Any]) -> str:
+    from llm2vec_core.figures import sample_efficiency_svg
+
+    columns = ([row[name] for row in result["starts"]] for name in ("label", "direction", "steps", "scores"))
+    return sample_efficiency_svg(*columns, result["title"], result["metric"])
 
 
 def _training(arguments: argparse.Namespace) -> dict[str, Any]:

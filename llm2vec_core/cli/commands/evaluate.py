@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
-from llm2vec_core.cli.options import add_model_options, choose_model
+from llm2vec_core.cli.options import add_model_options, choose_model, hide_loading
 from llm2vec_core.cli.progress import Meter
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
@@ -34,7 +33,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="these alone: sts, pair_classification, classification, clustering, retrieval, or names of sets",
     )
     parser.add_argument("--limit", type=int, help="at most so many examples of each set, for a quick look")
-    parser.add_argument("--out", type=Path, help="folder for tables, figure and results; goes on where it was stopped")
+    parser.add_argument("--out", type=Path, help="folder for tables, figures and results; goes on where it was stopped")
     parser.add_argument(
         "--instructions", type=Path, help='JSON: {"sts": "Retrieve similar text:"}, by kind of task or set'
     )
@@ -49,16 +48,13 @@ def _run(arguments: argparse.Namespace) -> None:
     pooling = options.pop("pooling_mode", None)
     instructions = _read_instructions(arguments.instructions)
 
-    from transformers.utils import logging
-
     from llm2vec_core.evaluation.bootstrap import RESAMPLES, SEED
     from llm2vec_core.evaluation.ladder import measure_ladder
     from llm2vec_core.evaluation.results import Results
     from llm2vec_core.evaluation.sets import find_sets
     from llm2vec_core.evaluation.tables import markdown
 
-    if arguments.quiet or not sys.stderr.isatty():
-        logging.disable_progress_bar()
+    hide_loading(arguments)
     found = find_sets(arguments.data, arguments.tasks, arguments.limit)
     if found.missing:
         say(arguments, f"not there: {', '.join(found.missing)}")
@@ -145,25 +141,27 @@ def _meter(arguments: argparse.Namespace, stage: str, name: str) -> Progress:
 
 
 def _write(folder: Path, rows: Sequence[LadderRow], model: str, limit: int | None) -> None:
-    from llm2vec_core.evaluation.summary import summarise
+    from llm2vec_core.evaluation.summary import MEAN, kind_label, summarise
     from llm2vec_core.evaluation.tables import differences_csv, markdown, scores_csv
-    from llm2vec_core.evaluation.tasks import all_tasks
-    from llm2vec_core.figures import score_ladder
+    from llm2vec_core.figures import ladder_svg, score_ladder
+    from llm2vec_core.writing import write_whole
 
-    folder.mkdir(parents=True, exist_ok=True)
+    panels = {kind_label(kind): [astuple(row.only(kind).mean) for row in rows] for kind in rows[0].kinds}
+    if len(panels) > 1:
+        panels[kind_label(MEAN)] = [astuple(row.mean) for row in rows]
+    shown = ([row.label for row in rows], [row.direction for row in rows], panels)
+    title = "Scores x 100 with 95% bootstrap intervals; further right is better"
+    figure = score_ladder(*shown, title)
     for name, text in (
         ("ladder.md", markdown(rows, limit)),
         ("ladder.csv", scores_csv(rows)),
         ("differences.csv", differences_csv(rows)),
         ("ladder.json", json.dumps(summarise(rows, model, limit), ensure_ascii=False, separators=(",", ":"))),
+        ("figure.json", figure.to_json()),
+        ("ladder.html", figure.to_html()),
+        ("ladder.svg", ladder_svg(*shown, title)),
     ):
-        (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    panels = {all_tasks()[kind].label: [astuple(row.only(kind).mean) for row in rows] for kind in rows[0].kinds}
-    figure = score_ladder(
-        [row.label for row in rows], [row.direction for row in rows], panels, "Scores with 95% bootstrap intervals"
-    )
-    (folder / "figure.json").write_text(figure.to_json(), encoding="utf-8")
-    figure.write_html(folder / "ladder.html")
+        write_whole(folder / name, text.rstrip("\n") + "\n")
 
 
 COMMAND = Command(

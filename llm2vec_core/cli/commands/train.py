@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
-from llm2vec_core.cli.options import given
+from llm2vec_core.cli.options import given, hide_loading
+from llm2vec_core.errors import DivergenceError, InputError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.recipe import OBJECTIVE_NAMES, DataConfig, Recipe, config_names, read_recipe
 
@@ -81,13 +82,21 @@ def _add_fields(group: Any, record: type) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.config, arguments.objective, _overrides(arguments))
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise InputError(f"{arguments.out.name!r} is a file; --out needs a folder")
+    hide_loading(arguments)
     encoder = _encoder(recipe)
     examples, held_out = _examples(recipe, encoder, arguments)
     training = _training(recipe, encoder, examples, held_out)
     if _is_main():
         say(arguments, f"{len(examples):,} examples, {len(held_out)} held out")
     with _stop_signals() as stopped:
-        report = _follow(training, arguments, stopped)
+        try:
+            report = _follow(training, arguments, stopped)
+        except DivergenceError:
+            if training.steps_done and _is_main():
+                training.save(arguments.out, texts=len(examples))
+            raise
     if not _is_main():
         return
     report = {"texts": len(examples), **report}
@@ -128,7 +137,6 @@ def _encoder(recipe: Recipe) -> LLM2Vec:
 
 
 def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -> tuple[Sequence[Any], Sequence[Any]]:
-    from llm2vec_core.errors import InputError
     from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts
     from llm2vec_core.training.pairs import Cleaning, clean_pairs, first_of_each_task, read_pairs
 
@@ -151,6 +159,11 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
         if data.packed:
             length = min(recipe.training.max_length, encoder.max_length)
             found = PackedTexts(encoder.tokenizer, found, length)
+    if 0 < len(found) <= data.held_out:
+        raise InputError(
+            f"there are {len(found):,} usable examples, and {data.held_out:,} would be held out to measure on: give "
+            f"more, or --held-out {len(found) // 5}"
+        )
     return found[data.held_out :], found[: data.held_out]
 
 
@@ -169,14 +182,14 @@ def _training(recipe: Recipe, encoder: LLM2Vec, examples: Sequence[Any], held_ou
 
 
 def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: threading.Event) -> dict[str, Any]:
-    started, losses, measured = time.time(), [], []
+    started, losses, measured, every = time.time(), [], [], training.config.held_out_every
 
     def listen(event: StepEvent) -> bool:
         losses.append(event.loss)
         if event.held_out_loss is not None:
             measured.append(event.held_out_loss)
-            if _is_main():
-                _show(event, losses[-training.config.held_out_every :])
+        if _is_main() and (event.held_out_loss is not None or event.step % every == 0 or event.step == event.steps):
+            say(arguments, _line(event, losses[-every:]))
         return not stopped.is_set()
 
     training.fit(listen, folder=arguments.out, resume=arguments.resume)
@@ -189,12 +202,10 @@ def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: t
     }
 
 
-def _show(event: StepEvent, recent: list[float]) -> None:
-    print(
-        f"step {event.step}/{event.steps}  loss {sum(recent) / len(recent):.4f}  "
-        f"held out {event.held_out_loss:.4f}  {event.seconds:.0f} s",
-        flush=True,
-    )
+def _line(event: StepEvent, recent: list[float]) -> str:
+    held_out = "" if event.held_out_loss is None else f"held out {event.held_out_loss:.4f}  "
+    loss = sum(recent) / len(recent)
+    return f"step {event.step}/{event.steps}  loss {loss:.4f}  {held_out}{event.seconds:.0f} s"
 
 
 @contextmanager

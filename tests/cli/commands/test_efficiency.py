@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 
 def test_curves_are_printed_and_kept_and_go_on_where_they_were_stopped(folder, run):
     arguments = (
@@ -15,6 +18,7 @@ def test_curves_are_printed_and_kept_and_go_on_where_they_were_stopped(folder, r
     found = json.loads((folder / "curve.json").read_text())
     assert found["starts"][0]["steps"] == [0, 1, 2]
     assert found["settings"]["sets"] == {"STS12": 3}
+    assert "A · Causal, weighted mean" in (folder / "curve.svg").read_text(encoding="utf-8")
     assert str(folder) not in json.dumps(found)
     assert found["command"].startswith("python -m llm2vec_core efficiency --preset mini --stages causal --pairs PAIRS")
     code, _, err = run(*arguments, "--seeds", "2")
@@ -24,12 +28,16 @@ def test_curves_are_printed_and_kept_and_go_on_where_they_were_stopped(folder, r
 
 
 def test_wrong_input_is_named(folder, run):
+    pairs = {"sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [0, 1]}
+    pq.write_table(pa.table(pairs), folder / "sts" / "pairs.parquet")
     base = ("efficiency", "--pairs", "training.jsonl", "--data", "sts", "--out", "c.json")
     for arguments, message in (
         (("--seeds", "0"), "--seeds is 0; it must be at least 1"),
         (("--every", "0"), "--every is 0"),
         (("--preset", "gpt"), "unknown preset 'gpt'"),
         (("--stages", "gpt"), "no stage 'gpt'"),
+        (("--preset", "sheared-llama-1.3b", "--stages", "supervised"), "stage 'supervised' was trained on labelled pairs"),
+        (("--sets", "pairs"), "--sets pairs: sentence similarity is measured here"),
     ):
         code, _, err = run(*base, *arguments)
         assert code == 2

@@ -42,9 +42,11 @@ def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(d
     assert "Causal, mean: STS12" in err and "MNTP" not in table.replace("(+ MNTP + SimCSE)", "")
     assert {file.name for file in out.iterdir()} == {
         "results.json", "ladder.md", "ladder.csv", "differences.csv", "ladder.json", "figure.json", "ladder.html",
+        "ladder.svg",
     }  # fmt: skip
     assert (out / "ladder.md").read_text() == table
     figure = json.loads((out / "figure.json").read_text())
+    assert (out / "ladder.svg").read_text(encoding="utf-8").count('class="mark') == 7 + 3
     assert sum(len(trace["y"]) for trace in figure["data"]) == 7
     summary = read_summary(out / "ladder.json")
     assert (summary.model, summary.limit, len(summary.encoders), summary.kinds) == ("mini", None, 7, ("sts",))

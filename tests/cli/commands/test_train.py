@@ -10,6 +10,7 @@ from llm2vec_core.cli import main
 from llm2vec_core.cli.commands import train
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.training.objectives import MNTP
 
 
 @pytest.fixture
@@ -36,7 +37,9 @@ def test_train_writes_an_adapter_that_loads(tmp_path, texts, capsys, objective):
     assert (settings["objective"], settings["steps_done"], settings["texts"]) == (objective, 2, 32)
     assert settings["batch_size"] == 8
     assert settings["final_held_out_loss"] > 0
-    assert "step 2/2" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "step 1/2  loss " in printed.err and "held out " in printed.err
+    assert json.loads(printed.out)["texts"] == 32  # nothing but the result
     assert LLM2Vec.from_pretrained(BUNDLED.base, [out]).prefix_test().is_bidirectional
 
 
@@ -61,15 +64,19 @@ def test_a_configuration_whose_values_flags_override(tmp_path, capsys):
     assert "left out: 1 pairs whose positive is the query, 1 duplicates" in capsys.readouterr().err
 
 
+def measured(told: str) -> list[str]:
+    return [line.partition("  held out")[2].split()[0] for line in told.splitlines() if "  held out" in line]
+
+
 def test_ctrl_c_keeps_the_step_and_resume_goes_on(tmp_path, texts, capsys, monkeypatch):
-    show = train._show
+    line = train._line
 
     def interrupt(event, recent):
-        show(event, recent)
         if event.step == 2:
             signal.raise_signal(signal.SIGINT)
+        return line(event, recent)
 
-    monkeypatch.setattr(train, "_show", interrupt)
+    monkeypatch.setattr(train, "_line", interrupt)
     before = signal.getsignal(signal.SIGINT)
     flags = ["train", "mntp", "--base", "mini", "--texts", str(texts), "--steps", "4", *OPTIONS]
     straight, stopped = str(tmp_path / "straight"), str(tmp_path / "stopped")
@@ -81,9 +88,9 @@ def test_ctrl_c_keeps_the_step_and_resume_goes_on(tmp_path, texts, capsys, monke
     assert main([*flags, "--out", stopped]) == 2
     assert "holds checkpoints of an earlier run" in capsys.readouterr().err
     assert main([*flags, "--out", stopped, "--resume"]) == 0
-    resumed = [line.partition("  held out")[2].split()[0] for line in capsys.readouterr().out.splitlines()[:-1]]
+    resumed = measured(capsys.readouterr().err)
     assert main([*flags, "--out", straight]) == 0
-    whole = [line.partition("  held out")[2].split()[0] for line in capsys.readouterr().out.splitlines()[:-1]]
+    whole = measured(capsys.readouterr().err)
     assert len(whole) == 4 and resumed == whole[2:]
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("stopped", "straight")]
     assert weights[0] == weights[1]
@@ -104,5 +111,68 @@ def test_too_little_text(tmp_path, capsys, text):
     (tmp_path / "a.txt").write_text(text)
     options = ["--texts", str(tmp_path / "a.txt"), "--held-out", "0", "--out", str(tmp_path / "o")]
     assert main(["train", "mntp", "--base", "mini", *options]) == 2
-    assert f"{len(text.split()) // 2} usable texts to train on; give at least 2" in capsys.readouterr().err
+    assert f"{len(text.split()) // 2} usable examples to train on; give at least 2" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def test_without_held_out_texts_the_loss_is_told(tmp_path, texts, capsys):
+    flags = ["--steps", "3", *OPTIONS, "--held-out", "0", "--held-out-every", "2"]
+    assert main(["train", "mntp", "--base", "mini", "--texts", str(texts), "--out", str(tmp_path / "o"), *flags]) == 0
+    told = [line.split()[1] for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
+    assert told == ["2/3", "3/3"]
+
+
+def test_a_loss_that_diverges_leaves_the_last_good_adapter(tmp_path, texts, capsys, monkeypatch):
+    loss, seen = MNTP.loss, []
+
+    def diverging(self, model, rows, generator):
+        seen.append(1)
+        return loss(self, model, rows, generator) * (float("nan") if len(seen) == 4 else 1.0)
+
+    monkeypatch.setattr(MNTP, "loss", diverging)
+    out = tmp_path / "o"
+    flags = ["--base", "mini", "--texts", str(texts), "--out", str(out), "--steps", "9", *OPTIONS, "--held-out", "0"]
+    assert main(["train", "mntp", *flags]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("error: the loss is nan at step 4: lower learning_rate (now 0.0005)")
+    assert told.endswith("The adapter of step 2 is kept.")
+    assert json.loads((out / "training.json").read_text())["steps_done"] == 2
+    assert LLM2Vec.from_pretrained(BUNDLED.base, [out]).prefix_test().is_bidirectional
+
+
+def test_places_and_amounts_that_do_not_fit(tmp_path, texts, capsys):
+    base = ["train", "mntp", "--base", "mini", "--texts", str(texts)]
+    assert main([*base, "--out", str(texts)]) == 2
+    assert "'texts.txt' is a file; --out needs a folder" in capsys.readouterr().err
+    assert main([*base, "--out", str(tmp_path / "o")]) == 2
+    assert "40 usable examples, and 128 would be held out to measure on: give more, or --held-out 8" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "o").exists()
+
+
+ROWS = [{"query": f"question {i}", "positive": f"answer {i}", "negative": ""} for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([ROWS[0]] * 5, "1 usable examples to train on; give at least 2 different ones"),
+        ([row | {"positive": row["query"]} for row in ROWS], "0 usable examples"),
+        ([ROWS[0] | {"label": 3}], "pairs, row 1: the label '3' is out of range; 1 is a pair, 0 is none"),
+    ],
+)
+def test_pairs_that_teach_nothing(tmp_path, capsys, rows, message):
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ["--data", str(tmp_path / "pairs.jsonl"), "--held-out", "0", "--out", str(tmp_path / "o")]
+    assert main(["train", "supervised", "--base", "mini", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_base(tmp_path, texts, capsys):
+    flags = ["--texts", str(texts), "--out", str(tmp_path / "o"), "--steps", "1", *OPTIONS]
+    assert main(["train", "mntp", "--base", "mini", *flags]) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "o").iterdir() if file.is_file()}
+    assert main(["train", "mntp", "--base", "mini:mntp", *flags, "--resume"]) == 2
+    assert "'checkpoint-1' belongs to another run: it was trained on a base with other weights" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in (tmp_path / "o").iterdir() if file.is_file()} == before
