@@ -27,7 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
     parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
     parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
-    parser.add_argument("--task-limit", type=int, help="of each task at most so many pairs")
+    parser.add_argument("--task-limit", type=int, help="of each task at most so many pairs (by default the configuration's)")
     parser.add_argument("--config", default="mini", help="whose settings of supervised training (see train)")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
         parser.add_argument(f"--{name}", type=kind)
@@ -49,7 +49,8 @@ def _run(arguments: argparse.Namespace) -> None:
     recipe = read_recipe(arguments.config, "supervised", {"training": _training(arguments)})
     preset = PRESETS[arguments.preset]
     found = find_sets(arguments.data, arguments.sets or ["sts"], arguments.limit)
-    usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), arguments.task_limit)
+    limit = arguments.task_limit or recipe.data.task_limit
+    usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), limit, recipe.data.task_limits)
     pairs = list(islice(usable, arguments.pair_limit))
     say(arguments, f"{len(pairs):,} pairs; sets: {', '.join(each.name for each in found.sets)}")
     result = run_experiment(
