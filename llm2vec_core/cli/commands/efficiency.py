@@ -27,7 +27,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
     parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
     parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
-    parser.add_argument("--task-limit", type=int, help="of each task at most so many pairs (by default the configuration's)")
+    parser.add_argument("--task-limit", type=int, help="at most so many pairs of each task (else the configuration's)")
     parser.add_argument("--config", default="mini", help="whose settings of supervised training (see train)")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
         parser.add_argument(f"--{name}", type=kind)

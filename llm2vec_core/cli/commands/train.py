@@ -30,7 +30,7 @@ _OBJECTIVE = {
     "mask-probability": (float, "for mntp"),
     "attention-dropout": (float, "for simcse"),
     "hidden-dropout": (float, "for simcse"),
-    "token-dropout": (float, "for simcse"),
+    "token-dropout": (float, "for simcse and supervised"),
     "scale": (float, "of cosines, for simcse and supervised"),
     "chunk-size": (int, "texts embedded at once, for simcse and supervised: large batches on a small machine"),
     "pooling-mode": (str, "for simcse and supervised"),
