@@ -101,6 +101,8 @@ BIDIRECTIONAL = Stage(
 
 _MNTP = str(ASSETS / "adapters" / "mntp")
 _SIMCSE = str(ASSETS / "adapters" / "simcse")
+_MNTP_SUPERVISED = str(ASSETS / "adapters" / "mntp-supervised")
+_SUPERVISED = str(ASSETS / "adapters" / "supervised")
 
 BUNDLED = ModelPreset(
     key="mini",
@@ -120,6 +122,20 @@ BUNDLED = ModelPreset(
             True,
             (_MNTP, _SIMCSE),
             "Step 3: it practised telling a sentence from all the others.",
+        ),
+        Stage(
+            "mntp-supervised",
+            "+ MNTP + supervised",
+            True,
+            (_MNTP, _MNTP_SUPERVISED),
+            "With labels, step 3 left out: it practised finding the text that belongs to another one.",
+        ),
+        Stage(
+            "supervised",
+            "LLM2Vec + supervised",
+            True,
+            (_MNTP, _SIMCSE, _SUPERVISED),
+            "With labels, after step 3: it practised finding the text that belongs to another one.",
         ),
     ),
     # The recipe without labels is the lesson; what labels add comes behind it.

@@ -2,15 +2,17 @@
 
 The published LLM2Vec uses attention dropout alone, at 0.3. That is plenty in 32 layers; in a model of
 four layers the two views stay almost the same and the task is solved before it begins. So dropout on
-the hidden states (after the embeddings and after each layer) is offered beside it.
+the hidden states (after the embeddings and after each layer) and leaving tokens out are offered beside it.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from llm2vec_core.batching import TokenizedText
 from llm2vec_core.bidirectional import decoder_layers
 
 
@@ -40,3 +42,25 @@ def add_hidden_dropout(model: PreTrainedModel, probability: float) -> None:
         # The last layer's output goes to pooling as it is: noise there would teach nothing.
         for module in (model.get_input_embeddings(), *decoder_layers(model)[:-1]):
             module.register_forward_hook(hook)
+
+
+def drop_tokens(row: TokenizedText, probability: float, generator: torch.Generator) -> TokenizedText:
+    """Leave out pooled tokens at random.
+
+    The first token (the begin token), what a template or an instruction put around the text, and at least one
+    more token stay.
+
+    Example:
+        >>> drop_tokens(TokenizedText((1, 5, 6)), 0.0, torch.Generator()).input_ids
+        (1, 5, 6)
+    """
+    draws = torch.rand(len(row.input_ids), generator=generator)
+    start, stop = max(1, row.pooling_start), row.pooling_stop or len(draws)
+    kept = draws >= probability
+    kept[:start] = True
+    kept[stop:] = True
+    if stop > start:
+        kept[start + int(draws[start:stop].argmax())] = True
+    ids = tuple(token for token, keep in zip(row.input_ids, kept.tolist(), strict=True) if keep)
+    pooling_stop = None if row.pooling_stop is None else int(kept[:stop].sum())
+    return TokenizedText(ids, row.pooling_start, row.truncated, pooling_stop)

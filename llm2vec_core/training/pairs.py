@@ -132,12 +132,15 @@ def clean_pairs(pairs: Iterable[Pair], report: Cleaning | None = None) -> Iterat
         yield Pair(query, positive, negative, pair.instruction, pair.passage_instruction, pair.task)
 
 
-def first_of_each_task(pairs: Iterable[Pair], limit: int | None) -> Iterator[Pair]:
+def first_of_each_task(
+    pairs: Iterable[Pair], limit: int | None, limits: Mapping[str, int] | None = None
+) -> Iterator[Pair]:
     """Yield at most so many pairs of each task, in their order.
 
     Args:
         pairs: of several tasks.
         limit: None for all.
+        limits: by task, what goes before ``limit``.
 
     Example:
         >>> pairs = [Pair("a", "b", task="x"), Pair("c", "d", task="x"), Pair("e", "f", task="y")]
@@ -147,7 +150,8 @@ def first_of_each_task(pairs: Iterable[Pair], limit: int | None) -> Iterator[Pai
     seen: Counter[str] = Counter()
     for pair in pairs:
         seen[pair.task] += 1
-        if limit is None or seen[pair.task] <= limit:
+        most = (limits or {}).get(pair.task, limit)
+        if most is None or seen[pair.task] <= most:
             yield pair
 
 

@@ -55,6 +55,7 @@ class DataConfig:
         max_characters: longer units are left out.
         limit: texts or pairs read at most.
         task_limit: pairs of one task at most, so that a large task does not drown the others.
+        task_limits: by task, another limit for it.
         held_out: of them, how many of the first are kept back to measure on.
         instructions: by task, what stands in front of its queries.
         symmetric_tasks: whose positives and negatives get the instruction too.
@@ -74,6 +75,7 @@ class DataConfig:
     max_characters: int | None = None
     limit: int = 50_000
     task_limit: int | None = None
+    task_limits: Mapping[str, int] = field(default_factory=dict)
     held_out: int = 128
     instructions: Mapping[str, str] = field(default_factory=dict)
     symmetric_tasks: tuple[str, ...] = ()
@@ -84,6 +86,9 @@ class DataConfig:
         for name, least in (("limit", 1), ("task_limit", 1), ("held_out", 0)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        for task, most in self.task_limits.items():
+            if most < 1:
+                raise InputError(f"task_limits gives {task!r} {most} pairs; give at least 1")
         object.__setattr__(self, "symmetric_tasks", tuple(self.symmetric_tasks))
 
 

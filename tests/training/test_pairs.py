@@ -86,6 +86,9 @@ def test_no_task_drowns_the_others():
     kept = list(first_of_each_task(pairs, 3))
     assert [pair.query for pair in kept] == ["0", "1", "2", "3", "4", "8"]
     assert list(first_of_each_task(pairs, None)) == pairs
+    of_small = [pair.query for pair in first_of_each_task(pairs, 1, {"small": 2})]
+    assert of_small == ["0", "1", "4"]
+    assert len(list(first_of_each_task(pairs, None, {"big": 2}))) == 2 + 3
 
 
 def test_cleaning_counts_what_it_takes_away():

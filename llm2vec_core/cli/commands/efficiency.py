@@ -29,7 +29,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
     parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
     parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
-    parser.add_argument("--task-limit", type=int, help="of each task at most so many pairs")
+    parser.add_argument("--task-limit", type=int, help="at most so many pairs of each task (else the configuration's)")
     parser.add_argument("--config", help="settings of supervised training (see train); by default the model's own")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
         parser.add_argument(f"--{name}", type=kind)
@@ -57,7 +57,8 @@ def _run(arguments: argparse.Namespace) -> None:
     for each in found.sets:
         if each.task.kind != "sts":
             raise InputError(f"--sets {each.name}: sentence similarity is measured here; name sets of that kind")
-    usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), arguments.task_limit)
+    limit = arguments.task_limit or recipe.data.task_limit
+    usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), limit, recipe.data.task_limits)
     pairs = list(islice(usable, arguments.pair_limit))
     say(arguments, f"{len(pairs):,} pairs; sets: {', '.join(each.name for each in found.sets)}")
     result = run_experiment(

@@ -31,14 +31,14 @@ _OBJECTIVE = {
     "mask-probability": (float, "for mntp"),
     "attention-dropout": (float, "for simcse"),
     "hidden-dropout": (float, "for simcse"),
-    "token-dropout": (float, "for simcse"),
+    "token-dropout": (float, "for simcse and supervised"),
     "scale": (float, "of cosines, for simcse and supervised"),
     "chunk-size": (int, "texts embedded at once, for simcse and supervised: large batches on a small machine"),
     "pooling-mode": (str, "for simcse and supervised"),
 }
 _LOAD = {"dtype": "such as bfloat16", "device": "such as cuda:0", "attn-implementation": "such as sdpa"}
 # Fields that are no single value, or that have a flag of their own below.
-_NO_FLAG = ("instructions", "symmetric_tasks", "path")
+_NO_FLAG = ("instructions", "symmetric_tasks", "task_limits", "path")
 _RECENT = 25
 
 
@@ -147,9 +147,8 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
     if recipe.objective == "supervised":
         cleaning = Cleaning()
         pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks)
-        found: Sequence[Any] = list(
-            islice(first_of_each_task(clean_pairs(pairs, cleaning), data.task_limit), data.limit)
-        )
+        usable = first_of_each_task(clean_pairs(pairs, cleaning), data.task_limit, data.task_limits)
+        found: Sequence[Any] = list(islice(usable, data.limit))
         if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:

@@ -16,7 +16,7 @@ from llm2vec_core.batching import TokenizedText
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.distributed import gather_with_gradients, rank
 from llm2vec_core.training.losses import contrastive_loss
-from llm2vec_core.training.noise import add_hidden_dropout, set_attention_dropout
+from llm2vec_core.training.noise import add_hidden_dropout, drop_tokens, set_attention_dropout
 from llm2vec_core.training.objectives.contrastive import ContrastiveObjective
 
 
@@ -71,25 +71,3 @@ class SimCSE(ContrastiveObjective):
         """First views look for their second views among all ranks' second views."""
         first, second = embeddings
         return contrastive_loss(first, gather_with_gradients(second), scale=self.scale, first_target=rank() * len(rows))
-
-
-def drop_tokens(row: TokenizedText, probability: float, generator: torch.Generator) -> TokenizedText:
-    """Leave out pooled tokens at random.
-
-    The first token (the begin token), what a template or an instruction put around the text, and at least one
-    more token stay.
-
-    Example:
-        >>> drop_tokens(TokenizedText((1, 5, 6)), 0.0, torch.Generator()).input_ids
-        (1, 5, 6)
-    """
-    draws = torch.rand(len(row.input_ids), generator=generator)
-    start, stop = max(1, row.pooling_start), row.pooling_stop or len(draws)
-    kept = draws >= probability
-    kept[:start] = True
-    kept[stop:] = True
-    if stop > start:
-        kept[start + int(draws[start:stop].argmax())] = True
-    ids = tuple(token for token, keep in zip(row.input_ids, kept.tolist(), strict=True) if keep)
-    pooling_stop = None if row.pooling_stop is None else int(kept[:stop].sum())
-    return TokenizedText(ids, row.pooling_start, row.truncated, pooling_stop)

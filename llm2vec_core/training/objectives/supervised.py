@@ -13,8 +13,10 @@ import torch
 
 from llm2vec_core.batching import TokenizedText
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
 from llm2vec_core.training.distributed import gather, gather_with_gradients, rank, world_size
 from llm2vec_core.training.losses import contrastive_loss
+from llm2vec_core.training.noise import drop_tokens
 from llm2vec_core.training.objectives.contrastive import ContrastiveObjective
 from llm2vec_core.training.pairs import Pair
 
@@ -44,11 +46,13 @@ class Supervised(ContrastiveObjective):
         scale: multiplies cosines (50 in the published recipe).
         pooling_mode: how a text becomes one vector.
         chunk_size: texts embedded at once, through gradient caching; None for the whole batch.
+        token_dropout: share of tokens left out of each text (0 in the published recipe; the bundled model, which sees
+            its pairs of sentences more than once, does better with it).
         skip_copies: leave out of a query's negatives whatever has the same text as its positive. The published
             training does not; without such copies in the batch it is the same loss.
 
     Raises:
-        InputError: if a number is not positive.
+        InputError: if ``token_dropout`` lies outside [0, 1) or another number is not positive.
 
     Example:
         >>> Supervised().scale
@@ -58,8 +62,14 @@ class Supervised(ContrastiveObjective):
     scale: float = 50.0
     pooling_mode: str = "mean"
     chunk_size: int | None = None
+    token_dropout: float = 0.0
     skip_copies: bool = True
     name: str = field(default="supervised", init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.token_dropout < 1.0:
+            raise InputError(f"token_dropout is {self.token_dropout}; it must lie from 0 to below 1")
 
     def is_usable(self, example: Pair) -> bool:
         """Whether query and positive are there."""
@@ -79,10 +89,13 @@ class Supervised(ContrastiveObjective):
 
     def views(self, rows: Sequence[TokenizedPair], generator: torch.Generator) -> list[list[TokenizedText]]:
         """Queries, positives, and the hard negatives that there are."""
-        del generator  # nothing here is random
         negatives = [row.negative for row in rows if row.negative]
         views = [[row.query for row in rows], [row.positive for row in rows]]
-        return [*views, negatives] if negatives else views
+        views += [negatives] if negatives else []
+        # What is held out is measured on whole texts.
+        if not (self.token_dropout and torch.is_grad_enabled()):
+            return views
+        return [[drop_tokens(text, self.token_dropout, generator) for text in view] for view in views]
 
     def contrast(self, rows: Sequence[TokenizedPair], embeddings: list[torch.Tensor]) -> torch.Tensor:
         """Queries look for their positives among all ranks' positives and hard negatives."""

@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
-from llm2vec_core.batching import TokenizedText
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.errors import InputError
-from llm2vec_core.training.objectives.simcse import SimCSE, drop_tokens
+from llm2vec_core.training.objectives.simcse import SimCSE
 
 TEXTS = ["The bank was steep.", "Rain fell all night.", "A train left the station."]
 
@@ -42,26 +41,6 @@ def test_each_noise_parts_the_views(bundled, model, noise):
     with torch.no_grad():
         a, b = (objective.embed(model, view) for view in objective.views(bundled.tokenize(TEXTS), generator))
     assert (a - b).abs().max() > 1e-3
-
-
-def test_token_dropout_keeps_the_begin_token_and_one_more():
-    row = TokenizedText(tuple(range(1, 30)))
-    for seed in range(30):
-        kept = drop_tokens(row, 0.9, torch.Generator().manual_seed(seed)).input_ids
-        assert kept[0] == 1
-        assert 2 <= len(kept) <= 15
-        assert list(kept) == sorted(kept)
-    assert drop_tokens(TokenizedText((1,)), 0.9, torch.Generator()).input_ids == (1,)
-
-
-def test_token_dropout_leaves_what_surrounds_the_text():
-    row = TokenizedText(tuple(range(1, 30)), pooling_start=5, pooling_stop=20)
-    for seed in range(10):
-        kept = drop_tokens(row, 0.9, torch.Generator().manual_seed(seed))
-        assert kept.input_ids[:5] == (1, 2, 3, 4, 5)
-        assert kept.input_ids[kept.pooling_stop :] == tuple(range(21, 30))
-        own = kept.input_ids[kept.pooling_start : kept.pooling_stop]
-        assert own and set(own) <= set(range(6, 21))
 
 
 @pytest.mark.parametrize(

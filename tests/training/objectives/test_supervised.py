@@ -67,8 +67,23 @@ def test_the_texts_are_read_in_the_encoders_template(bundled, objective):
     assert row.positive.pooling_start > 0
 
 
+def test_tokens_are_left_out_in_training_alone(bundled, objective):
+    noisy = Supervised(token_dropout=0.5)
+    noisy.bind(bundled.model, bundled.tokenizer)
+    rows = noisy.tokenize(bundled, PAIRS)
+    whole = objective.views(rows, torch.Generator())
+    views = noisy.views(rows, torch.Generator().manual_seed(0))
+    lengths = [[len(text.input_ids) for text in view] for view in views]
+    assert [len(view) for view in lengths] == [3, 3, 2]
+    assert sum(map(sum, lengths)) < 0.8 * sum(len(text.input_ids) for view in whole for text in view)
+    with torch.no_grad():
+        assert noisy.views(rows, torch.Generator()) == whole
+    assert loss_of(noisy, bundled, PAIRS) == loss_of(objective, bundled, PAIRS)
+
+
 @pytest.mark.parametrize(
-    "option", [{"scale": 0.0}, {"scale": float("nan")}, {"chunk_size": 0}, {"pooling_mode": "max"}]
+    "option",
+    [{"scale": 0.0}, {"scale": float("nan")}, {"chunk_size": 0}, {"pooling_mode": "max"}, {"token_dropout": 1.0}],
 )
 def test_options_out_of_range(option):
     with pytest.raises(InputError, match=next(iter(option))):
