@@ -20,6 +20,8 @@ _SHAPES = {
     "misleading": '<path d="M{x:.1f} {y:.1f}m0 -4l4 4l-4 4l-4 -4z" stroke="var(--ink)" stroke-width="1.3" fill="none"/>',
 }
 
+_OTHERS = {"unrelated": "unrelated pairs", "misleading": "pairs that only look alike"}
+
 
 def training_status(message: str, *, busy: bool = False, share: float | None = None) -> str:
     """One line under the training button, and how far the run is.
@@ -62,12 +64,39 @@ def change_sentence(before: float, after: float, other: str, count: int) -> str:
         >>> change_sentence(0.5, 0.75, "unrelated", 40)
         'From unrelated pairs they are told apart better: separation 0.500 before, 0.750 after (40 pairs of each kind).'
     """
-    kind = {"unrelated": "unrelated pairs", "misleading": "pairs that only look alike"}[other]
+    kind = _OTHERS[other]
     numbers = f"separation {before:.3f} before, {after:.3f} after ({count} pairs of each kind)"
     if abs(after - before) < SMALLEST_CHANGE:
         return f"How well they are told from {kind} hardly changed: {numbers}."
     better = "better" if after > before else "worse"
     return f"From {kind} they are told apart {better}: {numbers}."
+
+
+def starting_pairs(before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """The card of the measured pairs while nothing is trained yet.
+
+    Args:
+        before: under the stage to start from.
+        pairs: by relation, in the order of the cosines.
+    """
+    shares = [
+        f"{before.area(below=other):.1%} of {_OTHERS[other]}" for other in before.by_label if other != "similar"
+    ]
+    notice = f"A pair that means the same (round) lies further right than {' and than '.join(shares)}, taken at random."
+    return figure_card(
+        "Held-out pairs before training, cosine of the two sentences",
+        f'<div class="l2v-train-dots">{_picture({"Now": before})}</div><p class="muted">{escape(text.EXPLAINED)}</p>',
+        name="before-training",
+        notice=escape(notice),
+        columns=("kind", "first", "second", "cosine"),
+        rows=[
+            (text.KINDS[kind][0], a[:160], b[:160], float(value))
+            for kind, both in pairs.items()
+            for (a, b), value in zip(both, before.by_label[kind], strict=True)
+        ],
+        legend=_legend(before),
+        elem_id="before-after",
+    )
 
 
 def before_and_after(
@@ -90,7 +119,7 @@ def before_and_after(
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
     explained = text.OWN_EXPLAINED if own else text.EXPLAINED
-    picture = _picture(before, after)
+    picture = _picture({"Before": before, "After": after})
     notice = " ".join(escape(sentence) for sentence in sentences)
     body = f'<div class="l2v-train-dots">{picture}</div><p class="muted">{escape(explained)}</p>'
     return figure_card(
@@ -124,15 +153,15 @@ def _legend(cosines: PairCosines) -> str:
     return f'<div class="l2v-legend l2v-train-legend">{marks}<span>▏ median</span></div>'
 
 
-def _picture(before: PairCosines, after: PairCosines) -> str:
-    every = np.concatenate([*before.by_label.values(), *after.by_label.values()])
+def _picture(measured: Mapping[str, PairCosines]) -> str:
+    every = np.concatenate([values for cosines in measured.values() for values in cosines.by_label.values()])
     low = float(np.floor(every.min() * 5) / 5)
 
     def x(value: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (float(value) - low) / (1.0 - low)
 
     parts, y = [], 4.0
-    for name, cosines in (("Before", before), ("After", after)):
+    for name, cosines in measured.items():
         parts.append(f'<text x="0" y="{y + 15:.0f}" font-size="15" font-weight="650">{name}</text>')
         y += 20
         for kind, values in cosines.by_label.items():
@@ -156,9 +185,9 @@ def _picture(before: PairCosines, after: PairCosines) -> str:
     ]
     height = y + 18
     medians = "; ".join(
-        f"{text.KINDS[kind][0]}: median {float(np.median(before.by_label[kind])):.2f} before, "
-        f"{float(np.median(after.by_label[kind])):.2f} after"
-        for kind in before.by_label
+        f"{name}, {text.KINDS[kind][0]}: median {float(np.median(values)):.2f}"
+        for name, cosines in measured.items()
+        for kind, values in cosines.by_label.items()
     )
     return (
         f'<svg class="l2v-svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="Cosines of held-out pairs. '
