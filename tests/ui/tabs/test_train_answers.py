@@ -352,11 +352,11 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     visitor = Visitor()
     shown = answers.expected(context, visitor, "mntp", "bidirectional", 7)
     figure = json.loads(shown.plot)
-    assert [len(trace["y"]) for trace in figure["data"]] == [0, 0, 1, 1, 1]
-    assert figure["layout"]["xaxis"]["range"] == [0, 7 * 1.02]
+    assert [len(trace["y"]) for trace in figure["data"]] == [0, 0, 1, 1, 1, 2]
+    assert figure["layout"]["xaxis"]["range"] == pytest.approx([-0.14, 7.14])
     pairs = measure_pairs(context.encoder("bidirectional"), labelled_pairs(measured_pairs()))
     areas = [pairs.area(below=kind) for kind in ("unrelated", "misleading")]
-    assert [trace["y"][0] for trace in figure["data"][3:]] == pytest.approx(areas, abs=1e-4)
+    assert [trace["y"][0] for trace in figure["data"][3:5]] == pytest.approx(areas, abs=1e-4)
     assert f"{areas[0]:.1%} of unrelated pairs and than {areas[1]:.1%}" in shown.result
     assert shown.result.count("<circle") == 40 + 1
     # A run measures the same, and what a long training reached is that stage's own beginning.
@@ -368,6 +368,7 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)
     assert f"“Bidirectional, untrained” as it stands now, measured on our data: held-out loss {first.held_out[0][1]:.3f}" in notice
     assert f"“+ MNTP” stands at held-out loss {full.held_out[0][1]:.3f}" in notice
+    assert figure["data"][5]["y"] == pytest.approx([full.held_out[0][1]] * 2, abs=1e-4)
     assert full.held_out[0][1] < first.held_out[0][1]
 
 
@@ -379,6 +380,13 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert answers.expected(context, visitor, "mntp", "bidirectional", None).plot
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert answers.expected(context, Visitor(), *wrong, 9) == answers.Shown()
+
+
+def test_a_run_that_is_measured_otherwise_is_not_compared_with_a_long_training(context):
+    usual = recipe_settings("mntp", "bidirectional")
+    assert answers.compared_with(context, usual).settings.start == "mntp"
+    for changed in ({"batch_size": 4}, {"max_length": 32}, {"source": "own"}, {"start": "mntp"}):
+        assert answers.compared_with(context, replace(usual, **changed)) is None
 
 
 def test_what_a_long_training_of_the_same_kind_made_of_a_stage():

@@ -49,10 +49,11 @@ hits = client.predict(
 )
 for hit in hits:
     print(hit["rank"], round(hit["cosine"], 3), hit["text"])"""
-API_CURL = """EVENT=$(curl -s -X POST ORIGIN/gradio_api/call/v2/similarity \\
+API_CURL = """EVENT=$(curl -s -X POST \\
+  ORIGIN/gradio_api/call/v2/similarity \\
   -H "Content-Type: application/json" \\
-  -d '{"first": ["The bank was steep."], "second": ["The bank was robbed."]}' \\
-  | cut -d'"' -f4)
+  -d '{"first": ["The bank was steep."],
+       "second": ["The bank was robbed."]}' | cut -d'"' -f4)
 curl -sN ORIGIN/gradio_api/call/similarity/$EVENT"""
 
 MCP_ON = """

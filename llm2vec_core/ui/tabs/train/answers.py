@@ -84,12 +84,12 @@ def expected(context: AppContext, visitor: Visitor, objective: str, start: str, 
     if not preset.bundled:
         return Shown(paint.training_status(text.NOT_MEASURED.format(label=preset.label)))
     point = starting_point(context, objective, start)
-    full = trained_alike(preset, objective, start)
-    compared = starting_point(context, objective, full.key) if full else None
     is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps
     settings = replace(point.settings, steps=steps) if is_number else point.settings
+    full = trained_alike(preset, objective, start)
+    notice = text.expectation(preset.stage(start).label, point, full and full.label, compared_with(context, settings))
     return Shown(
-        plot=curves(replace(point, settings=settings), text.expectation(preset.stage(start), point, full, compared)),
+        plot=curves(context, replace(point, settings=settings), notice),
         result=paint.starting_pairs(point.before, point.data.measured),
     )
 
@@ -99,6 +99,16 @@ def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | No
     beneath = preset.stage(start).adapters
     found = [stage for stage in preset.stages if stage.adapters and stage.adapters[:-1] == beneath]
     return next((stage for stage in found if stage.key.rpartition("-")[2] == objective), None)
+
+
+def compared_with(context: AppContext, settings: Settings) -> Progress | None:
+    """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
+    stage = trained_alike(context.preset, settings.objective, settings.start)
+    usual = recipe_settings(settings.objective, settings.start)
+    alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
+    if stage is None or not alike or not context.preset.bundled:
+        return None
+    return starting_point(context, settings.objective, stage.key)
 
 
 def warm_up(context: AppContext) -> None:
@@ -203,7 +213,7 @@ def _run(
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
             ticket.drawn = context.preset.key
-            yield Shown(going_on(progress), curves(progress, held_out_sentence(progress)))
+            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)))
     yield finished(context, visitor, progress, ticket)
     if progress.failure is not None:
         raise progress.failure
@@ -243,7 +253,7 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     ticket.drawn = context.preset.key
     return Shown(
         paint.training_status(ticket.standing),
-        curves(progress, held_out_sentence(progress)),
+        curves(context, progress, held_out_sentence(progress)),
         paint.own_adapter(description, _seen_note(progress.data, settings)),
         paint.before_and_after(progress.before, progress.after, progress.data.measured, own=progress.data.own_pairs),
         offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
@@ -251,17 +261,22 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     )
 
 
-def curves(progress: Progress, notice: str) -> str:
+def curves(context: AppContext, progress: Progress, notice: str) -> str:
     """The figure of a run so far.
 
     Args:
+        context: of the model.
         progress: its first step may still be to come.
         notice: what to look at.
     """
     name = text.OBJECTIVE_NAMES[progress.settings.objective]
     separations = {text.MEASURES[other]: points for other, points in progress.separations.items()}
+    title, goal = f"{name}: loss and separation", None
+    if (longer := compared_with(context, progress.settings)) and longer.held_out:
+        label = context.preset.stage(longer.settings.start).label
+        goal = (f"{label}, held-out texts", longer.held_out[0][1])
     figure = training_curves(
-        progress.losses, progress.held_out, separations, f"{name}: loss and separation", progress.settings.steps
+        progress.losses, progress.held_out, separations, title, progress.settings.steps, goal
     )
     at = {step: {} for step in range(len(progress.losses) + 1)}
     for step, loss in enumerate(progress.losses, start=1):

@@ -85,7 +85,7 @@ def starting_pairs(before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, 
     notice = f"A pair that means the same (round) lies further right than {' and than '.join(shares)}, taken at random."
     return figure_card(
         "Held-out pairs before training, cosine of the two sentences",
-        f'<div class="l2v-train-dots">{_picture({"Now": before})}</div><p class="muted">{escape(text.EXPLAINED)}</p>',
+        _pairs({"Now": before}, text.EXPLAINED),
         name="before-training",
         notice=escape(notice),
         columns=("kind", "first", "second", "cosine"),
@@ -119,9 +119,8 @@ def before_and_after(
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
     explained = text.OWN_EXPLAINED if own else text.EXPLAINED
-    picture = _picture({"Before": before, "After": after})
     notice = " ".join(escape(sentence) for sentence in sentences)
-    body = f'<div class="l2v-train-dots">{picture}</div><p class="muted">{escape(explained)}</p>'
+    body = _pairs({"Before": before, "After": after}, explained)
     return figure_card(
         "Held-out pairs before and after, cosine of the two sentences" if not own else "Your held-out pairs, cosine",
         body,
@@ -151,6 +150,10 @@ def _legend(cosines: PairCosines) -> str:
         for kind in cosines.by_label
     )
     return f'<div class="l2v-legend l2v-train-legend">{marks}<span>▏ median</span></div>'
+
+
+def _pairs(measured: Mapping[str, PairCosines], explained: str) -> str:
+    return f'<div class="l2v-train-pairs">{_picture(measured)}<p class="muted">{escape(explained)}</p></div>'
 
 
 def _picture(measured: Mapping[str, PairCosines]) -> str:

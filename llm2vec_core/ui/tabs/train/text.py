@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llm2vec_core.presets import Stage
     from llm2vec_core.ui.tabs.train.run import Progress
 
 INTRO = """
@@ -57,21 +56,21 @@ NOT_MEASURED = (
 )
 
 
-def expectation(stage: Stage, point: Progress, full: Stage | None, compared: Progress | None) -> str:
+def expectation(label: str, point: Progress, longer: str | None, compared: Progress | None) -> str:
     """What to look for in the curves that will grow.
 
     Args:
-        stage: to start from.
+        label: of the stage to start from.
         point: what is measured of it.
-        full: the stage that a long training of the same kind made of it, if there is one.
+        longer: label of the stage that a long training of the same kind made of it, if there is one.
         compared: what is measured of that.
     """
     told = (
-        f"The points are “{stage.label}” as it stands now, measured on our data: {_measures(point)}. The curves grow "
-        "from here. If the loss of each batch falls and the held-out loss does not, texts are learned by heart."
+        f"The points are “{label}” as it stands now, measured on our data: {_measures(point)}. The curves grow from here. "
+        "If the loss of each batch falls and the held-out loss does not, texts are learned by heart."
     )
-    if full is not None and compared is not None:
-        told += f" What a long training reached: “{full.label}” stands at {_measures(compared)}."
+    if compared is not None:
+        told += f" What a long training reached (dashed): “{longer}” stands at {_measures(compared)}."
     return told
 
 

@@ -99,7 +99,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             download = gr.DownloadButton(
                 "Download the adapter (PEFT)", visible=False, elem_id="train-download", size="sm"
             )
-            result = panel(elem_id="train-result")
+    result = panel(elem_id="train-result")
     code = code_view("train-code")
     with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
         panel(text.UPLOAD_INTRO)
