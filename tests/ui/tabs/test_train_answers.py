@@ -378,6 +378,8 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert answers.expected(context, visitor, "simcse", "mntp", 24) == answers.Shown()
     visitor.by_tab[answers.TAB_ID].drawn = "another model"
     assert answers.expected(context, visitor, "mntp", "bidirectional", None).plot
+    answers.ask(Machine(), visitor)  # and so does one that is about to begin
+    assert answers.expected(context, visitor, "mntp", "bidirectional", None) == answers.Shown()
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert answers.expected(context, Visitor(), *wrong, 9) == answers.Shown()
 

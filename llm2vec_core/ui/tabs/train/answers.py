@@ -75,10 +75,9 @@ def expected(context: AppContext, visitor: Visitor, objective: str, start: str, 
     Raises:
         ModelError: if the model is too large to be trained here.
     """
-    ticket = visitor.by_tab.get(TAB_ID) or Ticket()
     preset = context.preset
     known = objective in RECIPES and start in [stage.key for stage in preset.stages if stage.bidirectional]
-    if not known or ticket.drawn == preset.key:
+    if not known or _has_run(visitor, preset):
         return Shown()
     check_memory(context, recipe_settings(objective, start))
     if not preset.bundled:
@@ -87,11 +86,19 @@ def expected(context: AppContext, visitor: Visitor, objective: str, start: str, 
     is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps
     settings = replace(point.settings, steps=steps) if is_number else point.settings
     full = trained_alike(preset, objective, start)
-    notice = text.expectation(preset.stage(start).label, point, full and full.label, compared_with(context, settings))
+    compared = compared_with(context, settings)
+    if _has_run(visitor, preset):  # begun while this was measured
+        return Shown()
+    notice = text.expectation(preset.stage(start).label, point, full and full.label, compared)
     return Shown(
         plot=curves(context, replace(point, settings=settings), notice),
         result=paint.starting_pairs(point.before, point.data.measured),
     )
+
+
+def _has_run(visitor: Visitor, preset: ModelPreset) -> bool:
+    ticket = visitor.by_tab.get(TAB_ID)
+    return ticket is not None and (not ticket.stopped or ticket.drawn == preset.key)
 
 
 def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | None:

@@ -13,7 +13,8 @@ from llm2vec_core.ui.tabs.train import text
 
 # A smaller change of a share of pairs is none that so few pairs could show.
 SMALLEST_CHANGE = 0.01
-WIDTH, LEFT, RIGHT, LANE, DOT = 560.0, 104.0, 14.0, 46.0, 3.6
+# Narrow, so that its words can be read on a phone.
+WIDTH, LEFT, RIGHT, LANE, DOT = 440.0, 98.0, 12.0, 46.0, 3.6
 _SHAPES = {
     "similar": '<circle cx="{x:.1f}" cy="{y:.1f}" r="3.4" fill="var(--good)"/>',
     "unrelated": '<path d="M{x:.1f} {y:.1f}m-3 -3l6 6m0 -6l-6 6" stroke="var(--muted)" stroke-width="1.7" fill="none"/>',
