@@ -102,8 +102,8 @@ def training_curves(
             col=1,
         )
     settings = layout(title)
-    settings["margin"] = {"l": 58, "r": 12, "t": 48, "b": 112}
-    figure.update_layout(**settings, legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0})
+    settings["margin"] = {"l": 58, "r": 12, "t": 48, "b": 132}
+    figure.update_layout(**settings, legend={"orientation": "h", "y": -0.23, "yanchor": "top", "x": 0})
     grid = {"gridcolor": "rgba(127,127,127,0.25)", "zeroline": False}
     # A little room at both ends, or half of the first mark would be cut off.
     figure.update_xaxes(range=[-0.02 * steps, 1.02 * steps], **grid)

@@ -23,6 +23,28 @@ def status(page):
     return page.locator("#training-status")
 
 
+def points(page) -> list[list[float]]:
+    return page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => [...t.y])")
+
+
+def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page):
+    open_tab(page, "Train")
+    told = page.locator("#loss-plot .l2v-notice-line")
+    expect(told).to_contain_text("“Bidirectional, untrained” as it stands now", timeout=PATIENCE)
+    *batches, held_out, unrelated, look_alike, longer = points(page)
+    assert batches == [[], []]
+    assert [len(held_out), len(unrelated), len(look_alike)] == [1, 1, 1]
+    assert longer[0] == longer[1] < held_out[0]
+    expect(told).to_contain_text(f"held-out loss {held_out[0]:.3f}, separation {unrelated[0]:.3f}")
+    expect(page.locator("#before-after")).to_contain_text("Held-out pairs before training")
+    assert page.locator("#before-after svg.l2v-svg circle").count() == 40
+    # Another objective begins elsewhere, and its run is as long as its own recipe says.
+    page.locator("#objective").get_by_text("SimCSE").click()
+    expect(told).to_contain_text("“+ MNTP” as it stands now", timeout=PATIENCE)
+    assert points(page)[2] != held_out
+    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 24
+
+
 def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_path):
     page, other = open_page(), open_page()
     open_tab(page, "Train")

@@ -73,7 +73,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         placeholder=text.INSTRUCTION_HINT,
         elem_id="away-instruction",
     )
-    with gr.Row(elem_id="away-form"):
+    with gr.Row():
         kind = gr.Dropdown(text.FORMATS, value="parquet", label="File", elem_id="away-kind", min_width=240)
         precision = gr.Dropdown(
             text.PRECISIONS, value="full", label="Precision", elem_id="away-precision", min_width=240
