@@ -94,7 +94,8 @@ def objective_name(objective: str) -> str:
 
 def test_the_card_shows_the_cosines_that_were_measured(context):
     visitor = Visitor()
-    last = trained(context, visitor, *fields(steps=3, rate=0.01))[-1]
+    *_, last = told = trained(context, visitor, *fields(steps=3, rate=0.01))
+    assert ["before training" in shown.result for shown in told if shown.result] == [True, False]
     cells = re.findall(
         r"<td>(mean the same|unrelated|look alike)</td>.*?<td>([-\d.e]+)</td><td>([-\d.e]+)</td>", last.result
     )

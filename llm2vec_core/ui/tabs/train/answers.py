@@ -219,8 +219,10 @@ def _run(
     for progress in train(context, settings, data, ticket):
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
+            # An earlier run's card stays until this one has an end of its own.
+            card = None if ticket.drawn else paint.starting_pairs(progress.before, data.measured, own=data.own_pairs)
             ticket.drawn = context.preset.key
-            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)))
+            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
     yield finished(context, visitor, progress, ticket)
     if progress.failure is not None:
         raise progress.failure

@@ -73,20 +73,24 @@ def change_sentence(before: float, after: float, other: str, count: int) -> str:
     return f"From {kind} they are told apart {better}: {numbers}."
 
 
-def starting_pairs(before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def starting_pairs(
+    before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]], *, own: bool = False
+) -> str:
     """The card of the measured pairs while nothing is trained yet.
 
     Args:
         before: under the stage to start from.
         pairs: by relation, in the order of the cosines.
+        own: whether they are the visitor's own pairs.
     """
     shares = [
         f"{before.area(below=other):.1%} of {_OTHERS[other]}" for other in before.by_label if other != "similar"
     ]
-    notice = f"A pair that means the same (round) lies further right than {' and than '.join(shares)}, taken at random."
+    pair = "One of your pairs" if own else "A pair that means the same"
+    notice = f"{pair} (round) lies further right than {' and than '.join(shares)}, taken at random."
     return figure_card(
         "Held-out pairs before training, cosine of the two sentences",
-        _pairs({"Now": before}, text.EXPLAINED),
+        _pairs({"Now": before}, text.OWN_EXPLAINED if own else text.EXPLAINED),
         name="before-training",
         notice=escape(notice),
         columns=("kind", "first", "second", "cosine"),
