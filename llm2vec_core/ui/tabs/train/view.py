@@ -96,9 +96,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             status = panel(paint.training_status("Nothing trained yet."), elem_id="train-status")
             plot = plot_view(470, elem_id="loss-plot")
             confirmation = panel(elem_id="train-own-adapter")
-            download = gr.DownloadButton(
-                "Download the adapter (PEFT)", visible=False, elem_id="train-download", size="sm"
-            )
+            download = gr.DownloadButton("Download the adapter (PEFT)", visible=False, elem_id="train-download")
     result = panel(elem_id="train-result")
     code = code_view("train-code")
     with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
