@@ -100,7 +100,7 @@ def test_a_hub_that_does_not_answer_is_waited_for_so_long_and_the_earlier_model_
         for line in models.load(key):
             told.append(line)
     answered.set()
-    assert len(told) > 1  # the visitor hears that it goes on
+    assert told[0].startswith(("Asking the Hub what this is", "Reading its configuration"))
     assert models.is_loaded("one")
     monkeypatch.undo()
     list(models.load("two"))  # the lock was given back
