@@ -45,6 +45,19 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 24
 
 
+def test_a_link_brings_objective_settings_and_starting_point_back(open_page, server):
+    page = open_page()
+    page.goto(f"{server}/?tab=train&train_objective=supervised&train_start=simcse&train_steps=7&train_rank=8")
+    told = page.locator("#loss-plot .l2v-notice-line")
+    expect(told).to_contain_text("“LLM2Vec (+ MNTP + SimCSE)” as it stands now", timeout=PATIENCE)
+    expect(page.locator("#train-pairs-source")).to_be_visible()
+    expect(page.locator("#train-source")).to_be_hidden()
+    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 7
+    page.get_by_text("Expert settings").click()
+    expect(page.locator("#train-rank input")).to_have_value("8")
+    expect(page.locator("#start-stage input")).to_have_value("LLM2Vec (+ MNTP + SimCSE)")
+
+
 def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_path):
     page, other = open_page(), open_page()
     open_tab(page, "Train")

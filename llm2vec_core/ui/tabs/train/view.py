@@ -116,7 +116,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     shown = [status, plot, confirmation, result, download, code, page.visitor]
     page.share(
         train_objective=objective, train_length=length, train_steps=steps, train_start=start, train_rate=rate,
-        train_seed=seed,
+        train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
     )  # fmt: skip
 
     def recipe_of(visitor: Visitor, key: str, seconds: str) -> tuple[Any, ...]:
@@ -126,8 +126,6 @@ def _build(page: Page, tab: gr.Tab) -> None:
             chosen.batch_size,
             chosen.learning_rate,
             default_start(key, page.context_of(visitor).preset),
-            gr.update(visible=key != "supervised"),
-            gr.update(visible=key == "supervised"),
         )
 
     # What stands there before a run; a run of this visitor stays on the screen.
@@ -146,10 +144,18 @@ def _build(page: Page, tab: gr.Tab) -> None:
     objective.input(
         recipe_of,
         [page.visitor, objective, length],
-        [steps, batch_size, rate, start, texts_box, pairs_box],
+        [steps, batch_size, rate, start],
         queue=False,
         **QUIET,
     ).then(**show)
+    # A link changes the objective too, and its recipe comes from the link.
+    objective.change(
+        lambda key: (gr.update(visible=key != "supervised"), gr.update(visible=key == "supervised")),
+        objective,
+        [texts_box, pairs_box],
+        queue=False,
+        **QUIET,
+    )
     length.input(
         lambda key, seconds: RECIPES[key].steps[seconds], [objective, length], steps, queue=False, **QUIET
     ).then(**show)
