@@ -185,6 +185,20 @@ def test_a_call_off_in_the_queue_trains_nothing(context):
     assert list(answers.run(machine, context, visitor, "ours", None, *fields())) == [answers.Shown()]
 
 
+def test_who_waits_is_told_how_many_wait_before(context):
+    machine, visitors = Machine(), [Visitor() for _ in range(3)]
+    machine.take(180)
+    first, second, third = (answers.ask(machine, visitor) for visitor in visitors)
+    assert "wait before" not in first
+    assert "180 more seconds, and at most 1 more waits before you" in second
+    assert "at most 2 more wait before you" in third
+    answers.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
+    assert "at most 2 more wait before you" in answers.ask(machine, visitors[0])
+    assert "at most 2 more wait before you" in answers.ask(machine, visitors[0])
+    machine.free()
+    assert "Setting up" in answers.ask(machine, Visitor())
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

@@ -131,13 +131,15 @@ def ask(machine: Machine, visitor: Visitor) -> str:
         The status, painted.
     """
     earlier = visitor.by_tab.get(TAB_ID) or Ticket()
-    visitor.by_tab[TAB_ID] = Ticket(standing=earlier.standing, drawn=earlier.drawn)
-    seconds = machine.wait()
+    earlier.stopped = earlier.stopped or not earlier.taken
+    visitor.by_tab[TAB_ID] = ticket = Ticket(standing=earlier.standing, drawn=earlier.drawn)
+    seconds, before = machine.wait(), machine.join(ticket)
     if seconds is None:
         return paint.training_status("Setting up …", busy=True)
+    others = f", and at most {before} more wait{'s' if before == 1 else ''} before you" if before else ""
     return paint.training_status(
-        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds. Yours starts by itself "
-        "when it is your turn; Stop leaves the queue.",
+        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds{others}. Yours starts by "
+        "itself when it is your turn; Stop leaves the queue.",
         busy=True,
     )
 

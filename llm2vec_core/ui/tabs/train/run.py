@@ -46,6 +46,13 @@ class Machine:
 
     def __init__(self) -> None:
         self._until: float | None = None
+        self._queue: list[Ticket] = []
+
+    def join(self, ticket: Ticket) -> int:
+        """Another press of the button; how many wait before it at most (who left without a word still counts)."""
+        self._queue = [other for other in self._queue if not other.taken and not other.stopped]
+        self._queue.append(ticket)
+        return len(self._queue) - 1
 
     def take(self, seconds: float) -> None:
         """A run begins that ends by itself after so many seconds."""
