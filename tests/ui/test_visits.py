@@ -105,9 +105,11 @@ def own_lines(word: str) -> list[str]:
     return [f"{word} secret {i} about boats on the river" for i in range(20)]
 
 
-def starts_training(page: Page, word: str, objective: str) -> None:
+def starts_training(page: Page, word: str, objective: str, start: str) -> None:
     open_tab(page, "Train")
+    page.get_by_text("Expert settings").click()
     page.locator("#objective").get_by_text(objective).click()
+    expect(page.locator("#start-stage input")).to_have_value(start)  # the recipe is in the fields
     page.locator("#train-source").get_by_text("Your texts").click()
     page.locator("#train-pasted textarea").fill("\n".join(own_lines(word)))
     page.locator("#train-use").click()
@@ -140,8 +142,8 @@ def takes_away(page: Page, folder: Path) -> tuple[np.ndarray, LLM2Vec]:
 
 def test_two_visitors_train_at_once_and_each_has_their_own_adapter_texts_files_and_charts(open_page, tmp_path):
     first, second = open_page(), open_page()
-    starts_training(first, "Alpha", "MNTP")
-    starts_training(second, "Beta", "SimCSE")
+    starts_training(first, "Alpha", "MNTP", "Bidirectional, untrained")
+    starts_training(second, "Beta", "SimCSE", "+ MNTP")
     told = {first: "MNTP, 3 steps from Bidirectional, untrained", second: "SimCSE, 3 steps from + MNTP"}
     words = {first: "Alpha", second: "Beta"}
     found = {}
