@@ -339,7 +339,7 @@ def other(**changes) -> bytes:
         ([(CONFIG_FILE, b"{"), (WEIGHTS_FILE, WEIGHTS)], "is no JSON"),
         ([("a/" + CONFIG_FILE, CONFIG), ("b/" + CONFIG_FILE, CONFIG), (WEIGHTS_FILE, WEIGHTS)], "config.json twice"),
         ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))], "unpacks to more than 67 MB"),
-        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "16"),
+        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "it was trained on another base"),
         ([(CONFIG_FILE, other(target_modules=["c_attn"])), (WEIGHTS_FILE, WEIGHTS)], "belongs to another base"),
     ],
 )
