@@ -139,8 +139,11 @@ def test_training_curves_share_one_axis_of_steps():
     figure = training_curves([3.0, 2.0], [(0, 3.5), (2, 2.5)], {"a": [(0, 0.5), (2, 0.75)], "b": [(0, 0.25)]}, "Run", 9)
     assert [list(trace.y) for trace in figure.data] == [[3.0, 2.0], [3.0, 2.5], [3.5, 2.5], [0.5, 0.75], [0.25]]
     assert [trace.yaxis for trace in figure.data] == ["y", "y", "y", "y2", "y2"]
+    assert figure.layout.xaxis.range[0] < 0  # the first mark is not cut off
     assert figure.layout.xaxis.range[1] >= 9
     assert figure.layout.yaxis2.title.text == "separation"
+    level = training_curves([], [(0, 3.5)], {}, "Run", 9, goal=("longer", 2.5)).data[-1]
+    assert (level.name, list(level.x), list(level.y)) == ("longer", [0, 9], [2.5, 2.5])
 
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -63,6 +63,7 @@ def training_curves(
     separations: Mapping[str, Sequence[tuple[int, float]]],
     title: str,
     steps: int,
+    goal: tuple[str, float] | None = None,
 ) -> go.Figure:
     """A training run as it goes on: loss above, what it is good for below, on one axis of steps.
 
@@ -72,6 +73,7 @@ def training_curves(
         separations: by name, (step, area under ROC) on held-out pairs.
         title: above the chart.
         steps: how many there will be; the axis ends there, so that the picture fills from the left.
+        goal: name and held-out loss of something trained longer, drawn as a level to compare with.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.58, 0.42])
     for trace in loss_curve(range(1, len(losses) + 1), losses, held_out, "").data:
@@ -88,11 +90,23 @@ def training_curves(
             row=2,
             col=1,
         )
+    if goal is not None:
+        name, level = goal
+        figure.add_scatter(
+            x=[0, steps],
+            y=[round(level, 4)] * 2,
+            mode="lines",
+            name=name,
+            line={"color": NEUTRAL_COLOR, "width": 1.5, "dash": "longdash"},
+            row=1,
+            col=1,
+        )
     settings = layout(title)
-    settings["margin"] = {"l": 58, "r": 12, "t": 48, "b": 128}
-    figure.update_layout(**settings, legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0})
+    settings["margin"] = {"l": 58, "r": 12, "t": 48, "b": 132}
+    figure.update_layout(**settings, legend={"orientation": "h", "y": -0.23, "yanchor": "top", "x": 0})
     grid = {"gridcolor": "rgba(127,127,127,0.25)", "zeroline": False}
-    figure.update_xaxes(range=[0, steps * 1.02], **grid)
+    # A little room at both ends, or half of the first mark would be cut off.
+    figure.update_xaxes(range=[-0.02 * steps, 1.02 * steps], **grid)
     figure.update_xaxes(title={"text": "optimizer step"}, row=2, col=1)
     figure.update_yaxes(title={"text": "loss (nats)"}, row=1, col=1, **grid)
     figure.update_yaxes(title={"text": "separation"}, range=[-0.03, 1.06], row=2, col=1, **grid)

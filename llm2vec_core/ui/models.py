@@ -5,12 +5,14 @@ The bundled model is always there. Of the others one is kept: the next one that 
 
 from __future__ import annotations
 
+import math
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 
 from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError, ModelError
@@ -18,11 +20,15 @@ from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, w
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset, Stage
 from llm2vec_core.ui.context import AppContext, Limits
 
+T = TypeVar("T")
+
 # What the Hub allows in a name; no dot or dash at its ends, so no "..", and never a path.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 HUB_ID = re.compile(rf"{_NAME}/{_NAME}")
 FLOAT32_BYTES = 4
 TICK_SECONDS = 0.5
+# The Hub's own client tries again and again: a visitor would wait for 85 seconds to hear that it is away.
+HUB_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,8 @@ class Models:
         if self.is_loaded(key):
             return
         if key.startswith("hub:"):
-            yield "Asking the Hub what this is …"
-            preset = hub_preset(key.removeprefix("hub:"))
+            name = checked_hub_id(key.removeprefix("hub:"))
+            preset = yield from _ticking(lambda: hub_preset(name), "Asking the Hub what this is", HUB_SECONDS)
         elif key in self.presets:
             preset = self.presets[key]
         else:
@@ -117,9 +123,8 @@ class Models:
             self._loading.acquire()
         try:
             self._check_memory(preset)
-            yield "Reading its configuration …"
             # Whatever is wrong with the name or the access shows here, before anything is let go.
-            load_config(preset.base, None)
+            yield from _ticking(lambda: load_config(preset.base, None), "Reading its configuration", HUB_SECONDS)
             if preset.parameters and self.fit(preset).needed > available_memory():
                 self._other = None
             context = AppContext(preset, self.limits)
@@ -198,13 +203,18 @@ def checked_hub_id(name: str | None) -> str:
     return name
 
 
-def _ticking(work: Callable[[], object], what: str) -> Iterator[str]:
-    """Run something long in a thread and tell every now and then that it goes on."""
+def _ticking(work: Callable[[], T], what: str, limit: float = math.inf) -> Generator[str, None, T]:
+    """Run something long in a thread and tell every now and then that it goes on; returns what it returns.
+
+    Raises:
+        ModelError: after so many seconds; what the thread still finds out is then of no use to anyone.
+    """
+    made: list[T] = []
     raised: list[BaseException] = []
 
     def run() -> None:
         try:
-            work()
+            made.append(work())
         except BaseException as error:
             raised.append(error)
 
@@ -216,5 +226,11 @@ def _ticking(work: Callable[[], object], what: str) -> Iterator[str]:
         thread.join(TICK_SECONDS)
         if not thread.is_alive():
             break
+        if monotonic() - start > limit:
+            raise ModelError(
+                f"The Hub has not answered for {limit:.0f} seconds: it is out of reach from here, or very busy. Try "
+                "again later, or take a model that this server has already"
+            )
     if raised:
         raise raised[0]
+    return made[0]

@@ -63,8 +63,8 @@ def test_the_python_on_the_page_runs(server, capsys):
 def test_the_shell_lines_on_the_page_are_what_the_server_answers(server):
     """Both requests of the example, read from it and sent without a shell (curl may be missing here)."""
     source = text.API_CURL.replace(paint.ORIGIN, server).replace("\\\n", " ")
-    first, second = source.split("\n")
-    words = shlex.split(re.search(r"\$\((.+) \| cut", first)[1])
+    first, second = source.rsplit("\n", 1)
+    words = shlex.split(re.search(r"\$\((.+) \| cut", first, re.DOTALL)[1])
     url = next(word for word in words if word.startswith("http"))
     header = words[words.index("-H") + 1].split(": ")
     body = words[words.index("-d") + 1].encode()

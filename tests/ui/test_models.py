@@ -87,6 +87,25 @@ def test_what_cannot_be_reached_says_so_and_the_earlier_model_stays(models):
     list(models.load("two"))  # the lock was given back
 
 
+@pytest.mark.parametrize("key", ["hub:owner/model", "two"])
+def test_a_hub_that_does_not_answer_is_waited_for_so_long_and_the_earlier_model_stays(models, monkeypatch, key):
+    list(models.load("one"))
+    answered = threading.Event()
+    monkeypatch.setattr(module, "HUB_SECONDS", 0.1)
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.05)
+    for name in ("hub_preset", "load_config"):
+        monkeypatch.setattr(module, name, lambda *_: answered.wait(60))
+    told = []
+    with pytest.raises(ModelError, match=r"has not answered for 0 seconds: .* Try again later, or take a model"):
+        for line in models.load(key):
+            told.append(line)
+    answered.set()
+    assert told[0].startswith(("Asking the Hub what this is", "Reading its configuration"))
+    assert models.is_loaded("one")
+    monkeypatch.undo()
+    list(models.load("two"))  # the lock was given back
+
+
 def test_a_model_makes_room_for_one_that_fits_only_without_it(models, monkeypatch):
     list(models.load("one"))
     monkeypatch.setattr(module, "available_memory", lambda: 100_000)

@@ -7,13 +7,19 @@ import json
 import urllib.error
 import urllib.request
 import uuid
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.tabs import TABS
 from tests.ui.conftest import open_tab
+from tests.ui.tabs.test_see import strips
+from tests.ui.tabs.test_train import shorten
 from tests.ui.test_form import show
 
 EVIL = (
@@ -48,6 +54,25 @@ def test_markup_in_any_field_is_text_and_nothing_else(page):
     assert filled >= len(TABS)
 
 
+def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
+    file = tmp_path / "<b id=evil>.csv"
+    column, label = "<img src=x onerror=window.pwned=1>", "<svg onload=window.pwned=2>"
+    file.write_text(f"{column},topic\na river,{label}\na bank,{label}\na boat,nan\n")
+    open_tab(page, "Take it away")
+    page.locator("#away-source").get_by_label("Your texts").check()
+    page.locator("#away-upload input[type=file]").set_input_files(file)
+    expect(page.locator("#away-own")).to_contain_text("3 texts from")
+    expect(page.locator("#away-own")).to_contain_text("2 different labels")  # one of them: none
+    expect(page.locator("#away-text-column input")).to_have_value(column)
+    page.locator("#away-label-column input").click()
+    expect(page.get_by_role("option").filter(has_text=column)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("#away-run").click()
+    expect(page.locator(".l2v-away-made")).to_have_attribute("data-rows", "3")
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#evil, img[src='x'], svg[onload]").count() == 0
+
+
 def test_a_link_cannot_bring_markup_to_life(open_page, server):
     page = open_page()
     page.goto(
@@ -74,6 +99,73 @@ def test_two_visitors_do_not_see_each_others_texts(open_page):
     expect(second.locator("#away-own")).to_contain_text("1 texts from your lines")
     first.locator("#away-run").click()
     expect(first.locator(".l2v-away-made")).to_have_attribute("data-rows", "2")
+
+
+def own_lines(word: str) -> list[str]:
+    return [f"{word} secret {i} about boats on the river" for i in range(20)]
+
+
+def starts_training(page: Page, word: str, objective: str, start: str) -> None:
+    open_tab(page, "Train")
+    page.get_by_text("Expert settings").click()
+    page.locator("#objective").get_by_text(objective).click()
+    expect(page.locator("#start-stage input")).to_have_value(start)  # the recipe is in the fields
+    page.locator("#train-source").get_by_text("Your texts").click()
+    page.locator("#train-pasted textarea").fill("\n".join(own_lines(word)))
+    page.locator("#train-use").click()
+    expect(page.locator("#train-own")).to_contain_text("20 texts from your lines")
+    shorten(page, 3)
+    page.locator("#train-learning-rate input").fill("0.01")
+    page.locator("#train-button").click()
+
+
+def takes_away(page: Page, folder: Path) -> tuple[np.ndarray, LLM2Vec]:
+    """The visitor's own texts under the visitor's own adapter: as the page embeds them, and the adapter as a file."""
+    with page.expect_download() as archive:
+        page.locator("#train-download").click()
+    archive.value.save_as(folder / "adapter.zip")
+    zipfile.ZipFile(folder / "adapter.zip").extractall(folder)
+    report = json.loads((folder / "my-adapter" / "training.json").read_text())
+    beneath = BUNDLED.stage(report["start"]).adapters
+    adapter = LLM2Vec.from_pretrained(BUNDLED.base, [*beneath, str(folder / "my-adapter")], bidirectional=True)
+    open_tab(page, "Take it away")
+    page.locator("#away-source").get_by_label("Your texts").check()
+    expect(page.locator("#away-encoder input")).to_have_value("Your adapter")
+    page.locator("#away-kind input").click()
+    page.get_by_role("option").filter(has_text="npy").click()
+    page.locator("#away-run").click()
+    expect(page.locator(".l2v-away-made")).to_have_attribute("data-rows", "20")
+    with page.expect_download() as file:
+        page.locator("#away-download").click()
+    return np.load(file.value.path()), adapter
+
+
+def test_two_visitors_train_at_once_and_each_has_their_own_adapter_texts_files_and_charts(open_page, tmp_path):
+    first, second = open_page(), open_page()
+    starts_training(first, "Alpha", "MNTP", "Bidirectional, untrained")
+    starts_training(second, "Beta", "SimCSE", "+ MNTP")
+    told = {first: "MNTP, 3 steps from Bidirectional, untrained", second: "SimCSE, 3 steps from + MNTP"}
+    words = {first: "Alpha", second: "Beta"}
+    found = {}
+    for page, description in told.items():
+        expect(page.locator("#training-status")).to_contain_text("Done. Step 3 of 3", timeout=240_000)
+        expect(page.locator("#own-adapter")).to_contain_text(description)
+        title = page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.title.text")
+        assert title.startswith(description.split(",")[0])
+        (folder := tmp_path / words[page]).mkdir()
+        found[page] = takes_away(page, folder)
+    for page, other in ((first, second), (second, first)):
+        vectors, adapter = found[page]
+        texts = own_lines(words[page])
+        assert np.allclose(vectors, adapter.encode(texts, normalize=True), atol=1e-4)
+        assert np.abs(vectors - found[other][1].encode(texts, normalize=True)).max() > 1e-2
+        assert f"{words[other]} secret" not in page.content()
+        # On the ladder too: a rung of their own, and another one than the other's.
+        open_tab(page, "See it")
+        page.locator("#compare-button").click()
+        expect(page.locator("#prefix")).to_contain_text("Your adapter")
+    assert strips(first)["own"] != strips(second)["own"]
+    assert strips(first)["mntp"] == strips(second)["mntp"]
 
 
 def test_a_file_of_200_megabytes_is_refused_and_the_page_goes_on(open_page, tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import zipfile
 
+import pytest
 from playwright.sync_api import expect
 
 from llm2vec_core.presets import ASSETS
@@ -21,6 +22,42 @@ def shorten(page, steps: int) -> None:
 
 def status(page):
     return page.locator("#training-status")
+
+
+def points(page) -> list[list[float]]:
+    return page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => [...t.y])")
+
+
+def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page):
+    open_tab(page, "Train")
+    told = page.locator("#loss-plot .l2v-notice-line")
+    expect(told).to_contain_text("“Bidirectional, untrained” as it stands now", timeout=PATIENCE)
+    *batches, held_out, unrelated, look_alike, longer = points(page)
+    assert batches == [[], []]
+    assert [len(held_out), len(unrelated), len(look_alike)] == [1, 1, 1]
+    assert longer[0] == longer[1] < held_out[0]
+    numbers = re.search(r"held-out loss ([\d.]+), separation ([\d.]+) ", told.inner_text()).groups()
+    assert [float(number) for number in numbers] == pytest.approx([held_out[0], unrelated[0]], abs=1e-3)
+    expect(page.locator("#before-after")).to_contain_text("Held-out pairs before training")
+    assert page.locator("#before-after svg.l2v-svg circle").count() == 40
+    # Another objective begins elsewhere, and its run is as long as its own recipe says.
+    page.locator("#objective").get_by_text("SimCSE").click()
+    expect(told).to_contain_text("“+ MNTP” as it stands now", timeout=PATIENCE)
+    assert points(page)[2] != held_out
+    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 24
+
+
+def test_a_link_brings_objective_settings_and_starting_point_back(open_page, server):
+    page = open_page()
+    page.goto(f"{server}/?tab=train&train_objective=supervised&train_start=simcse&train_steps=7&train_rank=8")
+    told = page.locator("#loss-plot .l2v-notice-line")
+    expect(told).to_contain_text("“LLM2Vec (+ MNTP + SimCSE)” as it stands now", timeout=PATIENCE)
+    expect(page.locator("#train-pairs-source")).to_be_visible()
+    expect(page.locator("#train-source")).to_be_hidden()
+    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 7
+    page.get_by_text("Expert settings").click()
+    expect(page.locator("#train-rank input")).to_have_value("8")
+    expect(page.locator("#start-stage input")).to_have_value("LLM2Vec (+ MNTP + SimCSE)")
 
 
 def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_path):

@@ -7,14 +7,13 @@ Choose texts and an encoder; you get one row a text. <em>Pooling</em> is how the
 <em>Normalised</em> means scaled to length 1, so that the product of two rows is their cosine.</p></div>
 """
 
-INSTRUCTION_HINT = (
-    "Optional. Put in front of each text and left out of pooling, such as: Retrieve passages that answer the question:"
-)
+INSTRUCTION_INFO = "Put in front of each text and left out of pooling. Empty: none."
+INSTRUCTION_HINT = "such as: Retrieve passages that answer the question:"
 
-PRECISIONS = [("float32: exact", "full"), ("int8: faster on a CPU, less exact", "int8")]
+PRECISIONS = [("float32: exact", "full"), ("int8: faster, less exact", "int8")]
 FORMATS = [
-    ("parquet: texts, labels, embeddings, and how they were made", "parquet"),
-    ("npy: the numbers alone, for NumPy", "npy"),
+    ("parquet: with texts and labels", "parquet"),
+    ("npy: the numbers alone", "npy"),
     ("csv: for spreadsheets", "csv"),
 ]
 
@@ -45,11 +44,16 @@ API_INTRO = """
 API_PYTHON = """from gradio_client import Client  # pip install gradio_client
 
 client = Client("ORIGIN")
-hits = client.predict(query="Which animals hunt at night?", top=3, api_name="/search")
+hits = client.predict(
+    query="Which animals hunt at night?", top=3, api_name="/search"
+)
 for hit in hits:
     print(hit["rank"], round(hit["cosine"], 3), hit["text"])"""
-API_CURL = """EVENT=$(curl -s -X POST ORIGIN/gradio_api/call/v2/similarity -H "Content-Type: application/json" \\
-  -d '{"first": ["The bank was steep."], "second": ["The bank was robbed."]}' | cut -d'"' -f4)
+API_CURL = """EVENT=$(curl -s -X POST \\
+  ORIGIN/gradio_api/call/v2/similarity \\
+  -H "Content-Type: application/json" \\
+  -d '{"first": ["The bank was steep."],
+       "second": ["The bank was robbed."]}' | cut -d'"' -f4)
 curl -sN ORIGIN/gradio_api/call/similarity/$EVENT"""
 
 MCP_ON = """

@@ -67,14 +67,17 @@ def _build(page: Page, tab: gr.Tab) -> None:
             elem_id="away-pooling",
             min_width=240,
         )
+    instruction = gr.Textbox(
+        label="Instruction",
+        info=text.INSTRUCTION_INFO,
+        placeholder=text.INSTRUCTION_HINT,
+        elem_id="away-instruction",
+    )
+    with gr.Row():
+        kind = gr.Dropdown(text.FORMATS, value="parquet", label="File", elem_id="away-kind", min_width=240)
         precision = gr.Dropdown(
             text.PRECISIONS, value="full", label="Precision", elem_id="away-precision", min_width=240
         )
-    with gr.Row(equal_height=True):
-        instruction = gr.Textbox(
-            label="Instruction", placeholder=text.INSTRUCTION_HINT, elem_id="away-instruction", scale=3, min_width=280
-        )
-        kind = gr.Dropdown(text.FORMATS, value="parquet", label="File", elem_id="away-kind", scale=2, min_width=240)
         normalize = gr.Checkbox(
             True, label="Normalised", container=True, show_label=False, elem_id="away-normalize", min_width=140
         )
@@ -107,7 +110,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     examples = paint.code(text.API_PYTHON, "Python", "away-api-python") + paint.code(
         text.API_CURL, "Shell", "away-api-curl"
     )
-    panel(f'<div class="l2v-split">{examples}</div>', js_on_load=FILL_ORIGIN)
+    panel(f'<div class="l2v l2v-away-examples">{examples}</div>', js_on_load=FILL_ORIGIN)
     with gr.Accordion("What the four take and answer", open=False):
         panel(paint.endpoint_table([getattr(endpoints, name) for name in NAMES]))
     panel(text.MCP_ON if importlib.util.find_spec("mcp") else text.MCP_OFF, js_on_load=FILL_ORIGIN)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.figures import training_curves
+from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
@@ -17,9 +20,15 @@ from llm2vec_core.ui.downloads import offer
 from llm2vec_core.ui.plot import plot_value
 from llm2vec_core.ui.tabs.train import paint, text
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
-from llm2vec_core.ui.tabs.train.files import adapter_archive
-from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, train
-from llm2vec_core.ui.tabs.train.settings import Settings, checked_settings
+from llm2vec_core.ui.tabs.train.files import (
+    CONFIG_FILE,
+    REPORT_FILE,
+    WEIGHTS_FILE,
+    adapter_archive,
+    uploaded_parts,
+)
+from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, checked_settings, default_start, recipe_settings
 from llm2vec_core.ui.tabs.train.snippet import loading_snippet, training_snippet
 from llm2vec_core.ui.texts import OURS, OWN
 from llm2vec_core.ui.visitor import Visitor
@@ -28,7 +37,6 @@ REDRAW_SECONDS = 0.5
 # A smaller change of the held-out loss is called none.
 SMALLEST_SHARE = 0.01
 TAB_ID = "train"
-CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
 MAX_REPORT_BYTES = 64 * 1024
 
 
@@ -54,6 +62,68 @@ class Shown(NamedTuple):
     changed: bool = False
 
 
+def expected(context: AppContext, visitor: Visitor, objective: str, start: str, steps: Any) -> Shown:
+    """What the tab shows before anything is trained: the measures of the stage that a run would begin with.
+
+    Args:
+        context: of the visitor's model.
+        visitor: whose run, if there was one, stays on the screen.
+        objective: a key of :data:`~llm2vec_core.ui.tabs.train.settings.RECIPES`.
+        start: key of the stage to start from.
+        steps: of the run, for the axis; what is no number of steps is passed over.
+
+    Raises:
+        ModelError: if the model is too large to be trained here.
+    """
+    preset = context.preset
+    known = objective in RECIPES and start in [stage.key for stage in preset.stages if stage.bidirectional]
+    if not known or _has_run(visitor, preset):
+        return Shown()
+    check_memory(context, recipe_settings(objective, start))
+    if not preset.bundled:
+        return Shown(paint.training_status(text.NOT_MEASURED.format(label=preset.label)))
+    point = starting_point(context, objective, start)
+    is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps
+    settings = replace(point.settings, steps=steps) if is_number else point.settings
+    full = trained_alike(preset, objective, start)
+    compared = compared_with(context, settings)
+    if _has_run(visitor, preset):  # begun while this was measured
+        return Shown()
+    notice = text.expectation(preset.stage(start).label, point, full and full.label, compared)
+    return Shown(
+        plot=curves(context, replace(point, settings=settings), notice),
+        result=paint.starting_pairs(point.before, point.data.measured),
+    )
+
+
+def _has_run(visitor: Visitor, preset: ModelPreset) -> bool:
+    ticket = visitor.by_tab.get(TAB_ID)
+    return ticket is not None and (not ticket.stopped or ticket.drawn == preset.key)
+
+
+def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | None:
+    """The stage that the same objective made of this one in a long training, if the model has one."""
+    beneath = preset.stage(start).adapters
+    found = [stage for stage in preset.stages if stage.adapters and stage.adapters[:-1] == beneath]
+    return next((stage for stage in found if stage.key.rpartition("-")[2] == objective), None)
+
+
+def compared_with(context: AppContext, settings: Settings) -> Progress | None:
+    """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
+    stage = trained_alike(context.preset, settings.objective, settings.start)
+    usual = recipe_settings(settings.objective, settings.start)
+    alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
+    if stage is None or not alike or not context.preset.bundled:
+        return None
+    return starting_point(context, settings.objective, stage.key)
+
+
+def warm_up(context: AppContext) -> None:
+    """Measure what each objective begins with, before anyone asks."""
+    for objective in RECIPES:
+        expected(context, Visitor(), objective, default_start(objective, context.preset), None)
+
+
 def ask(machine: Machine, visitor: Visitor) -> str:
     """The button was pressed: note it, and say whether there is a queue.
 
@@ -61,13 +131,15 @@ def ask(machine: Machine, visitor: Visitor) -> str:
         The status, painted.
     """
     earlier = visitor.by_tab.get(TAB_ID) or Ticket()
-    visitor.by_tab[TAB_ID] = Ticket(standing=earlier.standing)
-    seconds = machine.wait()
+    earlier.stopped = earlier.stopped or not earlier.taken
+    visitor.by_tab[TAB_ID] = ticket = Ticket(standing=earlier.standing, drawn=earlier.drawn)
+    seconds, before = machine.wait(), machine.join(ticket)
     if seconds is None:
         return paint.training_status("Setting up …", busy=True)
+    others = f", and at most {before} more wait{'s' if before == 1 else ''} before you" if before else ""
     return paint.training_status(
-        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds. Yours starts by itself "
-        "when it is your turn; Stop leaves the queue.",
+        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds{others}. Yours starts by "
+        "itself when it is your turn; Stop leaves the queue.",
         busy=True,
     )
 
@@ -149,7 +221,10 @@ def _run(
     for progress in train(context, settings, data, ticket):
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
-            yield Shown(going_on(progress), curves(progress))
+            # An earlier run's card stays until this one has an end of its own.
+            card = None if ticket.drawn else paint.starting_pairs(progress.before, data.measured, own=data.own_pairs)
+            ticket.drawn = context.preset.key
+            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
     yield finished(context, visitor, progress, ticket)
     if progress.failure is not None:
         raise progress.failure
@@ -185,10 +260,11 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     if progress.ended:
         status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
     left_out = f" Left out of the data: {progress.data.left_out}." if progress.data.left_out else ""
-    ticket.standing = f"{status} {_held_out_sentence(progress)}{left_out}"
+    ticket.standing = f"{status} {held_out_sentence(progress)}{left_out}"
+    ticket.drawn = context.preset.key
     return Shown(
         paint.training_status(ticket.standing),
-        curves(progress),
+        curves(context, progress, held_out_sentence(progress)),
         paint.own_adapter(description, _seen_note(progress.data, settings)),
         paint.before_and_after(progress.before, progress.after, progress.data.measured, own=progress.data.own_pairs),
         offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
@@ -196,12 +272,22 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     )
 
 
-def curves(progress: Progress) -> str:
-    """The figure of a run so far."""
+def curves(context: AppContext, progress: Progress, notice: str) -> str:
+    """The figure of a run so far.
+
+    Args:
+        context: of the model.
+        progress: its first step may still be to come.
+        notice: what to look at.
+    """
     name = text.OBJECTIVE_NAMES[progress.settings.objective]
     separations = {text.MEASURES[other]: points for other, points in progress.separations.items()}
+    title, goal = f"{name}: loss and separation", None
+    if (longer := compared_with(context, progress.settings)) and longer.held_out:
+        label = context.preset.stage(longer.settings.start).label
+        goal = (f"{label}, held-out texts", longer.held_out[0][1])
     figure = training_curves(
-        progress.losses, progress.held_out, separations, f"{name}: loss and separation", progress.settings.steps
+        progress.losses, progress.held_out, separations, title, progress.settings.steps, goal
     )
     at = {step: {} for step in range(len(progress.losses) + 1)}
     for step, loss in enumerate(progress.losses, start=1):
@@ -212,11 +298,12 @@ def curves(progress: Progress) -> str:
     columns = ["loss", "held-out loss", *separations]
     rows = [[step, *(found.get(column) for column in columns)] for step, found in sorted(at.items())]
     return plot_value(
-        figure, name="training", notice=_held_out_sentence(progress), columns=["step", *columns], rows=rows
+        figure, name="training", notice=notice, columns=["step", *columns], rows=rows
     )
 
 
-def _held_out_sentence(progress: Progress) -> str:
+def held_out_sentence(progress: Progress) -> str:
+    """What became of the loss on examples that were not trained on; empty before there is anything to compare."""
     if len(progress.held_out) < 2:
         return ""
     (_, before), (_, after) = progress.held_out[0], progress.held_out[-1]
@@ -250,39 +337,39 @@ def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, sta
         InputError: if a file is missing or too many.
         AdapterError: if the adapter cannot be used.
     """
+    with uploaded_parts(files or (), context.limits.adapter_bytes) as parts:
+        encoder, stage = _adapted(context, parts, start)
+    description = f"loaded from your files, on {stage.label}"
+    _hand_over(visitor, context, encoder, description)
+    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
+    ticket.standing, ticket.drawn = "Loaded from your files; nothing was trained.", context.preset.key
+    pairs = measured_pairs()
+    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
+    return Shown(
+        paint.training_status(ticket.standing),
+        own=paint.own_adapter(description),
+        result=paint.before_and_after(before, after, pairs),
+        download="",
+        code=loading_snippet(context.preset, stage.key, "my-adapter", encoder.pooling_mode),
+        changed=True,
+    )
+
+
+def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tuple[LLM2Vec, Stage]:
+    # PEFT takes seconds to import; a visitor who loads nothing should not wait for it.
     from llm2vec_core.training.foreign import load_foreign_adapter
 
-    by_name = {Path(file).name: Path(file) for file in files or ()}
-    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if name not in by_name]
-    unknown = sorted(set(by_name) - {CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE})
-    if unknown:
-        raise InputError(f"{unknown[0]:.60} is not asked for; upload {CONFIG_FILE} and {WEIGHTS_FILE}.")
-    if missing:
-        raise InputError(f"{missing[0]} is missing; upload {CONFIG_FILE} and {WEIGHTS_FILE}.")
     stages = {stage.key: stage for stage in context.preset.stages if stage.bidirectional}
-    report = _report(by_name.get(REPORT_FILE))
+    report = _report(parts.get(REPORT_FILE))
     start = report["start"] if report.get("start") in list(stages) else start
     if start not in stages:
         raise InputError(
             f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
         )
     encoder = load_foreign_adapter(
-        context.encoder(start), by_name[CONFIG_FILE], by_name[WEIGHTS_FILE], context.limits.adapter_bytes
+        context.encoder(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
     )
-    description = f"loaded from your files, on {stages[start].label}"
-    _hand_over(visitor, context, encoder, description)
-    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
-    ticket.standing = "Loaded from your files; nothing was trained."
-    pairs = measured_pairs()
-    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(start), encoder))
-    return Shown(
-        paint.training_status(ticket.standing),
-        own=paint.own_adapter(description),
-        result=paint.before_and_after(before, after, pairs),
-        download="",
-        code=loading_snippet(context.preset, start, "my-adapter", encoder.pooling_mode),
-        changed=True,
-    )
+    return encoder, stages[start]
 
 
 def _report(file: Path | None) -> dict[str, Any]:

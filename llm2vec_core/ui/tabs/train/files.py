@@ -1,19 +1,25 @@
-"""An adapter as a download: one archive that PEFT and this project load."""
+"""An adapter as a download, one archive that PEFT and this project load; and back again as an upload."""
 
 from __future__ import annotations
 
 import io
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llm2vec_core.errors import AdapterError, InputError
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.tabs.train import text
 from llm2vec_core.ui.tabs.train.run import Progress
 from llm2vec_core.ui.tabs.train.snippet import loading_snippet, peft_snippet
 
 FOLDER = "my-adapter"
+CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
+WANTED = f"upload the archive that this page gave you, or {CONFIG_FILE} and {WEIGHTS_FILE}"
 # A file that says when it was made would differ each time.
 _TIME = (2020, 1, 1, 0, 0, 0)
 
@@ -65,3 +71,55 @@ settings of the run and what was measured are in training.json.
 
 def _beneath(adapters: int) -> str:
     return f", which has {adapters} adapter{'s' if adapters > 1 else ''} of its own beneath" if adapters else ""
+
+
+@contextmanager
+def uploaded_parts(files: Sequence[str], most_bytes: int) -> Iterator[dict[str, Path]]:
+    """The parts of an uploaded adapter by name, for as long as the context lasts.
+
+    Of an archive only the members with these names are read, wherever they lie in it, and none is written to a place
+    that the archive names.
+
+    Args:
+        files: uploaded; told apart by their names.
+        most_bytes: that one part of an archive may unpack to.
+
+    Raises:
+        InputError: if a part is missing, or there is a file that nobody asked for.
+        AdapterError: if an archive cannot be read, is too large unpacked, or holds a part twice.
+    """
+    with tempfile.TemporaryDirectory(prefix="adapter-") as place:
+        found: dict[str, Path] = {}
+        for file in map(Path, files):
+            if file.suffix.lower() == ".zip":
+                found |= _unpacked(file, Path(place), most_bytes)
+            elif file.name in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE):
+                found[file.name] = file
+            else:
+                raise InputError(f"{file.name:.60} is not asked for; {WANTED}.")
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            if name not in found:
+                raise InputError(f"{name} is missing; {WANTED}.")
+        yield found
+
+
+def _unpacked(file: Path, place: Path, most_bytes: int) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                name = member.filename.replace("\\", "/").rpartition("/")[2]
+                if name not in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE):
+                    continue
+                if name in found:
+                    raise AdapterError(f"{file.name:.60} holds {name} twice; pack one adapter alone.")
+                with archive.open(member) as opened:
+                    # What the archive says of its sizes is not believed: reading ends one byte too late to be allowed.
+                    data = opened.read(most_bytes + 1)
+                if len(data) > most_bytes:
+                    raise AdapterError(f"{name} in {file.name:.60} unpacks to more than {most_bytes / 1e6:.0f} MB.")
+                found[name] = place / name
+                found[name].write_bytes(data)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise AdapterError(f"{file.name:.60} is no zip archive that can be read here ({error!s:.80}).") from error
+    return found

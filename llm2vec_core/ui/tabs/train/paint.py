@@ -13,12 +13,15 @@ from llm2vec_core.ui.tabs.train import text
 
 # A smaller change of a share of pairs is none that so few pairs could show.
 SMALLEST_CHANGE = 0.01
-WIDTH, LEFT, RIGHT, LANE, DOT = 560.0, 104.0, 14.0, 46.0, 3.6
+# Narrow, so that its words can be read on a phone.
+WIDTH, LEFT, RIGHT, LANE, DOT = 440.0, 98.0, 12.0, 46.0, 3.6
 _SHAPES = {
     "similar": '<circle cx="{x:.1f}" cy="{y:.1f}" r="3.4" fill="var(--good)"/>',
     "unrelated": '<path d="M{x:.1f} {y:.1f}m-3 -3l6 6m0 -6l-6 6" stroke="var(--muted)" stroke-width="1.7" fill="none"/>',
     "misleading": '<path d="M{x:.1f} {y:.1f}m0 -4l4 4l-4 4l-4 -4z" stroke="var(--ink)" stroke-width="1.3" fill="none"/>',
 }
+
+_OTHERS = {"unrelated": "unrelated pairs", "misleading": "pairs that only look alike"}
 
 
 def training_status(message: str, *, busy: bool = False, share: float | None = None) -> str:
@@ -62,12 +65,43 @@ def change_sentence(before: float, after: float, other: str, count: int) -> str:
         >>> change_sentence(0.5, 0.75, "unrelated", 40)
         'From unrelated pairs they are told apart better: separation 0.500 before, 0.750 after (40 pairs of each kind).'
     """
-    kind = {"unrelated": "unrelated pairs", "misleading": "pairs that only look alike"}[other]
+    kind = _OTHERS[other]
     numbers = f"separation {before:.3f} before, {after:.3f} after ({count} pairs of each kind)"
     if abs(after - before) < SMALLEST_CHANGE:
         return f"How well they are told from {kind} hardly changed: {numbers}."
     better = "better" if after > before else "worse"
     return f"From {kind} they are told apart {better}: {numbers}."
+
+
+def starting_pairs(
+    before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]], *, own: bool = False
+) -> str:
+    """The card of the measured pairs while nothing is trained yet.
+
+    Args:
+        before: under the stage to start from.
+        pairs: by relation, in the order of the cosines.
+        own: whether they are the visitor's own pairs.
+    """
+    shares = [
+        f"{before.area(below=other):.1%} of {_OTHERS[other]}" for other in before.by_label if other != "similar"
+    ]
+    pair = "One of your pairs" if own else "A pair that means the same"
+    notice = f"{pair} (round) lies further right than {' and than '.join(shares)}, taken at random."
+    return figure_card(
+        "Held-out pairs before training, cosine of the two sentences",
+        _pairs({"Now": before}, text.OWN_EXPLAINED if own else text.EXPLAINED),
+        name="before-training",
+        notice=escape(notice),
+        columns=("kind", "first", "second", "cosine"),
+        rows=[
+            (text.KINDS[kind][0], a[:160], b[:160], float(value))
+            for kind, both in pairs.items()
+            for (a, b), value in zip(both, before.by_label[kind], strict=True)
+        ],
+        legend=_legend(before),
+        elem_id="before-after",
+    )
 
 
 def before_and_after(
@@ -90,9 +124,8 @@ def before_and_after(
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
     explained = text.OWN_EXPLAINED if own else text.EXPLAINED
-    picture = _picture(before, after)
     notice = " ".join(escape(sentence) for sentence in sentences)
-    body = f'<div class="l2v-train-dots">{picture}</div><p class="muted">{escape(explained)}</p>'
+    body = _pairs({"Before": before, "After": after}, explained)
     return figure_card(
         "Held-out pairs before and after, cosine of the two sentences" if not own else "Your held-out pairs, cosine",
         body,
@@ -124,15 +157,19 @@ def _legend(cosines: PairCosines) -> str:
     return f'<div class="l2v-legend l2v-train-legend">{marks}<span>▏ median</span></div>'
 
 
-def _picture(before: PairCosines, after: PairCosines) -> str:
-    every = np.concatenate([*before.by_label.values(), *after.by_label.values()])
+def _pairs(measured: Mapping[str, PairCosines], explained: str) -> str:
+    return f'<div class="l2v-train-pairs">{_picture(measured)}<p class="muted">{escape(explained)}</p></div>'
+
+
+def _picture(measured: Mapping[str, PairCosines]) -> str:
+    every = np.concatenate([values for cosines in measured.values() for values in cosines.by_label.values()])
     low = float(np.floor(every.min() * 5) / 5)
 
     def x(value: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (float(value) - low) / (1.0 - low)
 
     parts, y = [], 4.0
-    for name, cosines in (("Before", before), ("After", after)):
+    for name, cosines in measured.items():
         parts.append(f'<text x="0" y="{y + 15:.0f}" font-size="15" font-weight="650">{name}</text>')
         y += 20
         for kind, values in cosines.by_label.items():
@@ -156,9 +193,9 @@ def _picture(before: PairCosines, after: PairCosines) -> str:
     ]
     height = y + 18
     medians = "; ".join(
-        f"{text.KINDS[kind][0]}: median {float(np.median(before.by_label[kind])):.2f} before, "
-        f"{float(np.median(after.by_label[kind])):.2f} after"
-        for kind in before.by_label
+        f"{name}, {text.KINDS[kind][0]}: median {float(np.median(values)):.2f}"
+        for name, cosines in measured.items()
+        for kind, values in cosines.by_label.items()
     )
     return (
         f'<svg class="l2v-svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="Cosines of held-out pairs. '

@@ -14,8 +14,8 @@ from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.train.data import TrainingData
-from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings
+from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, recipe_settings
 
 if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
@@ -32,11 +32,13 @@ class Ticket:
         taken: whether it has begun.
         stopped: whether the visitor wants it to end.
         standing: what the last run that ended said; a run that fails leaves it standing.
+        drawn: key of the model whose run the curves show; "" while they show none.
     """
 
     taken: bool = False
     stopped: bool = False
     standing: str = "Nothing trained yet."
+    drawn: str = ""
 
 
 class Machine:
@@ -44,6 +46,13 @@ class Machine:
 
     def __init__(self) -> None:
         self._until: float | None = None
+        self._queue: list[Ticket] = []
+
+    def join(self, ticket: Ticket) -> int:
+        """Another press of the button; how many wait before it at most (who left without a word still counts)."""
+        self._queue = [other for other in self._queue if not other.taken and not other.stopped]
+        self._queue.append(ticket)
+        return len(self._queue) - 1
 
     def take(self, seconds: float) -> None:
         """A run begins that ends by itself after so many seconds."""
@@ -140,11 +149,8 @@ def training_config(settings: Settings) -> TrainingConfig:
     )
 
 
-def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:
-    """Train; yields the same :class:`Progress` at the start, after every step, and at the end.
-
-    The end comes after the last step, when the ticket is stopped, when the time is over, or when the loss is no longer
-    finite: each time the adapter is as the last good step left it.
+def begin(context: AppContext, settings: Settings, data: TrainingData) -> Progress:
+    """Everything up to the first step: an adapter that changes nothing yet, and what is measured of it.
 
     Raises:
         ModelError: if the model cannot be loaded or is too large.
@@ -154,22 +160,54 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
     from llm2vec_core.training.head import load_head
     from llm2vec_core.training.loop import AdapterTraining
 
-    limits = context.limits
     check_memory(context, settings)
     progress = Progress(settings, data)
     options = dict(RECIPES[settings.objective].options)
     if settings.objective == "mntp" and not context.config().tie_word_embeddings:
         options["head"] = load_head(context.preset.base)
     base = context.encoder(settings.start)
-    training = AdapterTraining(
+    progress.training = training = AdapterTraining(
         base, make_objective(settings.objective, options), data.train, training_config(settings), data.held_out
     )
-    progress.training = training
-    encoder = training.encoder()  # shares the adapter's tensors: it learns along
-    progress.before = measure_pairs(encoder, labelled_pairs(data.measured))
+    progress.before = measure_pairs(training.encoder(), labelled_pairs(data.measured))
     progress.measured(progress.before, 0)
     if (loss := training.held_out_loss()) is not None:
         progress.held_out.append((0, loss))
+    return progress
+
+
+def starting_point(context: AppContext, objective: str, start: str) -> Progress:
+    """Where a run on our own data would begin; measured once for an objective and a stage.
+
+    Args:
+        context: of the model.
+        objective: a key of :data:`~llm2vec_core.ui.tabs.train.settings.RECIPES`.
+        start: key of the stage.
+    """
+
+    def measure() -> Progress:
+        settings = recipe_settings(objective, start)
+        progress = begin(context, settings, training_data(objective, settings.source, None, None, context.limits))
+        progress.training = None  # it will learn nothing, and would hold an adapter in memory
+        return progress
+
+    return context.kept.once(("starting point", objective, start), measure)
+
+
+def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:
+    """Train; yields the same :class:`Progress` at the start, after every step, and at the end.
+
+    The end comes after the last step, when the ticket is stopped, when the time is over, or when the loss is no longer
+    finite: each time the adapter is as the last good step left it.
+
+    Raises:
+        ModelError: as :func:`begin` does.
+        InputError: likewise.
+    """
+    limits = context.limits
+    progress = begin(context, settings, data)
+    training = progress.training
+    encoder = training.encoder()  # shares the adapter's tensors: it learns along
     yield progress
     every = max(1, -(-settings.steps // MEASUREMENTS))
     try:

@@ -9,8 +9,12 @@ from typing import Any
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.context import Limits
+from llm2vec_core.ui.texts import OURS
 
 MAX_LEARNING_RATE = 0.1
+# What every objective starts with: the published rank, texts that a short run can afford, any seed.
+RANK, LONGEST, SEED = 16, 64, 0
+SHORT = "20"
 BOUNDS = {"rank": (1, 64), "batch_size": (2, 64), "max_length": (8, 256), "seed": (0, 2**31 - 1)}
 NAMES = {
     "steps": "number of steps", "rank": "LoRA rank", "batch_size": "batch size", "max_length": "longest text",
@@ -76,6 +80,20 @@ class Settings:
     batch_size: int
     max_length: int
     seed: int
+
+
+def recipe_settings(objective: str, start: str, length: str = SHORT) -> Settings:
+    """The fields as an objective sets them, on our own data.
+
+    Args:
+        objective: a key of :data:`RECIPES`.
+        start: key of the stage to start from.
+        length: a key of its steps.
+    """
+    recipe = RECIPES[objective]
+    return Settings(
+        objective, OURS, start, recipe.steps[length], recipe.learning_rate, RANK, recipe.batch_size, LONGEST, SEED
+    )
 
 
 def checked_settings(

@@ -1,5 +1,12 @@
 """What this tab says. Plain words first; a technical term is explained where it first appears."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llm2vec_core.ui.tabs.train.run import Progress
+
 INTRO = """
 <div class="l2v"><h2>Train a little, right here</h2>
 <p>Training changes a small <em>adapter</em> (LoRA: a few thin matrices beside the weights, which stay as they are). It is
@@ -37,11 +44,41 @@ PAIRS_SOURCES = [("Our pairs", "ours"), ("Your pairs", "own")]
 PAIRS_FILE = "A file with the columns query, positive and, if you have it, negative (jsonl, csv, tsv)"
 
 UPLOAD_INTRO = """
-<div class="l2v"><p>Two files of a LoRA adapter in PEFT's format: <code>adapter_config.json</code> and
-<code>adapter_model.safetensors</code> (with <code>training.json</code> from a download of this page, the stage that it stands
-on is found by itself). Only safetensors are read, never a pickle; the base that the file names is not looked at: the adapter
-is put on the stage chosen under “Start from”.</p></div>
+<div class="l2v"><p>The archive that this page gave you, as it is; or a LoRA adapter from elsewhere in PEFT's format, its two
+files <code>adapter_config.json</code> and <code>adapter_model.safetensors</code>. Of an archive of this page the stage that the
+adapter stands on is found by itself; any other is put on the stage chosen under “Start from”, whatever base its file names.
+Only safetensors are read, never a pickle.</p></div>
 """
+
+NOT_MEASURED = (
+    "Nothing trained yet with {label}. A model of this size takes a while: it is measured when you press Train, before "
+    "the first step."
+)
+
+
+def expectation(label: str, point: Progress, longer: str | None, compared: Progress | None) -> str:
+    """What to look for in the curves that will grow.
+
+    Args:
+        label: of the stage to start from.
+        point: what is measured of it.
+        longer: label of the stage that a long training of the same kind made of it, if there is one.
+        compared: what is measured of that.
+    """
+    told = (
+        f"The points are “{label}” as it stands now, measured on our data: {_measures(point)}. The curves grow from here. "
+        "If the loss of each batch falls and the held-out loss does not, texts are learned by heart."
+    )
+    if compared is not None:
+        told += f" What a long training reached (dashed): “{longer}” stands at {_measures(compared)}."
+    return told
+
+
+def _measures(point: Progress) -> str:
+    loss = f"held-out loss {point.held_out[0][1]:.3f}, " if point.held_out else ""
+    separations = " and ".join(f"{points[0][1]:.3f} ({MEASURES[other]})" for other, points in point.separations.items())
+    return f"{loss}separation {separations}"
+
 
 MEASURES = {
     "unrelated": "similar above unrelated pairs",

@@ -16,11 +16,10 @@ from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.train import answers, paint, text
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
-from llm2vec_core.ui.tabs.train.settings import RECIPES, default_start
+from llm2vec_core.ui.tabs.train.settings import LONGEST, RANK, RECIPES, SEED, SHORT, default_start
 from llm2vec_core.ui.visitor import Visitor
 
 FIRST = "mntp"
-SHORT = "20"
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
 
@@ -40,9 +39,10 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
     return gr.Number(value, label=label, info=info, elem_id=f"train-{name.replace('_', '-')}", min_width=200, **options)
 
 
-def _build(page: Page, _tab: gr.Tab) -> None:
+def _build(page: Page, tab: gr.Tab) -> None:
     preset, recipe = page.context.preset, RECIPES[FIRST]
     machine = Machine()
+    page.context.warm_ups.append(lambda: answers.warm_up(page.context))
     panel(text.INTRO)
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
@@ -86,27 +86,25 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                     steps = _number("steps", recipe.steps[SHORT], precision=0)
                     rate = _number("learning_rate", recipe.learning_rate)
                 with gr.Row():
-                    rank = _number("rank", 16, precision=0)
+                    rank = _number("rank", RANK, precision=0)
                     batch_size = _number("batch_size", recipe.batch_size, precision=0)
                 with gr.Row():
-                    max_length = _number("max_length", 64, precision=0)
-                    seed = _number("seed", 0, precision=0)
+                    max_length = _number("max_length", LONGEST, precision=0)
+                    seed = _number("seed", SEED, precision=0)
         with gr.Column(scale=3, min_width=320):
             notice = notice_panel("train-notice")
             status = panel(paint.training_status("Nothing trained yet."), elem_id="train-status")
             plot = plot_view(470, elem_id="loss-plot")
             confirmation = panel(elem_id="train-own-adapter")
-            download = gr.DownloadButton(
-                "Download the adapter (PEFT)", visible=False, elem_id="train-download", size="sm"
-            )
-            result = panel(elem_id="train-result")
+            download = gr.DownloadButton("Download the adapter (PEFT)", visible=False, elem_id="train-download")
+    result = panel(elem_id="train-result")
     code = code_view("train-code")
     with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
         panel(text.UPLOAD_INTRO)
         files = gr.File(
-            label="adapter_config.json and adapter_model.safetensors",
+            label="The archive, or adapter_config.json and adapter_model.safetensors",
             file_count="multiple",
-            file_types=[".json", ".safetensors"],
+            file_types=[".zip", ".json", ".safetensors"],
             height=150,
             elem_id="adapter-files",
         )
@@ -118,7 +116,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     shown = [status, plot, confirmation, result, download, code, page.visitor]
     page.share(
         train_objective=objective, train_length=length, train_steps=steps, train_start=start, train_rate=rate,
-        train_seed=seed,
+        train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
     )  # fmt: skip
 
     def recipe_of(visitor: Visitor, key: str, seconds: str) -> tuple[Any, ...]:
@@ -128,18 +126,42 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             chosen.batch_size,
             chosen.learning_rate,
             default_start(key, page.context_of(visitor).preset),
-            gr.update(visible=key != "supervised"),
-            gr.update(visible=key == "supervised"),
         )
 
+    # What stands there before a run; a run of this visitor stays on the screen.
+    show = {
+        "fn": guarded(len(shown))(
+            lambda visitor, *chosen: shown_values(
+                answers.expected(page.context_of(visitor), visitor, *chosen), visitor
+            )
+        ),
+        "inputs": [page.visitor, objective, start, steps],
+        "outputs": [notice, *shown],
+        "concurrency_id": "interactive",
+        "show_progress": "hidden",
+        "api_name": False,
+    }
     objective.input(
         recipe_of,
         [page.visitor, objective, length],
-        [steps, batch_size, rate, start, texts_box, pairs_box],
+        [steps, batch_size, rate, start],
+        queue=False,
+        **QUIET,
+    ).then(**show)
+    # A link changes the objective too, and its recipe comes from the link.
+    objective.change(
+        lambda key: (gr.update(visible=key != "supervised"), gr.update(visible=key == "supervised")),
+        objective,
+        [texts_box, pairs_box],
         queue=False,
         **QUIET,
     )
-    length.input(lambda key, seconds: RECIPES[key].steps[seconds], [objective, length], steps, queue=False, **QUIET)
+    length.input(
+        lambda key, seconds: RECIPES[key].steps[seconds], [objective, length], steps, queue=False, **QUIET
+    ).then(**show)
+    start.input(**show)
+    tab.select(**show)
+    page.shows["train"] = show
     pairs_source.input(
         lambda chosen: gr.update(visible=chosen == "own"), pairs_source, pairs_file, queue=False, **QUIET
     )
