@@ -11,8 +11,8 @@ HERE = Path(__file__).parent
 CSS_FILES = (HERE / "page.css", HERE / "frame" / "style.css", *sorted((HERE / "tabs").glob("*/style.css")))
 SCRIPT_FILE = HERE / "page.js"
 
-# One face in two weights for the whole page, so that it looks alike on every system. Gradio brings it along and serves it
-# itself (112 kB). Of most other faces it has a few letters only.
+# One face in two weights for the whole page, so that it looks alike on every system. Gradio brings it along and serves
+# it itself (112 kB). Of most other faces it has a few letters only.
 BODY_FONT = (
     gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)),
     "system-ui",

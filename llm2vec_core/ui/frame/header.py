@@ -18,7 +18,7 @@ class Header:
     """
 
     def __init__(self, page: Page) -> None:
-        with gr.Row(elem_id="head"):
+        with gr.Row(elem_id="masthead"):
             panel(text.HERO, elem_id="hero")
             with gr.Row(elem_id="toolbar"):
                 preset = page.context.preset

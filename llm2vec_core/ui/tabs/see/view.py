@@ -54,6 +54,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             show_label=False,
             container=False,
             elem_id="see-step",
+            elem_classes="l2v-stops",
             min_width=260,
             scale=0,
         )
