@@ -163,7 +163,7 @@ def _width(cosine: float) -> float:
 def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
     word = watched(causal.tokens)
     if word is None:
-        return "without a shared word there is nothing to follow from one sentence to the other."
+        return "Without a shared word there is nothing to follow from one sentence to the other."
     name = f"<em>{escape(causal.tokens[word])}</em>"
     rests = " or ".join(f"“{ending_of(rest)}”" for rest in (causal.ending_a, causal.ending_b))
     largest = float(causal.distances[1:].max())

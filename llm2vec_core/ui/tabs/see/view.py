@@ -82,7 +82,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             value="a",
             label="Whose attention",
             elem_id="which",
-            min_width=220,
+            min_width=280,
         )
         # Lists, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
         layer = gr.Dropdown(_numbered(layers), value=LAYER, label="Layer", elem_id="layer", min_width=120)
