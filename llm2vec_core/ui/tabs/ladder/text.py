@@ -78,7 +78,8 @@ scores above: the models are 250 to 1,400 times as large, and the score is a mea
 EFFICIENCY = """
 <div class="l2v"><h2>A better start needs fewer labels</h2>
 <p>The same training on labelled pairs, begun on different rungs, each several times with other random numbers. A start that
-stands higher at step 0 has learned something from plain text that labels would otherwise have to teach.</p></div>
+stands higher at step 0 has learned something from plain text that labels would otherwise have to teach. The score says how
+well cosines order pairs of sentences as people do; 100 would be the very same order.</p></div>
 """
 
 ECHO = """
