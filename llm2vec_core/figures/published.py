@@ -15,7 +15,8 @@ SYMBOLS = {
     "causal": ("circle", "circle-open", "square", "square-open"),
     "bidirectional": ("diamond-open", "diamond", "triangle-up-open", "triangle-up"),
 }
-ROW_HEIGHT, PANEL_HEIGHT, FRAME_HEIGHT = 44, 76, 200
+# The frame has room for a legend of five lines, as it is on a telephone.
+ROW_HEIGHT, PANEL_HEIGHT, FRAME_HEIGHT = 44, 76, 242
 
 
 def published_height(scores: Sequence[PublishedScore]) -> int:
@@ -83,7 +84,7 @@ def published_scores(scores: Sequence[PublishedScore], title: str) -> go.Figure:
             )
         figure.update_yaxes(range=[-len(models) + 0.6, 0.75], visible=False, fixedrange=True, row=place, col=1)
     settings = layout(title)
-    settings["margin"] = {"l": 8, "r": 12, "t": 84, "b": 118}
+    settings["margin"] = {"l": 8, "r": 12, "t": 84, "b": 160}
     legend = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(**settings, height=height, legend=legend)
     low = min(score.score for score in scores)

@@ -55,6 +55,19 @@
   document.addEventListener('click', event => {
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
   });
+  // A row of radio buttons may be a slider with stops: the arrow keys go from one to the next, as they are seen.
+  const STEPS = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1};
+  document.addEventListener('keydown', event => {
+    const row = event.key in STEPS && event.target.type === 'radio' && event.target.closest('.l2v-stops');
+    if (!row) return;
+    event.preventDefault();
+    const place = input => Number(getComputedStyle(input.closest('label')).order);
+    const stops = [...row.querySelectorAll('input[type=radio]')].sort((a, b) => place(a) - place(b));
+    const next = stops[stops.indexOf(event.target) + STEPS[event.key]];
+    if (!next) return;
+    next.focus();
+    next.click();
+  });
   document.addEventListener('click', event => {
     if (!event.target.closest || !event.target.closest('.l2v-skip')) return;
     event.preventDefault(); // the page has a base address: "#tabs" alone would load it anew

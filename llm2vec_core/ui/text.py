@@ -6,9 +6,9 @@ HERO = """
 <header class="l2v l2v-hero">
 <a class="l2v-skip" href="#tabs">Skip to the tabs</a>
 <h1><span>A language model reads left to right.</span> <span>An embedding has to know the whole sentence.</span></h1>
-<p>In a decoder each word's vector is computed from the words <em>before</em> it: that is
-<b class="c">causal attention</b>. LLM2Vec opens the view to <b class="b">both sides</b> and lets the model practise. Everything
-below runs live, on a small model that we trained from nothing.</p>
+<p>A decoder computes each word's vector from the words <em>before</em> it: <b class="c">causal attention</b>. LLM2Vec opens the
+view to <b class="b">both sides</b> and lets the model practise<span class="l2v-wide">, here live, on a small model trained from
+nothing</span>.</p>
 </header>
 """
 

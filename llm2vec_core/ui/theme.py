@@ -11,11 +11,11 @@ HERE = Path(__file__).parent
 CSS_FILES = (HERE / "page.css", HERE / "frame" / "style.css", *sorted((HERE / "tabs").glob("*/style.css")))
 SCRIPT_FILE = HERE / "page.js"
 
+# One face in two weights for the whole page, so that it looks alike on every system. Gradio brings it along and serves
+# it itself (112 kB). Of most other faces it has a few letters only.
 BODY_FONT = (
-    "Inter",
-    "ui-sans-serif",
+    gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)),
     "system-ui",
-    "-apple-system",
     "Segoe UI",
     "Roboto",
     "Liberation Sans",
@@ -58,7 +58,7 @@ def page_theme() -> gr.themes.Base:
         block_title_text_weight="600",
         block_title_text_color="#5f6470",
         block_title_text_color_dark="#a2a6b0",
-        block_title_text_size="13px",
+        block_title_text_size="14px",
         block_info_text_color="#5f6470",
         block_info_text_color_dark="#a2a6b0",
         input_border_width="1px",

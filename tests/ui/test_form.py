@@ -141,9 +141,26 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
     assert width >= 2
 
 
-def test_the_first_figure_is_on_the_first_screen(page):
-    first = page.locator(".l2v-card").locator("visible=true").first
-    assert first.evaluate("e => e.getBoundingClientRect().top") < 760
+@pytest.mark.parametrize(
+    ("width", "height", "wanted"),
+    [
+        (1440, 900, ("#sentence-a", "#sentence-b", "#prefix svg >> nth=1", "#prefix-table", ".l2v-see-words .l2v-notice-line")),
+        (390, 844, ("#sentence-a", "#sentence-b")),
+    ],
+)
+def test_the_effect_is_on_the_first_screen(open_page, width, height, wanted):
+    page = open_page(width=width, height=height)
+    page.evaluate("document.fonts.ready")
+    for shown in ("#l2v-see-bidi", ".l2v-see-hero b", *wanted):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] + box["height"] <= height, f"{shown} ends at {box['y'] + box['height']:.0f}"
+
+
+def test_letters_are_of_the_face_that_was_chosen(page):
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("document.fonts.check('400 16px \"IBM Plex Sans\"', 'aé–“≥')")
+    loaded = page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family + f.weight)")
+    assert sorted(name.replace('"', "") for name in loaded) == ["IBM Plex Sans400", "IBM Plex Sans700"]
 
 
 def test_light_and_dark_can_be_changed_in_place(page):

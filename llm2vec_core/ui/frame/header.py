@@ -18,12 +18,13 @@ class Header:
     """
 
     def __init__(self, page: Page) -> None:
-        panel(text.HERO)
-        with gr.Row(elem_id="toolbar"):
-            self.badge = panel(elem_id="badge", min_height=34)
-            preset = page.context.preset
-            self.in_use = panel(paint.in_use(preset.key, preset.label), elem_id="in-use")
-            self.link = gr.Button("Copy link to this view", size="sm", elem_id="copy-link", min_width=0)
-            theme = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=0)
+        with gr.Row(elem_id="masthead"):
+            panel(text.HERO, elem_id="hero")
+            with gr.Row(elem_id="toolbar"):
+                preset = page.context.preset
+                self.in_use = panel(paint.in_use(preset.key, preset.label), elem_id="in-use")
+                self.link = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=0)
+                theme = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=0)
+                self.badge = panel(elem_id="badge")
         self.notice = notice_panel("link-notice")
         theme.click(None, None, None, js="() => window.__l2vTheme()", api_name=False, queue=False)

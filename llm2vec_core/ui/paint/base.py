@@ -31,6 +31,7 @@ def figure_card(
     rows: Sequence[Sequence[Cell]] = (),
     legend: str = "",
     elem_id: str = "",
+    beside: bool = False,
 ) -> str:
     """A painted figure with everything that a figure here has.
 
@@ -46,15 +47,17 @@ def figure_card(
         rows: its rows, plain values.
         legend: painted HTML above the figure.
         elem_id: of the card.
+        beside: whether what to notice stands to the right of a narrow figure where there is room.
 
     Returns:
         HTML.
     """
     ident = f' id="{escape(elem_id)}"' if elem_id else ""
     told = f'<p class="l2v-notice-line"><b>What to notice.</b> {notice}</p>' if notice else ""
+    shown = f'<div class="l2v-beside"><div>{legend}{body}</div>{told}</div>' if beside else f"{legend}{body}{told}"
     return (
         f'<section class="l2v l2v-card l2v-figure" data-name="{escape(name)}"{ident} aria-label="{escape(title)}">'
-        f"<h3>{escape(title)}</h3>{legend}{body}{told}{tools('<svg' in body, bool(columns))}"
+        f"<h3>{escape(title)}</h3>{shown}{tools('<svg' in body, bool(columns))}"
         f"{data_table(columns, rows) if columns else ''}</section>"
     )
 

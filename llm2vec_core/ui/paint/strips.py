@@ -84,7 +84,7 @@ def _notice(rows: Sequence[tuple[str, str, bool, float, Yardstick]]) -> str:
     medians = [float(np.median(y.unrelated)) for *_, y in rows]
     low, high = int(np.argmin(medians)), int(np.argmax(medians))
     return (
-        f"a cosine alone says little: two unrelated sentences have {medians[high]:.2f} under {escape(rows[high][1])} (median) "
+        f"A cosine alone says little: two unrelated sentences have {medians[high]:.2f} under {escape(rows[high][1])} (median) "
         f"and {medians[low]:.2f} under {escape(rows[low][1])}. Your pair goes from {cosines[0]:.2f} under "
         f"{escape(rows[0][1])} to {cosines[-1]:.2f} under {escape(rows[-1][1])}; what counts is the place among the bands."
     )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,12 +9,13 @@ import pytest
 from llm2vec_core import filling
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
-from llm2vec_core.evaluation.summary import summarise
+from llm2vec_core.evaluation.summary import MEAN, summarise
+from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.experiments.curves import Curve, SampleEfficiency
-from llm2vec_core.presets import BUNDLED, PRESETS
+from llm2vec_core.presets import BUNDLED, PRESETS, Stage
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures
+from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures, text
 from llm2vec_core.ui.tabs.ladder.snippet import snippet
 from llm2vec_core.ui.visitor import Visitor
 from tests.evaluation.test_tables import row
@@ -30,8 +30,9 @@ def context():
 
 def test_each_rung_is_held_against_the_one_below(context):
     visitor = Visitor()
-    for below, key in pairwise(KEYS):
+    for key in KEYS[1:]:
         found = answers.rung(context, visitor, key)
+        below = answers.below(BUNDLED, key)
         assert found.before.key == below
         assert found.change.score == pytest.approx(
             context.pair_cosines(key).separation().score - context.pair_cosines(below).separation().score
@@ -42,21 +43,37 @@ def test_each_rung_is_held_against_the_one_below(context):
         answers.rung(context, visitor, "<b>")
 
 
-def test_steps_stop_at_the_ends_and_rivals_lead_to_the_ground(context):
-    visitor = Visitor()
-    assert answers.moved(visitor, context, KEYS[0], -1) == KEYS[0]
-    assert answers.moved(visitor, context, KEYS[0], 1) == KEYS[1]
-    assert answers.moved(visitor, context, KEYS[-1], 1) == KEYS[-1]
-    assert answers.moved(visitor, context, "echo", 1) == KEYS[0]
+def test_a_rung_is_held_against_what_it_was_made_from():
+    six = replace(
+        BUNDLED,
+        stages=(
+            Stage("causal", "C", False, (), ""),
+            Stage("bidirectional", "B", True, (), ""),
+            Stage("mntp", "M", True, ("m",), ""),
+            Stage("simcse", "S", True, ("m", "s"), ""),
+            Stage("mntp-supervised", "MS", True, ("m", "x"), ""),
+            Stage("supervised", "SS", True, ("m", "s", "y"), ""),
+        ),
+    )
+    lower = {stage.key: answers.below(six, stage.key) for stage in six.stages}
+    assert lower == {
+        "causal": None,
+        "bidirectional": "causal",
+        "mntp": "bidirectional",
+        "simcse": "mntp",
+        "mntp-supervised": "mntp",
+        "supervised": "simcse",
+    }
+    assert [answers.below(six, key) for key in ("echo", "static", "own")] == ["causal", "causal", "simcse"]
+    hub = PRESETS["qwen3-0.6b"]
+    assert [answers.below(hub, stage.key) for stage in hub.stages] == [None, "causal"]
 
 
 def test_an_own_adapter_is_the_top_rung_for_its_visitor_alone(context):
     owner, other = Visitor(), Visitor()
     owner.encoder = context.encoder("mntp")
-    assert answers.steps_of(owner, context) == [*KEYS, "own"]
-    assert answers.steps_of(other, context) == KEYS
     found = answers.rung(context, owner, "own")
-    assert found.before.key == KEYS[-1]
+    assert found.before.key == BUNDLED.default.key
     np.testing.assert_allclose(
         found.cosines.by_label["similar"], context.pair_cosines("mntp").by_label["similar"], atol=1e-5
     )
@@ -121,7 +138,12 @@ def test_filled_blanks_are_the_cores_and_what_is_typed_is_escaped(context):
 def test_hidden_words_are_counted_for_every_rung_and_the_notice_names_the_best(context):
     rows = answers.hidden_words(context, Visitor())
     best = max(rows, key=lambda row: row[1].log_probabilities.mean())[0].label
-    assert f"{best} finds hidden words best" in blanks.cloze_card(rows)
+    card = blanks.cloze_card(rows, {})
+    assert f"{best} finds hidden words best" in card and "better than the one it was made from" in card
+    # Held against the best, every other one has unlearned something.
+    lower = {choice.key: best_key for choice, _ in rows for best_key in [next(c.key for c, _ in rows if c.label == best)]}
+    told = blanks.cloze_card(rows, lower)
+    assert "A step can unlearn it: " in told and all(c.label in told.split("unlearn it: ")[1] for c, _ in rows if c.label != best)
 
 
 @pytest.fixture
@@ -143,10 +165,11 @@ def summary(tmp_path):
 
 def test_the_measured_chart_says_each_sign(summary):
     told = charts.measured_notice(summary, BUNDLED, "sts")
-    assert "Bidirectional, untrained, mean is below Causal, mean (-5.0 points" in told
-    assert "+ MNTP, mean is above Bidirectional, untrained, mean (+25.0 points" in told
-    assert "is not clearly apart from Causal, mean" in charts.measured_notice(summary, BUNDLED, "clustering")
+    assert "Bidirectional, untrained is below Causal (-5.0 points" in told
+    assert "+ MNTP is above Bidirectional, untrained (+25.0 points" in told
+    assert "is not clearly apart from Causal" in charts.measured_notice(summary, BUNDLED, "clustering")
     table = paint.measured_table(summary, "clustering")
+    assert "V-measure" in table and "V-measure" not in paint.measured_table(summary, "mean")
     assert "<C>" not in table and "&lt;C&gt;" in table and "<b>31.0</b>" in table
     value = json.loads(charts.measured_value(summary, BUNDLED, "mean"))
     assert [cells[2] for cells in value["meta"]["rows"]] == [35.0, 32.5, 45.5]
@@ -174,7 +197,7 @@ def curve(key, *means):
 def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):
     found = SampleEfficiency("T", "points", "again", 64, (curve("low", 1.0, 6.0, 8.0), curve("high", *better)))
     told = charts.efficiency_notice(found)
-    assert "Before any label, HIGH is ahead (" in told and said in told
+    assert "Before any label, HIGH is ahead (" in told and said in told and "A step reads 64 pairs." in told
     assert ("it still is ahead" in told) is (
         (better[-1] >= 8.0 and better[-1] != 8.0) or found.leader(-1).key == "high"
     )
@@ -236,3 +259,7 @@ def test_the_settings_of_an_encoder_do_not_enter_the_blanks():
     plain = LLM2Vec.from_preset("mini:mntp")
     told = plain.with_settings(template="prompt", pooling_mode="last_token")
     assert filling.fill_blanks(plain, "A _ .") == filling.fill_blanks(told, "A _ .")
+
+
+def test_every_kind_of_task_is_explained():
+    assert set(text.KINDS) == {*all_tasks(), MEAN}

@@ -65,6 +65,6 @@ MCP_OFF = """
 
 LINKS = """
 <div class="l2v"><h2>This very view</h2>
-<p><b>Copy link to this view</b>, above, puts the open tab and its fields into an address. Whoever opens it sees what you see. Nothing of it is stored on the server; uploaded files and adapters are not in it.</p>
+<p><b>Copy link</b>, above, puts the open tab and its fields into an address. Whoever opens it sees what you see. Nothing of it is stored on the server; uploaded files and adapters are not in it.</p>
 <p><b>Figures</b>: below each one are PNG, SVG and CSV. <b>Code</b>: each tab shows the Python that does the same.</p></div>
 """

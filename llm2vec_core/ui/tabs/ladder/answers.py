@@ -41,9 +41,9 @@ class Rung:
 
     Attributes:
         choice: the rung.
-        before: the stage below, the causal model for a rival, None for the causal model itself.
+        before: see :func:`below`.
         cosines: of the bundled pairs under the rung.
-        cosines_before: under the stage below.
+        cosines_before: under the rung before.
         training: what its adapter's own record says, if there is one.
         opened: whether this rung opened the mask and changed no weight.
     """
@@ -61,15 +61,27 @@ class Rung:
         return self.cosines.above(self.cosines_before) if self.cosines_before else None
 
 
-def steps_of(visitor: Visitor, context: AppContext) -> list[str]:
-    """Keys of the rungs that one climbs: stages and the visitor's own adapter, without the rivals."""
-    return [choice.key for choice in visitor.choices(context)]
+def below(preset: ModelPreset, key: str) -> str | None:
+    """Key of the rung that a rung is held against: the stage that it was made from, None for the first.
 
+    A stage's last adapter was trained on what the adapters before it had made, and that need not be the stage
+    in front of it. A visitor's own adapter is held against the stage that the model's name stands for.
 
-def moved(visitor: Visitor, context: AppContext, key: str, by: int) -> str:
-    """The rung above or below; a rival is left to the first rung, the ends stay."""
-    steps = steps_of(visitor, context)
-    return steps[min(max(steps.index(key) + by, 0), len(steps) - 1)] if key in steps else steps[0]
+    Example:
+        >>> from llm2vec_core.presets import PRESETS
+        >>> below(PRESETS["sheared-llama-1.3b"], "supervised"), below(PRESETS["mini"], "echo")
+        ('mntp', 'causal')
+    """
+    if key == preset.stages[0].key:
+        return None
+    if key in RIVALS:
+        return preset.stages[0].key
+    if key == OWN_STAGE:
+        return preset.default.key
+    stage = preset.stage(key)
+    earlier = stage.adapters[:-1]
+    made_from = [s.key for s in preset.stages if stage.adapters and s.bidirectional and s.adapters == earlier]
+    return made_from[-1] if made_from else preset.stages[preset.stages.index(stage) - 1].key
 
 
 def rung(context: AppContext, visitor: Visitor, key: str) -> Rung:
@@ -79,14 +91,13 @@ def rung(context: AppContext, visitor: Visitor, key: str) -> Rung:
         InputError: if there is no such rung (any more).
     """
     choice = visitor.choice(key, context)
-    steps = steps_of(visitor, context)
-    below = None if key == steps[0] else steps[0] if key in RIVALS else steps[steps.index(key) - 1]
+    lower = below(context.preset, key)
     stage = {stage.key: stage for stage in context.preset.stages}.get(key)
     return Rung(
         choice,
-        visitor.choice(below, context) if below else None,
+        visitor.choice(lower, context) if lower else None,
         visitor.pair_cosines_for(key, context),
-        visitor.pair_cosines_for(below, context) if below else None,
+        visitor.pair_cosines_for(lower, context) if lower else None,
         training_record(stage.adapters[-1]) if stage and stage.adapters else {},
         bool(stage and stage.bidirectional and not stage.adapters),
     )
@@ -205,4 +216,4 @@ def saved_steps(experiment: SampleEfficiency) -> tuple[float | None, float]:
     return first.steps_to(float(last.mean[-1])), float(np.max(last.steps))
 
 
-__all__ = ["OWN_STAGE", "Filled", "Rung", "all_cosines", "fill", "hidden_words", "moved", "rung", "saved_steps"]
+__all__ = ["OWN_STAGE", "Filled", "Rung", "all_cosines", "below", "fill", "hidden_words", "rung", "saved_steps"]

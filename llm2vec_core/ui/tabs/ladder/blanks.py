@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import pairwise
+from math import ceil
 
 from llm2vec_core.filling import Blank, ClozeScores
 from llm2vec_core.ui.choices import Choice
@@ -35,7 +35,7 @@ def filled_card(filled: Filled) -> str:
                 )
     return figure_card(
         "What each rung expects in the blank, with probabilities",
-        f'<div class="l2v-ladder-fills" id="ladder-fills">{"".join(columns)}</div>',
+        f'<div class="l2v-ladder-fills" id="ladder-fills" style="--columns:{ceil(len(columns) / ceil(len(columns) / 4))}">{"".join(columns)}</div>',
         name="fill-in-the-blank",
         notice=_notice(filled),
         columns=("encoder", "blank", "place", "token", "probability"),
@@ -94,8 +94,13 @@ def _notice(filled: Filled) -> str:
     )
 
 
-def cloze_card(rows: Sequence[tuple[Choice, ClozeScores]]) -> str:
-    """How often the hidden word is found, rung by rung."""
+def cloze_card(rows: Sequence[tuple[Choice, ClozeScores]], lower: Mapping[str, str | None]) -> str:
+    """How often the hidden word is found, rung by rung.
+
+    Args:
+        rows: each rung with what it found.
+        lower: by key, the rung that a rung is held against.
+    """
     count = len(rows[0][1].ranks)
     top = max(found.within(10) for _, found in rows) or 1.0
     lines = "".join(
@@ -105,16 +110,13 @@ def cloze_card(rows: Sequence[tuple[Choice, ClozeScores]]) -> str:
         for choice, found in rows
     )
     best = max(rows, key=lambda row: float(row[1].log_probabilities.mean()))
-    worse = [
-        escape(choice.label)
-        for (_, below), (choice, found) in pairwise(rows)
-        if found.log_probabilities.mean() < below.log_probabilities.mean()
-    ]
+    mean = {choice.key: float(found.log_probabilities.mean()) for choice, found in rows}
+    worse = [escape(c.label) for c, _ in rows if lower.get(c.key) in mean and mean[c.key] < mean[lower[c.key]]]
     told = f"{escape(best[0].label)} finds hidden words best ({best[1].within(5):.1%} among its first five guesses)."
     told += (
-        f" A step can unlearn it: {', '.join(worse)} finds them less well than the rung below."
+        f" A step can unlearn it: {', '.join(worse)} {'finds' if len(worse) == 1 else 'find'} them less well than what it was made from."
         if worse
-        else " Each rung finds them better than the one below."
+        else " Each rung finds them better than the one it was made from."
     )
     return figure_card(
         f"Not a chosen sentence: one hidden word in each of {count} passages",
@@ -125,4 +127,5 @@ def cloze_card(rows: Sequence[tuple[Choice, ClozeScores]]) -> str:
         notice=told,
         columns=("encoder", "in first 5", "first", "mean log probability"),
         rows=[(c.label, f.within(5), f.within(1), float(f.log_probabilities.mean())) for c, f in rows],
+        beside=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from itertools import pairwise
 
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.summary import LadderSummary, kind_label
@@ -12,7 +11,7 @@ from llm2vec_core.figures import published_scores, sample_efficiency, score_ladd
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.published import MTEB, SCALE, SOURCE
 from llm2vec_core.ui.plot import plot_value
-from llm2vec_core.ui.tabs.ladder.answers import rows_of_stages, saved_steps
+from llm2vec_core.ui.tabs.ladder.answers import below, rows_of_stages, saved_steps
 
 
 def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
@@ -34,20 +33,24 @@ def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> st
 
 
 def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
-    """Step by step, and the last stage against the best rival; a sentence for each sign."""
-    labels = list(rows_of_stages(preset, summary).values())
-    parts = []
-    for below, above in pairwise(labels):
-        found = summary.encoder(above).above[below][kind]
-        parts.append(f"{above} {_verb(found)} {below} ({_points(found)}).")
+    """The finished encoder against the best rival, then step by step; a line each, worded by its sign."""
+    rows = rows_of_stages(preset, summary)
+    names = {stage.key: stage.label for stage in preset.stages}
     rivals = [row for row in summary.encoders if row.direction != "bidirectional"]
-    if labels and rivals and summary.encoder(labels[-1]).direction == "bidirectional":
+    parts = []
+    if preset.default.key in rows and preset.default.bidirectional and rivals:
         best = max(rivals, key=lambda row: row.means[kind].score)
-        found = summary.encoder(labels[-1]).above[best.label][kind]
+        found = summary.encoder(rows[preset.default.key]).above[best.label][kind]
         parts.append(
-            f"Against the best that reads in one direction only or not at all, {labels[-1]} {_verb(found)} {best.label} ({_points(found)})."
+            f"{preset.default.label} {_verb(found)} {best.label}, the best that reads in one direction only or not at all "
+            f"({_points(found)})."
         )
-    return " ".join(parts)
+    for key, label in rows.items():
+        lower = below(preset, key)
+        if lower in rows:
+            found = summary.encoder(label).above[rows[lower]][kind]
+            parts.append(f"{names[key]} {_verb(found)} {names[lower]} ({_points(found)}).")
+    return "\n".join(parts)
 
 
 def _verb(found: Estimate) -> str:
@@ -55,7 +58,7 @@ def _verb(found: Estimate) -> str:
 
 
 def _points(found: Estimate) -> str:
-    return f"{found.score:+.1f} points, 95% interval {found.low:+.1f} to {found.high:+.1f}"
+    return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
 
 
 def published_value() -> str:
@@ -95,7 +98,7 @@ def efficiency_value(experiment: SampleEfficiency) -> str:
         [curve.direction for curve in curves],
         [curve.steps.tolist() for curve in curves],
         [curve.scores for curve in curves],
-        f"{experiment.title}<br><sup>mean of {len(curves[0].scores)} seeds; the band goes from the lowest to the highest</sup>",
+        f"{experiment.title}<br><sup>line: mean of {len(curves[0].scores)} trainings; band: from the worst to the best of them</sup>",
         "mean Spearman x 100",
     )
     rows = [
@@ -142,4 +145,5 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         )
     if end is not last and experiment.overlap(end, last, -1):
         parts.append("At the end their seeds lie among each other: that difference may be luck.")
-    return f"{' '.join(parts)} Score: {experiment.metric}."
+    read = f" A step reads {experiment.batch_size:,} pairs." if experiment.batch_size else ""
+    return f"{' '.join(parts)}{read} Score: {experiment.metric}."

@@ -7,6 +7,7 @@ from html import escape
 
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.summary import MEAN, LadderSummary, kind_label
+from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.choices import Choice
 from llm2vec_core.ui.paint.base import card, figure_card
@@ -65,8 +66,9 @@ def cost(rung: Rung, tokens: Sequence[int]) -> str:
         return f"No training, but every text is read twice, with a few words around it: {tokens[0]:,} tokens instead of {tokens[1]:,} for our pairs, {tokens[0] / tokens[1]:.1f} times as many."
     if record:
         minutes = record.get("hours", 0) * 60
+        things = "pairs" if record.get("objective") == "supervised" else "texts"
         took = f", {minutes:.0f} minutes on the machine that trained it" if minutes >= 1 else ""
-        return f"{escape(text.COSTS.get(rung.choice.key, ''))} This one: {record['steps_done']:,} steps of {record['batch_size']:,} texts{took}."
+        return f"{escape(text.COSTS.get(rung.choice.key, ''))} This one: {record['steps_done']:,} steps of {record['batch_size']:,} {things}{took}."
     return text.COSTS.get(rung.choice.key, text.UNKNOWN_COST)
 
 
@@ -101,7 +103,7 @@ def notice(rung: Rung) -> str:
     if rung.cosines_before:
         gap = unrelated - rung.cosines_before.mean("unrelated")
         word = "lower" if gap < 0 else "higher"
-        parts.append(f", {abs(gap):.2f} {word} than one rung below" if rung.before else "")
+        parts.append(f", {abs(gap):.2f} {word} than under “{escape(rung.before.label)}”" if rung.before else "")
     misled = rung.cosines.separation("similar", "misleading").score
     parts.append(
         f". A pair with the same meaning beats a pair that only shares its words in {misled:.0%} of all cases"
@@ -143,11 +145,13 @@ def measured_table(summary: LadderSummary, kind: str) -> str:
             )
         )
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*names, "mean"))
+    asked = text.KINDS.get(kind, "")
+    measured = f"{asked} {'' if overall else f'Measured: {escape(all_tasks()[kind].metric)}.'} "
     limit = f" At most {summary.limit:,} examples of each set: a quick look." if summary.limit else ""
     return figure_card(
         f"{kind_label(kind)}: every number (x 100)",
         f'<div class="l2v-scroll l2v-ladder-all"><table class="l2v-ladder-sets" id="ladder-sets"><thead><tr><th scope="col">encoder</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
-        f'<p class="muted">The best of a column is bold.{limit} Measured with <code>{escape(summary.command)}</code>.</p>',
+        f'<p class="muted">{measured}The best of a column is bold.{limit} Repeat it: <code>{escape(summary.command)}</code></p>',
         name=f"ladder-{kind}",
         columns=("encoder", *names, "mean", "low", "high"),
         rows=rows,
@@ -186,6 +190,7 @@ def echo_card(
         notice=notice_,
         columns=("encoder", "separation", "low", "high"),
         rows=rows,
+        beside=True,
     )
 
 

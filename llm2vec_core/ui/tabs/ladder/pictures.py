@@ -11,7 +11,7 @@ from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.choices import Choice
 from llm2vec_core.ui.paint.base import figure_card
 
-BINS, WIDTH, LEFT, ROW, HEIGHT = 28, 372, 10, 98, 56
+BINS, WIDTH, LEFT, ROW, HEIGHT = 28, 372, 10, 72, 40
 KINDS = (("unrelated", "unrelated pairs", "var(--muted)"), ("similar", "similar pairs", "var(--good)"))
 
 
@@ -37,7 +37,7 @@ def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
         'encoders on one axis; the table below holds their means and separations">'
     ]
     for number, ((choice, found), own) in enumerate(zip(rows, counts, strict=True)):
-        y0, base = number * ROW, number * ROW + 30 + HEIGHT
+        y0, base = number * ROW, number * ROW + 26 + HEIGHT
         if choice.key == chosen:
             parts.append(f'<rect x="0" y="{y0 + 6}" width="4" height="{ROW - 8}" rx="2" fill="{choice.color}"/>')
         mark = "▸ " if choice.key == chosen else ""
@@ -84,7 +84,7 @@ def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
             )
         )
     return figure_card(
-        "Cosines of our pairs under every rung, from the same axis",
+        "Cosines of our pairs under every rung, on one axis",
         f'<div id="ladder-histograms">{"".join(parts)}</div>',
         name="cosine-histograms",
         notice=_notice(rows),

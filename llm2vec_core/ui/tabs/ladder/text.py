@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from llm2vec_core.published import ADDRESS
+
 INTRO = """
 <div class="l2v"><h2>From a language model to a text encoder, rung by rung</h2>
-<p>Each rung is one step of the recipe. Choose a rung and see what was done, what it costs and what it
-changed, in numbers that are computed now on 240 pairs of sentences that we wrote and labelled.</p></div>
+<p>Each rung is one step of the recipe. Climb, and see what was done, what it costs and what it changed, in numbers
+that are computed now on 240 pairs of sentences that we wrote and labelled.</p></div>
 """
 
-STEPPER = "Rung"
+STEPPER = "Rung (press one, or climb with the arrow keys)"
 # By the stage's key: what was done, what it costs in general. A stage that is not listed shows its own meaning.
 DONE = {
     "causal": "Nothing yet. This is the language model as it was trained: it guesses the next word, so each word's vector is "
@@ -19,8 +21,11 @@ DONE = {
     "A small addition to the weights (a <em>LoRA adapter</em>) learns, the rest stays as it is.",
     "simcse": "<em>SimCSE</em>, a contrastive training without labels: each sentence goes through the model twice with a little "
     "noise. Its two vectors are pulled together, those of other sentences are pushed away.",
-    "supervised": "Contrastive training with labels: pairs that people marked as belonging together are pulled together, and pairs "
-    "that only look alike (<em>hard negatives</em>) are pushed apart.",
+    "mntp-supervised": "Contrastive training with labels, straight after MNTP, as the published models were made: texts that are "
+    "known to belong together, such as a question and what answers it, are pulled together. All others are pushed apart, those "
+    "above all that only look alike (<em>hard negatives</em>).",
+    "supervised": "Contrastive training with labels: texts that are known to belong together, such as a question and what answers "
+    "it, are pulled together. All others are pushed apart, those above all that only look alike (<em>hard negatives</em>).",
     "echo": "A rival that trains nothing. The text is written twice, and only the second copy is averaged: when a causal model "
     "reads it, each word there has already seen the whole text once.",
     "static": "A rival without any reading: the mean of the words' own vectors, as the model looks them up before its first layer. "
@@ -32,6 +37,7 @@ COSTS = {
     "bidirectional": "Nothing: a switch in the configuration. Reading a text costs the same as before.",
     "mntp": "A short training on plain text, no labels. The published recipe takes 1,000 steps.",
     "simcse": "A short training on plain sentences, no labels. The published recipe takes 1,000 steps.",
+    "mntp-supervised": "Labelled pairs, which somebody has to collect, and a training on them (published: 1,000 steps).",
     "supervised": "Labelled pairs, which somebody has to collect, and a training on them (published: 1,000 steps).",
     "static": "No training and no pass through the model.",
     "own": "What you spent in the tab Train.",
@@ -48,20 +54,32 @@ use it. A model's words are <em>tokens</em>: whole words or pieces of words, the
 MEASURED = """
 <div class="l2v"><h2>The measured ladder</h2>
 <p>Every encoder of the bundled model on public test sets. The causal model gets every pooling and rival that needs no
-training: beating a weak baseline would prove nothing. The line through a mark is the 95% interval: where the score would lie
-if other examples had been drawn.</p></div>
+training: beating a weak baseline would prove nothing. The line through a mark, and what stands in brackets, is the 95%
+interval: where the number would lie if other examples had been drawn.</p></div>
 """
 
-PUBLISHED = """
+# What a kind of task asks of the embeddings; its metric comes from the task itself.
+KINDS = {
+    "sts": "Do the cosines of pairs of sentences rise and fall with the likeness that people see in them?",
+    "pair_classification": "Do two sentences that mean the same have a higher cosine than two that do not?",
+    "classification": "Can a simple classifier tell topics and intents apart after a few examples of each?",
+    "clustering": "Do the groups that a program finds by itself match the topics that people gave?",
+    "retrieval": "Are the documents that answer a question found before all others?",
+    "mean": "Each column is the mean over its sets, the last one the mean over the kinds of task.",
+}
+
+PUBLISHED = f"""
 <div class="l2v"><h2>What others published</h2>
 <p><b>Published numbers, other models, another scale.</b> We did not measure these and they cannot be compared with the
-scores above: the models are 250 to 1,400 times as large, and the score is a mean over 56 tasks.</p></div>
+scores above: the models are 250 to 1,400 times as large, and the score is a mean over 56 tasks
+(<a href="{ADDRESS}" rel="noreferrer">the paper</a>).</p></div>
 """
 
 EFFICIENCY = """
 <div class="l2v"><h2>A better start needs fewer labels</h2>
-<p>The same training on labelled pairs, begun on different rungs. A start that stands higher at step 0 has learned something
-from plain text that labels would otherwise have to teach.</p></div>
+<p>The same training on labelled pairs, begun on different rungs, each several times with other random numbers. A start that
+stands higher at step 0 has learned something from plain text that labels would otherwise have to teach. The score says how
+well cosines order pairs of sentences as people do; 100 would be the very same order.</p></div>
 """
 
 ECHO = """

@@ -12,11 +12,11 @@ from llm2vec_core.bundled_data import blank_presets
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.summary import MEAN, kind_label
 from llm2vec_core.figures import ladder_height, published_height
-from llm2vec_core.published import ADDRESS, MTEB
+from llm2vec_core.published import MTEB
 from llm2vec_core.ui.choices import stage_choices
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded
-from llm2vec_core.ui.html import code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.html import SIDE_WIDTH, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.tabs.base import Page, Picker, Tab
 from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures, text
@@ -49,6 +49,12 @@ def show_pairs(context: AppContext, visitor: Visitor, key: str) -> tuple[str, st
     return pictures.histograms(rows, key), paint.echo_card(shown, tokens, against)
 
 
+def show_cloze(context: AppContext, visitor: Visitor) -> str:
+    """How often each rung finds a hidden word."""
+    rows = answers.hidden_words(context, visitor)
+    return blanks.cloze_card(rows, {choice.key: answers.below(context.preset, choice.key) for choice, _ in rows})
+
+
 def _stored(read: Callable[[], Any]) -> Any:
     """What a file of measurements holds; a broken one is logged and counts as not there."""
     try:
@@ -68,10 +74,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
         value=preset.default.key,
         label=text.STEPPER,
         elem_id="ladder-stage",
+        elem_classes="l2v-stops",
     )
-    with gr.Row(elem_id="ladder-steps"):
-        down = gr.Button("◂ One rung down", elem_id="ladder-down", size="sm", scale=0, min_width=150)
-        up = gr.Button("One rung up ▸", elem_id="ladder-up", size="sm", scale=0, min_width=150)
     page.pickers.append(Picker(stage, causal=True, rivals=True, follows=True))
     notice = notice_panel("ladder-notice")
     card, histograms = side_by_side(
@@ -80,6 +84,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     panel(text.FILL)
     with gr.Row(equal_height=True):
+        example = gr.Dropdown(
+            [(each.name, i) for i, each in enumerate(blank_presets())],
+            value=0,
+            label="Examples",
+            elem_id="ladder-example",
+            scale=2,
+            min_width=200,
+        )
         sentence = gr.Textbox(
             blank_presets()[0].text,
             label="Sentence, with _ for a missing word",
@@ -94,10 +106,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             scale=2,
             min_width=160,
         )
-        run = gr.Button("Fill in", variant="primary", elem_id="ladder-fill-button", scale=1, min_width=110)
-    example = gr.Dropdown(
-        [(each.name, i) for i, each in enumerate(blank_presets())], value=0, label="Examples", elem_id="ladder-example"
-    )
+        run = gr.Button("Fill in", variant="primary", elem_id="ladder-fill-button", scale=0, min_width=110)
     fill_notice = notice_panel("ladder-fill-notice")
     filled = panel(elem_id="ladder-filled", min_height=220)
     cloze_notice = notice_panel("ladder-cloze-notice")
@@ -110,20 +119,26 @@ def _build(page: Page, tab: gr.Tab) -> None:
         kind = gr.Radio(
             [(kind_label(name), name) for name in kinds], value=kinds[-1], label="Kind of task", elem_id="ladder-kind"
         )
-        chart = plot_view(ladder_height(len(ladder.encoders)), elem_id="ladder-chart")
-        table = panel(elem_id="ladder-table")
+        with gr.Row():
+            with gr.Column(min_width=SIDE_WIDTH, scale=5):
+                chart = plot_view(ladder_height(len(ladder.encoders)), elem_id="ladder-chart")
+            with gr.Column(min_width=SIDE_WIDTH, scale=6):
+                table = panel(elem_id="ladder-table")
     else:
         panel(paint.missing("Scores on public test sets", answers.LADDER_COMMAND), elem_id="ladder-missing")
     panel(text.ECHO)
     echo = panel(elem_id="ladder-echo")
-    panel(text.EFFICIENCY)
-    if efficiency:
-        curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
-    else:
-        panel(paint.missing("Sample efficiency", answers.EFFICIENCY_COMMAND), elem_id="ladder-efficiency-missing")
-    panel(text.PUBLISHED)
-    published = plot_view(published_height(MTEB), elem_id="ladder-published")
-    panel(f'<div class="l2v"><p class="muted"><a href="{ADDRESS}" rel="noreferrer">The paper</a></p></div>')
+    with gr.Row():
+        with gr.Column(min_width=SIDE_WIDTH):
+            panel(text.EFFICIENCY)
+            if efficiency:
+                curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
+            else:
+                told = paint.missing("Sample efficiency", answers.EFFICIENCY_COMMAND)
+                panel(told, elem_id="ladder-efficiency-missing")
+        with gr.Column(min_width=SIDE_WIDTH):
+            panel(text.PUBLISHED)
+            published = plot_view(published_height(MTEB), elem_id="ladder-published")
     code = code_view("ladder-code")
 
     quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
@@ -148,7 +163,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         **quiet,
     }
     cloze_io = {
-        "fn": guarded(1)(lambda visitor: blanks.cloze_card(answers.hidden_words(page.context_of(visitor), visitor))),
+        "fn": guarded(1)(lambda visitor: show_cloze(page.context_of(visitor), visitor)),
         "inputs": [page.visitor],
         "outputs": [cloze_notice, cloze],
         **quiet,
@@ -201,14 +216,6 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
     )
     stage.input(**rung_io, trigger_mode="always_last").then(**pairs_io)
-    for button, by in ((down, -1), (up, 1)):
-        button.click(
-            lambda visitor, key, by=by: answers.moved(visitor, page.context_of(visitor), key, by),
-            [page.visitor, stage],
-            stage,
-            queue=False,
-            api_name=False,
-        ).then(**rung_io).then(**pairs_io)
     example.input(
         lambda i: (blank_presets()[int(i)].text, blank_presets()[int(i)].answer),
         example,

@@ -30,9 +30,10 @@ def opening_card(causal: TokenChange, bidirectional: TokenChange, stage: str, li
         limit: at most this many shared tokens are drawn.
     """
     count = len(causal.tokens)
+    longest = count + max(len(causal.rest_a), len(causal.rest_b))
     masks = "".join(
         f"<figure><figcaption>Sentence {name}{_cut(count + len(rest))}</figcaption>"
-        f"{mask_svg((*causal.tokens, *rest), count, f'Sentence {name}')}</figure>"
+        f"{mask_svg((*causal.tokens, *rest), count, f'Sentence {name}', longest)}</figure>"
         for name, rest in (("A", causal.rest_a), ("B", causal.rest_b))
     )
     legend = (
@@ -40,7 +41,10 @@ def opening_card(causal: TokenChange, bidirectional: TokenChange, stage: str, li
         '<span><i style="background:var(--bidi)"></i>may look: later words</span>'
         '<span><i class="l2v-see-shut"></i>hidden by the mask</span></div>'
     )
-    body = f'<div class="l2v-see-open"><div class="l2v-see-masks">{masks}</div>{_words(causal, bidirectional, limit)}</div>'
+    body = (
+        f'<div class="l2v-see-open"><div><div class="l2v-see-masks">{masks}</div>{legend}</div>'
+        f"{_words(causal, bidirectional, stage, limit)}</div>"
+    )
     rows = [
         [token, *(float(v) for v in numbers)]
         for token, *numbers in zip(
@@ -53,35 +57,41 @@ def opening_card(causal: TokenChange, bidirectional: TokenChange, stage: str, li
         )
     ]
     return figure_card(
-        "Does a shared word know how its sentence goes on?",
+        "Each row is a word that looks, each column a word that is looked at",
         body,
         name="shared-beginning",
-        notice=_why(causal, bidirectional, stage),
         columns=COLUMNS,
         rows=rows,
-        legend=legend,
         elem_id="see-opening",
     )
 
 
-def mask_svg(tokens: Sequence[str], shared: int, name: str) -> str:
+def mask_svg(tokens: Sequence[str], shared: int, name: str, columns: int = 0) -> str:
     """Which token (row) may look at which (column), in both states of the switch.
 
     Args:
         tokens: of the sentence; the first few are drawn.
         shared: how many of them both sentences begin with; these are set in bold.
         name: of the sentence, for readers of the screen.
+        columns: room for at least so many tokens, so that the cells of two masks have one size.
     """
     tokens = tokens[:MASK_TOKENS]
     count, cell, left = len(tokens), 20, 78
-    width, height = left + count * cell + 2, count * cell + 4
-    past, future, shut = [], [], []
+    width, height = left + max(count, min(columns, MASK_TOKENS)) * cell + 2, count * cell + 4
+    past, shut, future = [], [], [[] for _ in tokens]
     for i in range(count):
         for j in range(count):
             x, y = left + j * cell, 2 + i * cell
-            (past if j <= i else future).append(f"M{x} {y}h{cell - 2}v{cell - 2}h-{cell - 2}z")
+            (past if j <= i else future[i]).append(f"M{x} {y}h{cell - 2}v{cell - 2}h-{cell - 2}z")
             if j > i:
                 shut.append(f"M{x + 5} {y + cell - 7}l{cell - 12} -{cell - 12}")
+    closed = "".join("".join(row) for row in future)
+    # A row each: they are filled one after the other.
+    opened = "".join(
+        f'<path class="l2v-see-future" style="--row:{i}" d="{"".join(row)}" fill="var(--bidi)"/>'
+        for i, row in enumerate(future)
+        if row
+    )
     labels = "".join(
         f'<text x="{left - 7}" y="{2 + i * cell + 14}" text-anchor="end" font-size="13"'
         f"{_bold(0 < i < shared)}>{escape(_short(token))}</text>"
@@ -91,13 +101,12 @@ def mask_svg(tokens: Sequence[str], shared: int, name: str) -> str:
         f'<svg class="l2v-svg l2v-see-mask" viewBox="0 0 {width} {height}" role="img" style="max-width:{int(width * 1.25)}px" '
         f'aria-label="Mask of {escape(name)}, {count} tokens: causal attention fills the lower left half, bidirectional '
         f'attention fills all">{labels}<path d="{"".join(past)}" fill="var(--causal)"/>'
-        f'<path d="{"".join(future)}" fill="var(--track)"/>'
-        f'<path class="l2v-see-hatch" d="{"".join(shut)}" stroke="var(--muted)" fill="none"/>'
-        f'<path class="l2v-see-future" d="{"".join(future)}" fill="var(--bidi)"/></svg>'
+        f'<path d="{closed}" fill="var(--track)"/>'
+        f'<path class="l2v-see-hatch" d="{"".join(shut)}" stroke="var(--muted)" fill="none"/>{opened}</svg>'
     )
 
 
-def _words(causal: TokenChange, bidirectional: TokenChange, limit: int) -> str:
+def _words(causal: TokenChange, bidirectional: TokenChange, stage: str, limit: int) -> str:
     word = watched(causal.tokens)
     if word is None:
         return (
@@ -113,20 +122,25 @@ def _words(causal: TokenChange, bidirectional: TokenChange, limit: int) -> str:
     )
     left_out = len(causal.tokens) - 1 - len(shown)
     more = f'<p class="muted">{left_out} more shared tokens are not drawn.</p>' if left_out else ""
+    name = f"<em>{escape(causal.tokens[word])}</em>"
     return (
         '<div class="l2v-see-words"><div class="l2v-see-hero"><b>'
-        + two_states(f"{causal.cosines[word]:.3f}", f"{bidirectional.cosines[word]:.3f}")
-        + f"</b><span>cosine of <em>{escape(causal.tokens[word])}</em> in A and <em>{escape(causal.tokens[word])}</em> in B"
-        '</span></div><table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared word</th>'
+        + two_states(f"{causal.cosines[word]:.3f}", f"{bidirectional.cosines[word]:.3f}", number=True)
+        + f"</b><span>cosine of the two vectors of {name}, in A and in B <small>1: they point the same way · 0: nothing in "
+        'common</small></span></div><p class="l2v-notice-line">'
+        + _why(causal, bidirectional, stage)
+        + '</p><table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared word</th>'
         '<th scope="col">moved by (1 − cosine)</th><th scope="col">cosine</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>{more}"
-        '<p class="muted">A full bar is a move of 1: no likeness left.</p></div>'
+        f"<tbody>{rows}</tbody></table>{more}</div>"
     )
 
 
-def two_states(causal: str, bidirectional: str) -> str:
-    """Escaped HTML of which the switch shows one half."""
-    return f'<span class="l2v-see-when-causal">{causal}</span><span class="l2v-see-when-bidi">{bidirectional}</span>'
+def two_states(causal: str, bidirectional: str, number: bool = False) -> str:
+    """Escaped HTML of which the switch shows one half; a number runs from the one to the other (``switch.js``)."""
+    return "".join(
+        f'<span class="l2v-see-when-{state}"{f" data-value={shown}" if number else ""}>{shown}</span>'
+        for state, shown in (("causal", causal), ("bidi", bidirectional))
+    )
 
 
 def _cells(causal: float, bidirectional: float) -> str:
@@ -149,7 +163,7 @@ def _width(cosine: float) -> float:
 def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
     word = watched(causal.tokens)
     if word is None:
-        return "without a shared word there is nothing to follow from one sentence to the other."
+        return "Without a shared word there is nothing to follow from one sentence to the other."
     name = f"<em>{escape(causal.tokens[word])}</em>"
     rests = " or ".join(f"“{ending_of(rest)}”" for rest in (causal.ending_a, causal.ending_b))
     largest = float(causal.distances[1:].max())
@@ -166,7 +180,7 @@ def _why(causal: TokenChange, bidirectional: TokenChange, stage: str) -> str:
     cosine = float(bidirectional.cosines[word])
     if cosine < 0.9995:
         second = (
-            f'<b class="b">{escape(stage)}</b>: {name} also takes in what follows, {rests}. So it has two vectors, and '
+            f'<b class="b">{escape(stage)}</b>: {name} also takes in what follows, {rests}, so it has two vectors: '
             f"their cosine is {cosine:.3f}."
         )
     else:

@@ -44,8 +44,7 @@ def attention_pair(
     legend = (
         '<div class="l2v-key"><span><i style="background:var(--causal)"></i>to itself and earlier words</span>'
         '<span><i style="background:var(--bidi)"></i>to later words (the future)</span>'
-        '<span><i class="l2v-see-shut"></i>hidden by the mask</span>'
-        "<span>the stronger the colour, the more attention: 0 to 1, the same in both</span></div>"
+        '<span><i class="l2v-see-shut"></i>hidden by the mask</span></div>'
     )
     rows = [
         [tokens[i], tokens[j], float(causal[i, j]), float(bidirectional[i, j])]
@@ -56,7 +55,8 @@ def attention_pair(
         f"Attention in layer {layer}, head {head} (share of each row, 0 to 1)",
         f'<div class="l2v-split l2v-see-pair" id="attention" data-causal="{shares[0]:.4f}" '
         f'data-bidirectional="{shares[1]:.4f}">{panels}</div>'
-        '<p class="muted">Each row is a word that looks, each column a word that is looked at.</p>',
+        '<p class="muted">Each row is a word that looks, each column a word that is looked at. The stronger the colour, the more '
+        "attention: 0 to 1, the same in both.</p>",
         name=f"attention-layer-{layer}-head-{head}",
         notice=_pair_notice(tokens, bidirectional, shares, stage),
         columns=("looks", "is looked at", "causal", "bidirectional"),
@@ -127,12 +127,11 @@ def grid_card(heads: Heads) -> str:
         + ("Under causal attention every one of them has 0%." if causal == 0 else f"Causal: up to {causal:.1%}.")
     )
     legend = (
-        '<div class="l2v-key"><span><i style="background:var(--bidi)"></i>the stronger the frame’s tint, the more attention '
-        'goes to later words</span><span><i style="background:var(--causal)"></i>marks: attention to earlier words</span>'
-        "</div>"
+        '<div class="l2v-key"><span><i style="background:var(--causal)"></i>to earlier words</span>'
+        '<span><i style="background:var(--bidi)"></i>to later words; a head’s ground is tinted by their share</span></div>'
     )
     return figure_card(
-        f"All {layers} × {count} heads of {stage}: share of attention to later words",
+        f"All {layers} × {count} heads of {stage}, share of attention to later words",
         f'<div class="l2v-see-scroll">{_grid(heads.other, shares, stage)}</div>'
         '<p class="muted">A row is a layer, a column a head. Click one, or move with the arrow keys and press Enter.</p>',
         name="all-heads",
@@ -152,7 +151,7 @@ def _grid(weights: np.ndarray, shares: np.ndarray, stage: str) -> str:
     width = left + count * (tile + gap)
     height = top + layers * (tile + gap + foot)
     # A large model's picture keeps its size and is scrolled; a small one's shrinks to the screen.
-    size = f"min-width:{width}px;max-width:{width}px" if many else f"max-width:{int(width * 1.3)}px"
+    size = f"min-width:{width}px;max-width:{width}px" if many else f"max-width:{width}px"
     parts = [
         f'<svg class="l2v-svg" viewBox="0 0 {width} {height}" role="group" style="{size}" '
         f'aria-label="{layers} layers of {count} heads of {escape(stage)}; press one to see it large">'

@@ -10,7 +10,7 @@ from llm2vec_core.ui.paint.base import figure_card, key
 from llm2vec_core.ui.tabs.see.answers import Endings
 from llm2vec_core.ui.tabs.see.paint import ending_of
 
-LEFT, BAR, ROW, TOP = 92, 250, 34, 4
+LEFT, BAR, ROW, TOP = 84, 280, 34, 4
 MEASURES = {
     "cosine": "1 − cosine; 0: the same direction, 1: no likeness left",
     "distance": "distance between the two vectors, in lengths of the first",
@@ -53,6 +53,7 @@ def endings_card(found: Endings, measure: str, limit: int) -> str:
         rows=rows,
         legend=key(stage),
         elem_id="endings-figure",
+        beside=True,
     )
 
 

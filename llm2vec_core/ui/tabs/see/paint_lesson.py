@@ -20,7 +20,10 @@ def lesson_card(number: int, count: int, step: Step, finding: Finding) -> str:
         step: the step.
         finding: what it found.
     """
-    body = f'<p class="l2v-see-prose">{step.prose}</p>'
+    body = (
+        f'<div><p class="l2v-see-prose">{step.prose}</p>'
+        f'<p class="l2v-notice-line"><b>In your sentences.</b> {finding.sentence}</p></div>'
+    )
     if finding.values:
         unit = escape(finding.unit[0].upper() + finding.unit[1:])
         body += f'<div>{_numbers(finding)}<p class="muted">{unit}.</p></div>'
@@ -28,7 +31,6 @@ def lesson_card(number: int, count: int, step: Step, finding: Finding) -> str:
         f"Step {number} of {count}: {step.title}",
         f'<div class="l2v-see-step" data-step="{number}">{body}</div>',
         name=f"lesson-{number}",
-        notice=finding.sentence,
         columns=("encoder", finding.unit) if finding.values else (),
         rows=[[value.label, value.value] for value in finding.values],
         elem_id="see-lesson-card",

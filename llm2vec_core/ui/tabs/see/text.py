@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 INTRO = """
-<div class="l2v"><h2>Two sentences, one beginning</h2>
-<p>A model turns each word into a <em>vector</em>, a list of numbers. Does the vector of a shared word know how the sentence
-goes on? Turn the switch, or write your own two sentences.</p></div>
+<div class="l2v"><h2>Does a word know what follows it?</h2>
+<p>A model turns each word into a <em>vector</em>, a list of numbers. These two sentences begin alike: do their shared words
+have the same vectors? <span class="l2v-wide">Turn the switch, then write your own.</span></p></div>
 """
 
 # The two states of the opening; page-wide names, because style.css looks for them from the container.
 SWITCH = """
-<fieldset class="l2v l2v-see-switch"><legend>Who may look at whom?</legend>
+<fieldset class="l2v l2v-see-switch"><legend>Who may look at whom?</legend><div>
 <label class="c"><input type="radio" name="l2v-see-direction" id="l2v-see-causal" checked>
 <span>Causal <small>only backwards</small></span></label>
 <label class="b"><input type="radio" name="l2v-see-direction" id="l2v-see-bidi">
-<span>Bidirectional <small>both ways</small></span></label></fieldset>
+<span>Bidirectional <small>both ways</small></span></label></div><p role="status"></p></fieldset>
 """
 
 ENDINGS_INTRO = """

@@ -19,6 +19,7 @@ from llm2vec_core.ui.tabs.see.lesson import STEPS
 from llm2vec_core.ui.visitor import Visitor
 
 HEADS_SCRIPT = Path(__file__).with_name("heads.js")
+SWITCH_SCRIPT = Path(__file__).with_name("switch.js")
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
@@ -26,25 +27,22 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     layers, heads = page.context.layers_and_heads()
 
     panel(text.INTRO)
-    with gr.Row(equal_height=True):
-        a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", scale=3, min_width=260)
-        b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", scale=3, min_width=260)
-    with gr.Row(equal_height=True):
+    with gr.Row(equal_height=True, elem_id="see-fields"):
+        a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", min_width=240)
+        b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", min_width=240)
         preset = gr.Dropdown(
             [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
             value=0,
             label="Examples",
             elem_id="preset",
-            scale=3,
-            min_width=220,
+            min_width=150,
         )
-        stage = page.picker(
-            "Bidirectional encoder", causal=False, follows=True, elem_id="stage", scale=3, min_width=220
-        )
-        run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=1, min_width=120)
+        stage = page.picker("Bidirectional encoder", causal=False, follows=True, elem_id="stage", min_width=150)
+        run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=0, min_width=104)
     notice = notice_panel("compare-notice")
-    panel(text.SWITCH, elem_id="see-switch")
-    table = panel(opening.opening, elem_id="prefix")
+    with gr.Column(elem_id="see-play"):
+        panel(text.SWITCH, elem_id="see-switch", js_on_load=SWITCH_SCRIPT.read_text(encoding="utf-8"))
+        table = panel(opening.opening, elem_id="prefix")
 
     panel(text.LESSON_INTRO)
     with gr.Row(equal_height=True, elem_id="see-steps"):
@@ -56,6 +54,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             show_label=False,
             container=False,
             elem_id="see-step",
+            elem_classes="l2v-stops",
             min_width=260,
             scale=0,
         )
@@ -83,14 +82,14 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             value="a",
             label="Whose attention",
             elem_id="which",
-            min_width=220,
+            min_width=280,
         )
         # Lists, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
         layer = gr.Dropdown(_numbered(layers), value=LAYER, label="Layer", elem_id="layer", min_width=120)
         head = gr.Dropdown(_numbered(heads), value=HEAD, label="Head", elem_id="head", min_width=120)
     attention_notice = notice_panel("attention-notice")
     with gr.Row():
-        with gr.Column(min_width=330, scale=2):
+        with gr.Column(min_width=330, scale=4):
             grid = gr.HTML(
                 opening.grid,
                 js_on_load=HEADS_SCRIPT.read_text(encoding="utf-8"),
@@ -98,7 +97,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                 chosen=f"{LAYER},{HEAD}",
                 elem_id="see-grid",
             )
-        with gr.Column(min_width=330, scale=3):
+        with gr.Column(min_width=330, scale=5):
             picture = panel(opening.picture, elem_id="attention-picture")
 
     panel(text.STRIPS_INTRO)
