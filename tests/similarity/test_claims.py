@@ -27,7 +27,9 @@ def encoders():
 @pytest.mark.parametrize("group", text_groups(), ids=lambda group: group.key)
 def test_a_group_shows_what_it_claims(group, encoders):
     found = separations_of_group(encoders, group)
-    stages = {stage.key: found[stage.key] for stage in BUNDLED.stages}
+    # What the page opens with; stages behind it (with labels) may do better, and the page then says so.
+    recipe = BUNDLED.stages[: BUNDLED.stages.index(BUNDLED.default) + 1]
+    stages = {stage.key: found[stage.key] for stage in recipe}
     numbers = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
     assert claim_holds(group.claim, stages, found["static"]), (
         f"the bundled model no longer shows that {group.claim!r} on the group {group.key!r} ({numbers}): "

@@ -14,7 +14,7 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
 from llm2vec_core.ui.texts import Texts
 
 SHOWN_MOVERS = 8
-SNIPPET = 120
+SNIPPET = 90
 CELL = 300
 
 
@@ -54,8 +54,8 @@ def movers(view: View, measures: Measures) -> str:
     count = min(NEIGHBORS, len(view.texts) - 1)
     items = "".join(
         f'<li data-row="{row}"><div>{_button(row)} {escape(_cut(view.texts.texts[row], SNIPPET))}'
-        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> neighbours kept; '
-        f"those of the left stand at rank {measures.ranks[row]:,.0f} of {len(view.texts) - 1:,} on the right, in the mean"
+        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> kept; the left ones have '
+        f"mean rank {measures.ranks[row]:,.0f} on the right"
         f"{_told_label(view.texts, row)}</div></div></li>"
         for row in measures.movers[:SHOWN_MOVERS]
     )
