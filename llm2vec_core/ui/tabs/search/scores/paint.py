@@ -136,11 +136,10 @@ def rank_chart(answer: Answer) -> str:
             f'<circle cx="{x1}" cy="{y(b):.1f}" r="3" fill="{who}"/></g>'
         )
     parts.append("</svg>")
+    # Questions whole, a visitor's texts in short.
+    limit = max(map(len, answer.asked.names)) if answer.ours else 120
     order = np.argsort(right - left, kind="stable")
-    rows = [
-        [answer.asked.names[i] if answer.ours else _short(answer.asked.names[i], 120), int(left[i]), int(right[i])]
-        for i in order
-    ]
+    rows = [[_short(answer.asked.names[i], limit), int(left[i]), int(right[i])] for i in order]
     legend = (
         f'<div class="l2v-legend"><span>{_line(answer.right.choice.color, "")}{escape(names[1])} higher: {wins[0]}</span>'
         f"<span>{_line(answer.left.choice.color, '5 4')}{escape(names[0])} higher: {wins[1]}</span>"
