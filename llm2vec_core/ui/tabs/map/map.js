@@ -78,7 +78,7 @@ function sketch(side) {
     return node;
   };
   target.replaceChildren();
-  const svg = make(target, 'svg', {width: target.clientWidth, height: target.clientHeight});
+  const svg = make(target, 'svg', {viewBox: `0 0 ${target.clientWidth} ${target.clientHeight}`, width: '100%', height: '100%'});
   const middle = [MARGIN.l + width / 2, MARGIN.t + height / 2];
   for (const {x, y, marker} of base[side]) {
     const group = make(svg, 'g', {fill: marker.color, 'fill-opacity': marker.opacity, stroke: color('--paper'), 'stroke-width': 0.2});

@@ -63,16 +63,24 @@ def legend(view: View) -> str:
 
 def _group_legend(groups: Groups, dimensions: int, clustered: bool) -> str:
     items = []
+    sizes = {groups.notes.get(name, "") for name in groups.styles}
+    each = sizes.pop() if len(sizes) == 1 and len(groups.styles) > 1 else ""
     for name, number in groups.styles.items():
         color, symbol = map_style(number, dimensions)
         paint = _OPEN.format(color=color) if symbol.endswith("open") else f'fill="{color}"'
         items.append(
-            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)} '
-            f'<small class="muted">{escape(groups.notes.get(name, ""))}</small></span>'
+            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)}'
+            f"{'' if each else _muted(' ' + groups.notes.get(name, ''))}</span>"
         )
+    if each:
+        items.append(_muted(f"{each} each"))
     if clustered:
         items.append(f'<span class="muted">{escape(text.CLUSTERS)}</span>')
     return f'<div class="l2v"><div class="l2v-legend" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
+
+
+def _muted(words: str) -> str:
+    return f'<small class="muted">{escape(words)}</small>'
 
 
 def _cosine_legend(cosines: Cosines) -> str:

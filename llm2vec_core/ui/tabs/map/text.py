@@ -22,11 +22,11 @@ Trust the numbers that are measured on the full vectors; take the picture as a w
 KINDS = [("UMAP", "umap"), ("PCA", "pca")]
 COLORS = [
     ("Label", "label"),
-    ("Clusters (k-means)", "kmeans"),
-    ("Clusters (HDBSCAN)", "hdbscan"),
+    ("k-means", "kmeans"),
+    ("HDBSCAN", "hdbscan"),
     ("Cosine with a text", "query"),
 ]
-CLUSTERS = "Found on the full vectors of each side; equal numbers share most texts."
+CLUSTERS = "Clusters are found on the full vectors of each side; equal numbers share most texts."
 QUERY = "Which animals hunt at night?"
 NEIGHBORS_INFO = "How many neighbours shape the map: few show fine grain, many the large form."
 MIN_DIST_INFO = "How close marks may lie, from 0 (clumps) to 1 (spread out)."

@@ -101,7 +101,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
             min_width=160,
         )
         color = gr.Radio(
-            text.COLORS, value=first.color, label="Colour by", elem_id="map-color", scale=13, min_width=330
+            text.COLORS,
+            value=first.color,
+            label="Colour by label, cluster or text",
+            elem_id="map-color",
+            scale=13,
+            min_width=330,
         )
         run = gr.Button("Draw", variant="primary", elem_id="map-draw", scale=0, min_width=96)
         stop = gr.Button("Stop", elem_id="map-stop", scale=0, min_width=76)
