@@ -91,7 +91,6 @@ def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(
     page.wait_for_function(
         "document.querySelector('#map-summary').innerText.includes('Neighbour vote')", timeout=120_000
     )
-    page.unroute("**/plotly.min.js")
     for route in held:
         route.continue_()
     for side, places in before.items():
