@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from scipy.spatial import procrustes
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
@@ -20,6 +20,7 @@ from llm2vec_core.projection import (
     hdbscan_clusters,
     kmeans_clusters,
     label_silhouette,
+    leveled,
     matched_clusters,
     neighbor_label_accuracy,
     neighbor_overlap,
@@ -111,6 +112,21 @@ def test_alignment_is_scipys_procrustes(dimensions):
     spread = np.linalg.norm(a - a.mean(axis=0))
     np.testing.assert_allclose((ours - a.mean(axis=0)) / spread, theirs_b, atol=1e-10)
     np.testing.assert_allclose((a - a.mean(axis=0)) / spread, theirs_a, atol=1e-10)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_leveled_map_lies_along_its_longest_axis_and_keeps_its_distances(dimensions):
+    rng = np.random.default_rng(6)
+    points = rng.normal(size=(50, dimensions)) * np.array([5.0, 2.0, 1.0])[:dimensions]
+    turn = np.linalg.qr(rng.normal(size=(dimensions, dimensions)))[0]
+    level = leveled(points @ turn + 7.0)
+    np.testing.assert_allclose(pdist(level), pdist(points))
+    covariance = np.cov(level.T)
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-9)
+    assert (np.diff(np.diag(covariance)) < 0).all()
+    # The same however it was turned before, but for mirrors.
+    np.testing.assert_allclose(np.abs(level), np.abs(leveled(points)), atol=1e-9)
+    assert not leveled(np.ones((5, dimensions))).any()
 
 
 def test_pca_in_space_holds_what_sklearn_says(clusters):

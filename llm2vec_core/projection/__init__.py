@@ -1,6 +1,6 @@
 """Pictures of embeddings: layouts in two or three dimensions, aligned, measured against the full vectors."""
 
-from llm2vec_core.projection.alignment import align, disparity
+from llm2vec_core.projection.alignment import align, disparity, leveled
 from llm2vec_core.projection.base import METRICS, MIN_POINTS, prepared
 from llm2vec_core.projection.clusters import NO_CLUSTER, hdbscan_clusters, kmeans_clusters, matched_clusters
 from llm2vec_core.projection.neighbors import exact_neighbors, neighbor_overlap, neighbor_ranks
@@ -19,6 +19,7 @@ __all__ = [
     "hdbscan_clusters",
     "kmeans_clusters",
     "label_silhouette",
+    "leveled",
     "matched_clusters",
     "neighbor_label_accuracy",
     "neighbor_overlap",

@@ -31,6 +31,28 @@ def align(reference: np.ndarray, moving: np.ndarray) -> np.ndarray:
     return scale * b @ rotation + center_a
 
 
+def leveled(points: np.ndarray) -> np.ndarray:
+    """Turn a map so that its longest axis lies level, the next longest upright; distances stay as they are.
+
+    For layouts whose rotation means nothing, such as UMAP's.
+
+    Args:
+        points: shape (points, dimensions).
+
+    Returns:
+        The same map around its middle, shape (points, dimensions).
+
+    Example:
+        >>> leveled(np.array([[0.0, 0.0], [0.0, 4.0], [1.0, 2.0]])).round(3).tolist()
+        [[-2.0, -0.333], [2.0, -0.333], [0.0, 0.667]]
+    """
+    centered = points - points.mean(axis=0)
+    axes = np.linalg.svd(centered, full_matrices=False)[2]
+    # The decomposition leaves open which way an axis points.
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return centered @ np.where(largest < 0, -axes, axes).T
+
+
 def disparity(reference: np.ndarray, aligned: np.ndarray) -> float:
     """What no shift, turn or scaling could mend, as a share of the reference's own spread.
 

@@ -75,22 +75,35 @@ def described(texts: Texts | None) -> str:
     return f"{len(texts):,} texts from {texts.name}{labels}{blank}. They stay in this visit's memory alone."
 
 
-def own_texts(page: Page, tab_id: str, *, ours: bool = True) -> OwnTexts:
-    """Draw the picker.
+def source_radio(tab_id: str, *, ours: bool = True, **options: Any) -> gr.Radio:
+    """Draw the choice between our collection and the visitor's own texts.
 
     Args:
-        page: the page that is being built.
         tab_id: of the tab; makes the names of the fields unique.
         ours: whether our collection can be chosen (otherwise the visitor's own are the only source).
+        options: further arguments of ``gr.Radio``.
     """
-    limits = page.models.limits
-    source = gr.Radio(
+    return gr.Radio(
         SOURCES if ours else SOURCES[1:],
         value=OURS if ours else OWN,
         label="Texts",
         elem_id=f"{tab_id}-source",
         visible=ours,
+        **options,
     )
+
+
+def own_texts(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio | None = None) -> OwnTexts:
+    """Draw the picker.
+
+    Args:
+        page: the page that is being built.
+        tab_id: of the tab; makes the names of the fields unique.
+        ours: as of :func:`source_radio`.
+        source: what that drew, if it stands elsewhere on the page.
+    """
+    limits = page.models.limits
+    source = source or source_radio(tab_id, ours=ours)
     with gr.Column(visible=not ours, elem_id=f"{tab_id}-own") as box:
         with gr.Row():
             with gr.Column(min_width=280):

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from llm2vec_core.bundled_data import passages
+from llm2vec_core.presets import BUNDLED
 from llm2vec_core.projection import neighbor_label_accuracy, neighbor_overlap
 from llm2vec_core.ui.context import AppContext
 from tests.ui.conftest import open_tab
@@ -36,10 +37,15 @@ def rows_drawn(page: Page, side: str) -> list[int]:
     )
 
 
-def rings(page: Page, side: str) -> dict[str, int]:
-    return page.evaluate(
-        f"""Object.fromEntries(document.querySelector('#{side}-map').data.filter(t => !t.customdata)
-        .map(t => [t.uid, t.x.length]))"""
+def expect_rings(page: Page, side: str, expected: dict[str, int]) -> None:
+    """Wait until these highlights are drawn over the marks, by name and number of points."""
+    page.wait_for_function(
+        f"""expected => {{
+          const drawn = document.querySelector('#{side}-map').data.filter(t => !t.customdata && t.uid !== 'frame');
+          const found = Object.fromEntries(drawn.map(t => [t.uid, t.x.length])), names = Object.keys(expected);
+          return Object.keys(found).length === names.length && names.every(name => found[name] === expected[name]);
+        }}""",
+        arg=expected,
     )
 
 
@@ -51,6 +57,50 @@ def place_of(page: Page, side: str, nth: int) -> tuple[float, float]:
     return page.evaluate(
         f"(() => {{ const r = {find}.getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2]; }})()"
     )
+
+
+def inside(page: Page, side: str, box: dict[str, float]) -> tuple[set[int], set[int]]:
+    """Rows whose marks lie in a box of page coordinates: surely, and at most (a mark on the line may go either way)."""
+    found = page.eval_on_selector(
+        f"#{side}-map",
+        """(map, box) => {
+          const area = map.querySelector('.nsewdrag').getBoundingClientRect(), {xaxis, yaxis} = map._fullLayout, found = [];
+          for (const trace of map.data.filter(t => t.customdata)) trace.customdata.forEach((row, i) => {
+            const x = area.x + xaxis.l2p(trace.x[i]), y = area.y + yaxis.l2p(trace.y[i]);
+            found.push([row, Math.min(x - box.x, box.x + box.width - x, y - box.y, box.y + box.height - y)]);
+          });
+          return found;
+        }""",
+        box,
+    )
+    return {row for row, depth in found if depth > 3}, {row for row, depth in found if depth > -3}
+
+
+def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(page):
+    """The library is held back: what is seen without it is the picture that was made beforehand."""
+    held = []
+    page.route("**/plotly.min.js", lambda route: held.append(route))
+    open_tab(page, "Map")
+    sketched = "#{}-map[data-sketched] path[d]"
+    for side, title in (("left", "Causal (UMAP)"), ("right", f"{BUNDLED.default.label} (UMAP)")):
+        expect(page.locator(sketched.format(side))).to_have_count(len(passages()))
+        expect(page.locator(f"[data-side={side}] h3").first).to_have_text(title)
+        assert page.locator(f"#{side}-map[data-drawn]").count() == 0
+    middles = "all => all.map(m => m.getBoundingClientRect()).map(r => [r.x + r.width / 2, r.y + r.height / 2])"
+    before = {side: page.eval_on_selector_all(sketched.format(side), middles) for side in ("left", "right")}
+    page.wait_for_function(
+        "document.querySelector('#map-summary').innerText.includes('Neighbour vote')", timeout=120_000
+    )
+    for route in held:
+        route.continue_()
+    for side, places in before.items():
+        page.wait_for_selector(f"#{side}-map[data-drawn]")
+        ringed = page.locator(f"#{side}-map .scatterlayer .trace").count() - 12 - 1
+        assert ringed >= 3  # the text that moved most and its neighbours, over 12 topics and the frame
+        after = page.eval_on_selector_all(f"#{side}-map .scatterlayer .point", middles)[: len(places)]
+        across = np.array(after) - np.array(before[side])
+        across -= across.mean(axis=0)  # the page may have scrolled
+        assert np.abs(across).max() < 20  # plotly leaves a little less room around the marks
 
 
 def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(map_page):
@@ -78,6 +128,12 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
     expect(map_page.locator("#map-numbers")).to_contain_text(
         f"{1 - overlap:.0%} of a text's 10 nearest neighbours are replaced"
     )
+    # Who moved most keeps fewest neighbours, and stands beside with the neighbourhoods from the start.
+    kept = neighbor_overlap(context.collection("causal"), context.collection(last))
+    movers = [int(v) for v in map_page.eval_on_selector_all("#map-movers li", "all => all.map(e => e.dataset.row)")]
+    assert [kept[row] for row in movers] == pytest.approx(np.sort(kept)[: len(movers)], abs=0.1001)  # a tie or two
+    expect(map_page.locator("#map-picked")).to_have_attribute("data-row", str(movers[0]))
+    expect(map_page.locator(".l2v-map-told")).to_contain_text(f"Ringed: text {movers[0] + 1}.")
     legend = map_page.locator("#map-legend").inner_text()
     assert all(p.topic in legend for p in passages())
     # None of plotly's buttons sends a figure anywhere.
@@ -87,13 +143,14 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
 
 def test_rest_click_select_and_find(map_page):
     ready(map_page)
+    first = int(map_page.locator("#map-picked").get_attribute("data-row"))
     x, y = place_of(map_page, "left", 5)
     map_page.mouse.move(x - 30, y)
     map_page.mouse.move(x, y, steps=5)
     expect(map_page.locator("#left-map .hoverlayer .hovertext")).to_have_count(1)
     map_page.mouse.down()
     map_page.mouse.up()
-    map_page.wait_for_selector("#map-picked")
+    expect(map_page.locator("#map-picked .l2v-map-text")).not_to_have_text(passages()[first].text)
     row = int(map_page.locator("#map-picked").get_attribute("data-row"))
     shared = int(map_page.locator("#map-picked").get_attribute("data-shared"))
     expect(map_page.locator("#map-picked .l2v-map-text")).to_have_text(passages()[row].text)
@@ -106,10 +163,11 @@ def test_rest_click_select_and_find(map_page):
     assert [len(side) for side in sides] == [10, 10]
     assert len(set(sides[0]) & set(sides[1])) == shared
     # Both panels ring the same texts: shared ones, those of one side, those of the other.
-    map_page.wait_for_function("document.querySelector('#right-map').data.some(t => t.uid === 'inner')")
     sizes = {"both": shared, "one": 10 - shared, "other": 10 - shared, "inner": 1, "outer": 1}
     expected = {name: size for name, size in sizes.items() if size}
-    assert rings(map_page, "left") == rings(map_page, "right") == expected
+    for side in ("left", "right"):
+        expect_rings(map_page, side, expected)
+    expect(map_page.locator(".l2v-map-told")).to_contain_text(f"Ringed: text {row + 1}. ○ {shared} of its 10 nearest")
     # By keyboard: from a list to the next text.
     mover = map_page.locator("#map-movers [data-pick]").first
     mover.focus()
@@ -117,20 +175,35 @@ def test_rest_click_select_and_find(map_page):
     expect(map_page.locator("#map-picked")).to_have_attribute("data-row", mover.get_attribute("data-pick"))
     map_page.locator(".l2v-map-lines").check()
     map_page.wait_for_function("document.querySelector('#right-map').data.some(t => t.uid === 'ways')")
-    assert rings(map_page, "right")["ways"] == 90  # from, to, gap
+    ways = map_page.evaluate("document.querySelector('#right-map').data.find(t => t.uid === 'ways').x.length")
+    assert ways == 90  # from, to, gap
 
-    # A box around a part of the left map.
-    map_page.locator("#left-map .modebar-btn[data-val=select]").click()
-    box = map_page.locator("#left-map .nsewdrag").first.bounding_box()
-    map_page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"])
-    map_page.mouse.down()
-    map_page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=6)
-    map_page.mouse.up()
+    # A box on the left map, a lasso on the right one: the table holds the marks that lie in them.
     heading = map_page.locator("#map-selected h3")
-    expect(heading).to_contain_text("from the map")
-    count = map_page.locator("#map-selected tbody tr").count()
-    assert 0 < count < 324
-    expect(heading).to_have_text(f"Selection: {count} {'text' if count == 1 else 'texts'} from the map")
+    for side, tool, corners in (
+        ("left", "select", ((0.25, 0.3), (0.6, 0.75))),
+        ("right", "lasso", ((0.2, 0.2), (0.2, 0.7), (0.55, 0.7), (0.55, 0.2))),
+    ):
+        map_page.locator(f"#{side}-map .modebar-btn[data-val={tool}]").click()
+        area = map_page.locator(f"#{side}-map .nsewdrag").first.bounding_box()
+        path = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners]
+        map_page.mouse.move(*path[0])
+        map_page.mouse.down()
+        for x, y in path[1:]:
+            map_page.mouse.move(x, y, steps=8)
+        map_page.mouse.up()
+        (left, right), (top, bottom) = ((min(way), max(way)) for way in zip(*path, strict=True))
+        box = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        surely, at_most = inside(map_page, side, box)
+        assert 5 < len(surely) < 320
+        map_page.wait_for_function(
+            "least => document.querySelectorAll('#map-selected tbody tr').length >= least", arg=len(surely)
+        )
+        picked = map_page.eval_on_selector_all(
+            "#map-selected [data-pick]", "all => all.map(e => Number(e.dataset.pick))"
+        )
+        assert surely <= set(picked) <= at_most
+        expect(heading).to_have_text(f"Selection: {len(picked)} texts from the map")
 
     map_page.locator("#map-find input, #map-find textarea").first.fill("bats night")
     map_page.locator("#map-find button").click()
@@ -166,6 +239,15 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     map_page.locator("#map-color").get_by_text("Cosine with a text").click()
     expect(map_page.locator("#map-legend")).to_contain_text("Each side has its own scale")
     expect(map_page.locator("#left-map .colorbar")).to_have_count(1)
+    # The stars are the ten texts with the highest cosine.
+    context = AppContext()
+    query = context.encoder("causal").encode("Which animals hunt at night?")
+    rows = context.collection("causal")
+    cosines = rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)
+    stars = map_page.evaluate(
+        "Array.from(document.querySelector('#left-map').data.find(t => t.name === 'the nearest').customdata)"
+    )
+    assert np.sort(cosines[stars]) == pytest.approx(np.sort(cosines)[-10:], abs=1e-3)
     map_page.locator("#map-query input, #map-query textarea").first.fill("")
     map_page.locator("#map-query button").click()
     expect(map_page.locator("#map-notice")).to_contain_text("The text to compare with is empty")
@@ -203,6 +285,13 @@ def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
         else:
             expect(map_page.locator("#map-notice .l2v-notice")).to_be_empty()
         assert len(rows_drawn(map_page, "left")) == len(passages())
+    for field, value in (("neighbors", "5"), ("min-dist", "0.5"), ("seed", "3")):
+        map_page.locator(f"#map-{field} input").fill(value)
+    map_page.locator("#map-metric").get_by_text("Euclidean").click()
+    map_page.locator("#map-draw").click()
+    expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_have_text(
+        "UMAP of 324 texts: n_neighbors 5, min_dist 0.5, euclidean, seed 3.", timeout=UMAP_MILLISECONDS
+    )
 
 
 def test_own_texts_hostile_and_few(map_page, tmp_path):
@@ -231,4 +320,16 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
     map_page.locator("#map-movers [data-pick]").first.click()
     expect(map_page.locator("#map-picked")).to_contain_text("river number")
     assert map_page.locator("#tab-map img").count() == 0
+    # What cannot be shown is refused in place, and the picture stays.
+    many = tmp_path / "many.txt"
+    many.write_text("\n".join(f"line {i}" for i in range(5001)))
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 and no more")
+    for file, place, told in (
+        (many, "#map-notice", "many.txt has 5,001 texts; a map takes at most 5,000"),
+        (broken, "#map-own-notice", "broken.parquet"),
+    ):
+        map_page.locator("#map-upload input[type=file]").set_input_files(file)
+        expect(map_page.locator(place)).to_contain_text(told)
+        assert sorted(rows_drawn(map_page, "left")) == list(range(13))
     assert dialogs == []

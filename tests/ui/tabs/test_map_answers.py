@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,14 +14,14 @@ from scipy.spatial.distance import cdist
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.errors import InputError
-from llm2vec_core.projection import umap_layout
+from llm2vec_core.projection import leveled, umap_layout
 from llm2vec_core.ui.context import AppContext, Limits
 from llm2vec_core.ui.tabs.map import answers, paint, paint_lists, picking
 from llm2vec_core.ui.tabs.map.coloring import OTHERS, STRAY, UNLABELLED, cluster_groups, label_groups
 from llm2vec_core.ui.tabs.map.plots import map_marks, map_value
 from llm2vec_core.ui.tabs.map.settings import MapSettings, map_settings
 from llm2vec_core.ui.tabs.map.snippet import map_snippet
-from llm2vec_core.ui.tabs.map.view import show
+from llm2vec_core.ui.tabs.map.view import SKIP, pick, show
 from llm2vec_core.ui.texts import Texts, our_collection
 from llm2vec_core.ui.visitor import Visitor
 
@@ -49,7 +50,9 @@ def test_both_maps_lie_in_the_left_ones_frame(context):
         settings = MapSettings("ours", "causal", "static", kind="pca", dimensions=dimensions)
         view, _ = last(context, Visitor(), settings)
         left, right = view.points
-        assert np.sqrt((left**2).sum(axis=1).mean()) == pytest.approx(1.0)
+        for points in (left, right):
+            assert np.sqrt((points**2).sum(axis=1).mean()) == pytest.approx(1.0)
+            assert points.mean(axis=0) == pytest.approx(0.0, abs=1e-9)
         raw = [space.layout(settings).astype(float) for space in view.spaces]
         assert view.disparity == pytest.approx(procrustes(*raw)[2], abs=1e-9)
         assert view.explained[0].shape == (dimensions,)
@@ -65,8 +68,7 @@ def test_pca_comes_first_then_umap_then_numbers_and_nothing_is_computed_twice(co
     assert [step.view.settings.kind for step in again if step.view] == ["umap"]
     assert all("Reading" not in step.status for step in again)
     view = again[0].view
-    expected = umap_layout(context.encoder("causal").encode(WORDS))
-    centered = expected - expected.mean(axis=0)
+    centered = leveled(umap_layout(context.encoder("causal").encode(WORDS)))
     np.testing.assert_allclose(view.points[0], centered / np.sqrt((centered**2).sum(axis=1).mean()), atol=1e-3)
     # What is a visitor's own is kept with the visitor.
     assert ("embeddings", "mini", "causal", visitor.texts.key) in visitor.kept
@@ -163,6 +165,9 @@ def test_hostile_texts_and_labels_are_escaped_everywhere(context):
         assert "</script" not in html
     assert "&lt;img" in paint.legend(view)
     value = json.loads(map_value(view))
+    both = np.concatenate(view.points)
+    assert value["frame"] == [both.min(axis=0).tolist(), both.max(axis=0).tolist()]
+    assert value["count"] == len(value["hover"]) == 8
     assert "<img" not in json.dumps([value["hover"], value["left"]["data"]])
 
 
@@ -297,7 +302,28 @@ def test_code_for_many_texts_reads_a_file_and_says_so(context):
 
 
 def test_the_handler_clears_nothing_it_does_not_renew(context):
-    results = list(show(context, Visitor(), PCA))
-    assert all(len(row) == 6 for row in results)
+    results = list(show(context, Visitor(), replace(PCA, right="echo")))
+    assert all(len(row) == 7 for row in results)
     assert "PCA" in results[-2][1]
+    assert all(part is SKIP for part in results[-2][3:6])
     assert "map-movers" in results[-1][4]
+
+
+def test_neighbours_are_those_of_the_first_mover_until_a_text_is_picked(context):
+    visitor, other = Visitor(), Visitor()
+    _, measures = last(context, visitor, PCA)
+    shown = list(show(context, visitor, PCA))[-1]
+    assert f'id="map-picked" data-row="{measures.movers[0]}"' in shown[5]
+    assert json.loads(shown[1]["marks"])["pick"] == measures.movers[0]
+    pick(context, visitor, PCA, 7)
+    # Another encoder: the same text, its neighbours there.
+    changed = replace(PCA, right="static")
+    shown = list(show(context, visitor, changed))[-1]
+    assert 'id="map-picked" data-row="7"' in shown[5]
+    assert "Static token embeddings" in shown[5]
+    assert 'data-row="7"' not in list(show(context, other, changed))[-1][5].split("</h3>")[0]
+    # Other texts: that row is another text now.
+    visitor.texts = Texts("mine", tuple(WORDS), None)
+    own = replace(PCA, source="own")
+    _, measures = last(context, visitor, own)
+    assert f'id="map-picked" data-row="{measures.movers[0]}"' in list(show(context, visitor, own))[-1][5]

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from llm2vec_core.bundled_data import passages, queries
+from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.context import Limits
 from llm2vec_core.ui.tabs.search import text
 from tests.ui.conftest import open_tab
@@ -136,7 +137,7 @@ def test_texts_of_ones_own(search, tmp_path):
     assert set(search.locator("#search-right-hits .topic").all_inner_texts()) == {"train"}
 
     search.locator("#search-right input").click()
-    search.get_by_role("option", name="LLM2Vec").click()
+    search.get_by_role("option", name=BUNDLED.default.label, exact=True).click()
     expect(search.locator("#search-notice")).to_contain_text("not yet indexed with LLM2Vec")
     search.locator("#search-index").click()
     expect(search.locator("#search-status")).to_contain_text(re.compile(rf"[1-9]\d* of {count:,} vectors"))

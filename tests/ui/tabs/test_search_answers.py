@@ -73,6 +73,9 @@ def test_the_first_example_shows_what_it_is_for(context, visitor):
     Tags(html)
     low = found.right.scores.estimate("mrr")
     assert f"{low.score:.3f} [{low.low:.3f}, {low.high:.3f}]" in html
+    # Over the slopes both names stand whole.
+    slopes = html[html.index('id="search-queries"') :]
+    assert all(f">{choice.label}</text>" in slopes for choice in (found.left.choice, found.right.choice))
 
 
 def test_every_example_is_a_labelled_question():

@@ -15,9 +15,13 @@ HEIGHT = TOP + SIDE + 44
 SHADES = 24
 # Beyond this many texts a number in each cell cannot be read; pointing at a cell tells it.
 MOST_NUMBERS = 12
+# Beyond this many the outlines of pairs that belong together would hide the shades.
+MOST_OUTLINES = 20
 
 
-def similarity_svg(values: np.ndarray, limits: tuple[float, float], measure: str, label: str) -> str:
+def similarity_svg(
+    values: np.ndarray, limits: tuple[float, float], measure: str, label: str, together: np.ndarray | None = None
+) -> str:
     """One encoder's matrix.
 
     Args:
@@ -25,16 +29,25 @@ def similarity_svg(values: np.ndarray, limits: tuple[float, float], measure: str
         limits: ends of the scale.
         measure: "cosine" or "percentile".
         label: for readers of screens.
+        together: boolean of shape (texts, texts), pairs to outline.
     """
     low, high = limits
     shares = np.clip((values - low) / (high - low), 0.0, 1.0)
     parts = [_cells(shares, np.zeros_like(shares, dtype=bool), "var(--compare)", "var(--compare)")]
     numbers = _numbers(values, shares, _short(measure))
     ends = (_end(low, measure), _end(high, measure))
-    return _svg(len(values), label, "".join(parts) + numbers, _scale(["var(--compare)"], ends))
+    cells = "".join(parts) + numbers + _outlines(together)
+    return _svg(len(values), label, cells, _scale(["var(--compare)"], ends))
 
 
-def difference_svg(values: np.ndarray, span: float, measure: str, label: str, colors: tuple[str, str]) -> str:
+def difference_svg(
+    values: np.ndarray,
+    span: float,
+    measure: str,
+    label: str,
+    colors: tuple[str, str],
+    together: np.ndarray | None = None,
+) -> str:
     """Second matrix minus first.
 
     Args:
@@ -43,12 +56,30 @@ def difference_svg(values: np.ndarray, span: float, measure: str, label: str, co
         measure: "cosine" or "percentile".
         label: for readers of screens.
         colors: of what the first and what the second finds more alike, CSS values.
+        together: as of :func:`similarity_svg`.
     """
     shares = np.clip(np.abs(values) / span, 0.0, 1.0)
     cells = _cells(shares, values < 0, colors[1], colors[0])
     numbers = _numbers(values, shares, _short(measure, signed=True))
     ends = (_end(-span, measure), _end(span, measure, signed=True))
-    return _svg(len(values), label, cells + numbers, _scale([*colors], ends))
+    return _svg(len(values), label, cells + numbers + _outlines(together), _scale([*colors], ends))
+
+
+def outlined(together: np.ndarray | None) -> bool:
+    """Whether pairs that belong together are outlined: there are some, and they would not hide the rest."""
+    return together is not None and len(together) <= MOST_OUTLINES and bool(together.any())
+
+
+def _outlines(together: np.ndarray | None) -> str:
+    if not outlined(together):
+        return ""
+    side = SIDE / len(together)
+    inner = side - 3
+    squares = "".join(
+        f"M{LEFT + j * side + 1:.1f} {TOP + i * side + 1:.1f}h{inner:.2f}v{inner:.2f}h-{inner:.2f}z"
+        for i, j in np.argwhere(together | together.T)
+    )
+    return f'<path class="l2v-compare-together" d="{squares}" fill="none" stroke="var(--good)" stroke-width="2"/>'
 
 
 def difference_colors(first: str, second: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from llm2vec_core.ui.paint.base import card, figure_card
 from llm2vec_core.ui.tabs.compare import text
 from llm2vec_core.ui.tabs.compare.answers import PERCENTILE, Comparison, Side
-from llm2vec_core.ui.tabs.compare.matrix import difference_colors, difference_svg, similarity_svg
+from llm2vec_core.ui.tabs.compare.matrix import difference_colors, difference_svg, outlined, similarity_svg
 
 # Smaller differences of a separation are one or two comparisons of a small group.
 CLEAR = 0.05
@@ -30,13 +30,14 @@ def matrices(found: Comparison) -> str:
     measure, names = found.fields.measure, _names(found)
     unit = "percentile among unrelated pairs" if measure == PERCENTILE else "cosine"
     limits, span = found.limits(), found.span()
+    together = found.structure.pairs()[0] if found.structure else None
     cards = []
     for side, name, short in zip(found.sides, names, ("first", "second"), strict=True):
         values = side.values(measure)
         cards.append(
             figure_card(
                 f"{name}: {unit}",
-                similarity_svg(values, limits, measure, f"{name}: {_range(values[found.pairs], measure)}"),
+                similarity_svg(values, limits, measure, f"{name}: {_range(values[found.pairs], measure)}", together),
                 name=f"similarity-{short}",
                 notice=_range_sentence(found, side),
                 columns=["text", *map(str, range(1, len(values) + 1))],
@@ -53,7 +54,12 @@ def matrices(found: Comparison) -> str:
         figure_card(
             f"Difference of the two, {'in percentiles' if measure == PERCENTILE else 'in cosine'}",
             difference_svg(
-                found.difference, span, measure, f"Difference: {_range(found.difference[found.pairs], measure)}", colors
+                found.difference,
+                span,
+                measure,
+                f"Difference: {_range(found.difference[found.pairs], measure)}",
+                colors,
+                together,
             )
             + legend,
             name="similarity-difference",
@@ -76,9 +82,17 @@ def matrices(found: Comparison) -> str:
         f'data-span="{span:.4f}" data-matrices="{escape(json.dumps(data, ensure_ascii=False))}">'
         '<p class="l2v-compare-read" aria-live="polite">Both matrices have one scale. Point at a cell, tap it, or walk with the arrow '
         "keys: the pair is told here, and a tap or Enter takes it to the table of poolings. The numbers are those of the texts listed below.</p>"
+        f"{_outline_key(found, together)}"
         f'<div class="l2v-compare-grid">{"".join(cards)}</div>'
         f'<p class="muted">{text.WHY_PERCENTILE}</p></div>'
     )
+
+
+def _outline_key(found: Comparison, together: np.ndarray | None) -> str:
+    if not outlined(together):
+        return ""
+    means = "means the same" if found.group else "has the same label"
+    return f'<div class="l2v-key"><span><i class="l2v-compare-outline"></i>outlined: a pair that {means}</span></div>'
 
 
 def neighbors(found: Comparison) -> str:

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from llm2vec_core.projection import align, disparity, neighbor_ranks
+from llm2vec_core.projection import align, disparity, leveled, neighbor_ranks
 from llm2vec_core.projection.neighbors import shared_neighbors
 from llm2vec_core.training.streaming import Emit, stream
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.own_texts import chosen_texts
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups, coloring
-from llm2vec_core.ui.tabs.map.settings import MapSettings
+from llm2vec_core.ui.tabs.map.settings import MapSettings, opening_settings
 from llm2vec_core.ui.tabs.map.space import Progress, Quality, Space, space_of
 from llm2vec_core.ui.texts import Texts
 from llm2vec_core.ui.visitor import Visitor
@@ -38,6 +38,7 @@ class View:
         points: positions, left and right, in one frame.
         disparity: what the alignment could not mend, 0 to 1.
         explained: for PCA the share of variance on each axis, left and right.
+        stored: whether the positions were made beforehand.
     """
 
     settings: MapSettings
@@ -47,6 +48,7 @@ class View:
     points: tuple[np.ndarray, np.ndarray]
     disparity: float
     explained: tuple[np.ndarray, np.ndarray] | None
+    stored: bool
 
 
 @dataclass(frozen=True)
@@ -95,37 +97,65 @@ def spaces_of(context: AppContext, visitor: Visitor, settings: MapSettings) -> t
 
 
 def draw(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterator[Step]:
-    """Encode, show PCA at once, then UMAP if it is asked for, then the measures."""
+    """Encode, show PCA at once, then UMAP if it is asked for, then the measures.
+
+    Where positions are at hand and colours need no vectors, the picture comes before all else.
+    """
     texts, spaces = spaces_of(context, visitor, settings)
     started = time.monotonic()
+    view = None
+    if settings.color == "label" and _at_hand(spaces, settings):
+        view = view_of(settings, texts, spaces, coloring(context, visitor, texts, spaces, settings))
+        yield Step("Measuring …", 0.5, view=view)
     for space in spaces:
         if not space.is_encoded:
             name = f"Reading {len(texts):,} texts with {space.choice.label}"
             yield Step(f"{name} …", 0.0)
             yield from _reported(name, space.embeddings)
-    colors = coloring(context, visitor, texts, spaces, settings)
-    waits = settings.kind == "umap" and not all(space.has_layout(settings) for space in spaces)
-    if waits:
+    if view is None:
+        view = yield from _laid_out(settings, texts, spaces, coloring(context, visitor, texts, spaces, settings))
+        yield Step("Measuring …", 1.0, view=view)
+    measures = measured(view)
+    yield Step(f"{len(texts):,} texts in {time.monotonic() - started:.1f} s.", measures=measures)
+
+
+def opening_view(context: AppContext) -> View:
+    """What the tab shows before anything is computed: layouts that were made beforehand."""
+    settings, visitor = opening_settings(context.preset), Visitor()
+    texts, spaces = spaces_of(context, visitor, settings)
+    return view_of(settings, texts, spaces, coloring(context, visitor, texts, spaces, settings))
+
+
+def _at_hand(spaces: tuple[Space, Space], settings: MapSettings) -> bool:
+    return all(space.has_layout(settings) for space in spaces)
+
+
+def _laid_out(
+    settings: MapSettings, texts: Texts, spaces: tuple[Space, Space], colors: Groups | Cosines
+) -> Generator[Step, None, View]:
+    if settings.kind == "umap" and not _at_hand(spaces, settings):
         first = view_of(replace(settings, kind="pca"), texts, spaces, colors)
         yield Step("PCA is shown; UMAP is being laid out …", 0.0, view=first)
         for side, space in zip(("left", "right"), spaces, strict=True):
             yield from _reported(
                 f"UMAP of the {side} map", lambda progress, space=space: space.layout(settings, progress)
             )
-    view = view_of(settings, texts, spaces, colors)
-    yield Step("Measuring …", 1.0, view=view)
-    measures = measured(view)
-    yield Step(f"{len(texts):,} texts in {time.monotonic() - started:.1f} s.", measures=measures)
+    return view_of(settings, texts, spaces, colors)
 
 
 def view_of(settings: MapSettings, texts: Texts, spaces: tuple[Space, Space], colors: Groups | Cosines) -> View:
-    """Both layouts in the left one's frame, scaled to a root mean square radius of 1."""
+    """Both layouts in the left one's frame, each scaled to a root mean square radius of 1."""
     left, right = (space.layout(settings).astype(np.float64) for space in spaces)
+    if settings.kind == "umap":  # PCA's axes mean something, UMAP's do not
+        left = leveled(left)
     left, spread = _framed(left)
     # A left map with all points in one place has no frame to turn to.
-    right = align(left, right) if spread else _framed(right)[0]
+    aligned = align(left, right) if spread else right
+    # The best fit is the smaller the worse it fits; at one size both can be read.
+    right = _framed(aligned)[0]
     explained = tuple(space.pca(settings).explained for space in spaces) if settings.kind == "pca" else None
-    return View(settings, texts, spaces, colors, (left, right), disparity(left, right), explained)
+    stored = all(space.is_stored(settings) for space in spaces)
+    return View(settings, texts, spaces, colors, (left, right), disparity(left, aligned), explained, stored)
 
 
 def measured(view: View) -> Measures:
@@ -140,11 +170,11 @@ def measured(view: View) -> Measures:
     return Measures(quality, overlap, ranks, movers)
 
 
-def warm_up(context: AppContext, settings: MapSettings) -> None:
-    """Make what opening the tab shows."""
-    visitor = Visitor()
-    for kind in ("pca", settings.kind):
-        for _ in draw(context, visitor, replace(settings, kind=kind)):
+def warm_up(context: AppContext) -> None:
+    """Measure what opening the tab shows; then lay something out, as UMAP compiles on its first use."""
+    visitor, settings = Visitor(), opening_settings(context.preset)
+    for wanted in (settings, replace(settings, dimensions=3)):
+        for _ in draw(context, visitor, wanted):
             pass
 
 

@@ -1,5 +1,11 @@
-// Runs inside gr.HTML, which provides element, props, watch and trigger. SOURCE and HEIGHT are filled in by plots.py.
-const SIDES = ['left', 'right'], TALL = HEIGHT, MANY = 1500;
+// Runs inside gr.HTML, which provides element, props, watch and trigger. SOURCE is filled in by plots.py.
+const SIDES = ['left', 'right'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
+// plotly's marks around 0 0, for a radius of 1.
+const SHAPES = {
+  circle: 'M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0', diamond: 'M0-1.3 1.3 0 0 1.3-1.3 0z', square: 'M-1-1H1V1H-1z',
+  x: 'M0 .57l.57.57.57-.57-.57-.57.57-.57-.57-.57-.57.57-.57-.57-.57.57.57.57-.57.57.57.57z', 'triangle-up': 'M-1.155.5H1.155L0-1z',
+  star: 'M.315-.433H1.331L.508.165.823 1.133 0 .535-.823 1.133-.508.165-1.331-.433H-.315L0-1.4z',
+};
 const SIZES = {i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array};
 let shown = null, marks = {}, movers = [], places = {left: [], right: []}, base = {left: [], right: []};
 
@@ -45,7 +51,8 @@ function prepare(side) {
     const trace = Object.assign({}, given, {uid: `group-${number}`}, {marker: Object.assign({}, given.marker)});
     for (const axis of ['x', 'y', 'z', 'customdata']) if (trace[axis]) trace[axis] = numbers(trace[axis]);
     trace.customdata = Array.from(trace.customdata);
-    trace.text = trace.customdata.map(row => shown.hover[row]);
+    if (shown.hover) trace.text = trace.customdata.map(row => shown.hover[row]);
+    else trace.hovertemplate = '<b>%{fullData.name}</b><extra></extra>';
     if (trace.type === 'scatter3d' && !webgl()) {
       trace.type = 'scatter';
       trace.marker.symbol = 'circle';
@@ -57,13 +64,43 @@ function prepare(side) {
     });
     return trace;
   });
-  if (shown.hover.length > MANY && webgl()) base[side].forEach(t => { if (t.type === 'scatter') t.type = 'scattergl'; });
+  if (shown.count > MANY && webgl()) base[side].forEach(t => { if (t.type === 'scatter') t.type = 'scattergl'; });
+}
+// Marks at the places where plotly will draw them, so that nobody waits for its script to see the picture.
+function sketch(side) {
+  const target = plot(side), width = target.clientWidth - MARGIN.l - MARGIN.r, height = target.clientHeight - MARGIN.t - MARGIN.b;
+  if (target.data || width <= 0 || base[side].some(t => t.type !== 'scatter' || typeof t.marker.color !== 'string')) return;
+  const [[left, low], [right, high]] = shown.frame;
+  const scale = 0.9 * Math.min(width / (right - left), height / (high - low));
+  const make = (parent, name, values) => {
+    const node = parent.appendChild(document.createElementNS('http://www.w3.org/2000/svg', name));
+    for (const [key, value] of Object.entries(values)) node.setAttribute(key, value);
+    return node;
+  };
+  target.replaceChildren();
+  const svg = make(target, 'svg', {viewBox: `0 0 ${target.clientWidth} ${target.clientHeight}`, width: '100%', height: '100%'});
+  const middle = [MARGIN.l + width / 2, MARGIN.t + height / 2];
+  for (const {x, y, marker} of base[side]) {
+    const group = make(svg, 'g', {fill: marker.color, 'fill-opacity': marker.opacity, stroke: color('--paper'), 'stroke-width': 0.2});
+    x.forEach((value, i) => make(group, 'path', {d: SHAPES[marker.symbol], transform:
+      `translate(${middle[0] + scale * (value - (left + right) / 2)} ${middle[1] - scale * (y[i] - (low + high) / 2)}) scale(${marker.size / 2})`}));
+  }
+  target.dataset.sketched = 'yes';
+}
+// The frame of both panels: plotly takes it into account, nobody sees it.
+function frame() {
+  const [[left, low], [right, high]] = shown.frame;
+  return {type: 'scatter', uid: 'frame', x: [left, right], y: [low, high], mode: 'lines', line: {width: 0, color: 'rgba(0,0,0,0)'},
+    hoverinfo: 'skip', showlegend: false};
+}
+function outlined(trace) {
+  return deep('left') ? trace : Object.assign({}, trace, {marker: Object.assign({}, trace.marker, {line: {width: 0.8, color: color('--paper')}})});
 }
 function ring(side, name, rows, symbol, tint, size, ranks) {
   const type = base[side].length ? base[side][0].type : 'scatter';
   const at = axis => rows.map(row => places[side][row][axis]);
   const trace = {type, uid: name, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
-    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 2.5, color: tint}}};
+    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 1.8, color: tint}}};
   if (deep(side)) trace.z = at(2);
   if (ranks) Object.assign(trace, {text: ranks.map(String), textposition: 'top center', textfont: {size: 12, color: color('--ink')}});
   return trace;
@@ -99,9 +136,8 @@ function layoutOf(side) {
   delete layout.title;
   layout.font = {family: getComputedStyle(element).fontFamily, size: 13, color: ink};
   layout.hoverlabel = {align: 'left', bgcolor: color('--paper'), bordercolor: line, font: {color: ink}};
-  layout.margin = Object.assign({}, layout.margin, {t: 30});
+  layout.margin = Object.assign({}, layout.margin, MARGIN, {b: layout.margin.b});
   layout.autosize = true;
-  layout.height = TALL;
   layout.uirevision = shown.revision;
   layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: color('--muted'), activecolor: ink};
   if (layout.scene && !webgl()) {
@@ -129,19 +165,32 @@ function listen(side) {
   });
   target.on('plotly_deselect', () => trigger('lasso', {rows: []}));
 }
+// What is highlighted, in words beside both panels.
+function tell() {
+  const line = element.querySelector('.l2v-map-told'), found = Number.isInteger(marks.pick) && marks.left && shown;
+  line.hidden = !found;
+  if (!found) return;
+  const both = marks.left.filter(row => marks.right.includes(row)).length, of = marks.left.length;
+  line.textContent = `Ringed: text ${marks.pick + 1}. ○ ${both} of its ${of} nearest are the same in both maps, `
+    + `□ ${of - both} only on the left, ◇ ${of - both} only on the right; the numbers are ranks. They are listed below.`;
+}
 async function paint() {
   if (!shown) return;
+  tell();
   const library = await script();
   for (const side of SIDES) {
     const target = plot(side);
+    if (target.dataset.sketched) {
+      target.replaceChildren();
+      delete target.dataset.sketched;
+    }
     // Named one by one: plotly's own set has a button that would send the figure to its makers' server.
     const buttons = deep(side) ? [['orbitRotation', 'pan3d', 'zoom3d'], ['resetCameraDefault3d']]
       : [['pan2d', 'select2d', 'lasso2d'], ['zoomIn2d', 'zoomOut2d', 'resetScale2d']];
-    await library.react(target, [...base[side], ...overlay(side)], layoutOf(side), {responsive: true, displaylogo: false,
+    const traces = [...(deep(side) ? [] : [frame()]), ...base[side].map(outlined), ...overlay(side)];
+    await library.react(target, traces, layoutOf(side), {responsive: true, displaylogo: false,
       displayModeBar: true, scrollZoom: true, modeBarButtons: buttons});
     listen(side);
-    target.setAttribute('role', 'img');
-    target.setAttribute('aria-label', `${shown[side].title}: ${shown.hover.length} texts. ${shown[side].caption}`);
     target.dataset.drawn = String(Number(target.dataset.drawn || 0) + 1);
   }
 }
@@ -153,11 +202,13 @@ function furnish(side) {
   frame.querySelector('.l2v-map-caption').textContent = shown[side].caption
     + (shown[side].layout.scene && !webgl() ? ' This browser has no WebGL, which turning in space needs: the first two directions are shown.' : '');
   frame.querySelector('.l2v-data table').replaceChildren();
+  plot(side).setAttribute('role', 'img');
+  plot(side).setAttribute('aria-label', `${shown[side].title}: ${shown.count} texts. ${shown[side].caption}`);
 }
 // Thousands of rows are made only when someone looks at them or takes them away.
 function fill(side) {
   const table = card(side).querySelector('.l2v-data table');
-  if (!shown || table.rows.length) return;
+  if (!shown || !shown.hover || table.rows.length) return;
   const groups = [];
   base[side].forEach(trace => trace.customdata.forEach((row, i) => {
     const value = trace.marker.colorbar || trace.marker.cmin !== undefined ? numbers(trace.marker.color)[i] : plain(trace.name);
@@ -183,6 +234,7 @@ async function draw() {
     shown = next;
     SIDES.forEach(prepare);
     SIDES.forEach(furnish);
+    SIDES.forEach(sketch);
     await paint();
     SIDES.forEach(side => { if (card(side).querySelector('details').open) fill(side); });
   } catch (error) {
@@ -205,6 +257,7 @@ for (const side of SIDES) {
 }
 // The library is on its way while the server still computes, but not before someone opens the tab.
 new IntersectionObserver(seen => { if (seen.some(entry => entry.isIntersecting)) script().catch(() => {}); }).observe(element);
+window.addEventListener('l2v-theme', paint);
 watch('value', draw);
 watch('marks', mark);
 draw();

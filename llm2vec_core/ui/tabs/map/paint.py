@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from llm2vec_core.figures import map_style
@@ -25,6 +26,28 @@ SHAPES = {
 }
 
 
+KINDS = ("full vectors", "picture")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measure of both panels.
+
+    Attributes:
+        name: shown to people.
+        meaning: in one line.
+        missing: why there may be no number.
+        form: of its numbers.
+        values: of each panel, on the full vectors and on the picture.
+    """
+
+    name: str
+    meaning: str
+    missing: str
+    form: str
+    values: list[tuple[float | None, float | None]]
+
+
 def status(step: Step) -> str:
     """What goes on, with a bar while it does."""
     bar = "" if step.share is None else f'<progress max="1" value="{step.share:.3f}"></progress>'
@@ -35,19 +58,29 @@ def legend(view: View) -> str:
     """Mark and name of each group, or what the colours of a cosine mean."""
     if isinstance(view.colors, Cosines):
         return _cosine_legend(view.colors)
-    return _group_legend(view.colors, view.settings.dimensions)
+    return _group_legend(view.colors, view.settings.dimensions, view.settings.color != "label")
 
 
-def _group_legend(groups: Groups, dimensions: int) -> str:
+def _group_legend(groups: Groups, dimensions: int, clustered: bool) -> str:
     items = []
+    sizes = {groups.notes.get(name, "") for name in groups.styles}
+    each = sizes.pop() if len(sizes) == 1 and len(groups.styles) > 1 else ""
     for name, number in groups.styles.items():
         color, symbol = map_style(number, dimensions)
         paint = _OPEN.format(color=color) if symbol.endswith("open") else f'fill="{color}"'
         items.append(
-            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)} '
-            f'<small class="muted">{escape(groups.notes.get(name, ""))}</small></span>'
+            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)}'
+            f"{'' if each else _muted(' ' + groups.notes.get(name, ''))}</span>"
         )
+    if each:
+        items.append(_muted(f"{each} each"))
+    if clustered:
+        items.append(f'<span class="muted">{escape(text.CLUSTERS)}</span>')
     return f'<div class="l2v"><div class="l2v-legend" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
+
+
+def _muted(words: str) -> str:
+    return f'<small class="muted">{escape(words)}</small>'
 
 
 def _cosine_legend(cosines: Cosines) -> str:
@@ -68,47 +101,63 @@ def _cosine_legend(cosines: Cosines) -> str:
 
 
 def numbers(view: View, measures: Measures) -> str:
-    """Both panels' measures, beside each other, and what they say."""
-    sides = "".join(_side(view, measures, i) for i in (0, 1))
-    return (
-        f'<div class="l2v" id="map-numbers" data-kind="{view.settings.kind}" data-dimensions="{view.settings.dimensions}" '
-        f'data-overlap="{float(measures.overlap.mean()):.6f}"><div class="l2v-split">{sides}</div>'
-        f'<p class="l2v-notice-line"><b>What to notice.</b> {escape(text.findings(view, measures))}</p></div>'
-    )
-
-
-def _side(view: View, measures: Measures, side: int) -> str:
-    choice, quality = view.spaces[side].choice, measures.quality[side]
+    """Every measure of both panels, and what they say."""
     grouped = "clusters" if view.settings.color in ("kmeans", "hdbscan") else "labels"
     few = f"not defined: it needs two {grouped} or more, and not one for each text"
     unlabelled = "not defined: it needs texts with at least two different labels"
+    sides = measures.quality
     rows = [
-        (
+        Row(
             f"Silhouette of the {grouped}",
-            quality.silhouette,
-            quality.silhouette_picture,
             text.SILHOUETTE,
             few,
             "{:.2f}",
+            [(quality.silhouette, quality.silhouette_picture) for quality in sides],
         ),
-        ("Neighbour vote", quality.accuracy, quality.accuracy_picture, text.ACCURACY, unlabelled, "{:.0%}"),
-        ("Trustworthiness", None, quality.trust, text.TRUST, "not defined: all vectors are equal", "{:.2f}"),
+        Row(
+            "Neighbour vote",
+            text.ACCURACY,
+            unlabelled,
+            "{:.0%}",
+            [(quality.accuracy, quality.accuracy_picture) for quality in sides],
+        ),
+        Row(
+            "Trustworthiness of the picture",
+            text.TRUST,
+            "not defined: all vectors are equal",
+            "{:.2f}",
+            [(None, quality.trust) for quality in sides],
+        ),
     ]
-    body = []
-    for name, full, picture, meaning, missing, form in rows:
-        told = []
-        if full is not None:
-            told.append(f"<b data-full='{full:.4f}'>{form.format(full)}</b> on the full vectors")
-        if picture is not None:
-            told.append(f"<b data-picture='{picture:.4f}'>{form.format(picture)}</b> on the picture")
-        body.append(
-            f'<div class="l2v-map-measure" data-measure="{escape(name.split()[0].lower())}"><div><span>{escape(name)}</span>'
-            f"<span>{' · '.join(told) or escape(missing)}</span></div><p class='muted'>{escape(meaning)}</p></div>"
-        )
-    return figure_card(
-        f"Measured: {choice.label}",
-        "".join(body),
-        name=f"map-measures-{choice.key}",
-        columns=("measure", "on the full vectors", "on the picture"),
-        rows=[(name, full, picture) for name, full, picture, *_ in rows],
+    left, right = (space.choice for space in view.spaces)
+    head = "".join(f'<span class="{choice.css}">{escape(choice.label)}</span>' for choice in (left, right))
+    body = f'<div class="l2v-map-measure l2v-map-head" aria-hidden="true"><span></span>{head}</div>' + "".join(
+        _row(row, (left.label, right.label)) for row in rows
+    )
+    frame = figure_card(
+        "How good are the pictures, and the vectors behind them?",
+        body,
+        name=f"map-measures-{left.key}-{right.key}",
+        notice=escape(text.findings(view, measures)),
+        columns=("measure", *(f"{choice.label}, {kind}" for choice in (left, right) for kind in KINDS)),
+        rows=[(row.name, *row.values[0], *row.values[1]) for row in rows],
+    )
+    return (
+        f'<div id="map-numbers" data-kind="{view.settings.kind}" data-dimensions="{view.settings.dimensions}" '
+        f'data-overlap="{float(measures.overlap.mean()):.6f}">{frame}</div>'
+    )
+
+
+def _row(row: Row, labels: tuple[str, str]) -> str:
+    cells = []
+    for label, values in zip(labels, row.values, strict=True):
+        told = [
+            f"<span><b data-{name}='{value:.4f}'>{row.form.format(value)}</b> {kind}</span>"
+            for name, kind, value in zip(("full", "picture"), KINDS, values, strict=True)
+            if value is not None
+        ]
+        cells.append(f'<div aria-label="{escape(label)}">{"".join(told) or escape(row.missing)}</div>')
+    return (
+        f'<div class="l2v-map-measure" data-measure="{escape(row.name.split()[0].lower())}"><div><h4>{escape(row.name)}</h4>'
+        f'<p class="muted">{escape(row.meaning)}</p></div>{"".join(cells)}</div>'
     )

@@ -14,7 +14,8 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
 from llm2vec_core.ui.texts import Texts
 
 SHOWN_MOVERS = 8
-SNIPPET = 120
+SIDES = ("left", "right")
+SNIPPET = 75
 CELL = 300
 
 
@@ -24,8 +25,9 @@ def neighbors(texts: Texts, spaces: tuple[Space, Space], found: Picked) -> str:
     count = len(found.sides[0])
     columns = "".join(
         f'<div><h4 class="{space.choice.css}">{escape(space.choice.label)}</h4>'
-        f'<ol class="l2v-map-list" data-side="{name}">{"".join(_neighbor(texts, n, n.row in shared, shape) for n in side)}</ol></div>'
-        for name, shape, space, side in zip(("left", "right"), ("□", "◇"), spaces, found.sides, strict=True)
+        f'<ol class="l2v-map-list" data-side="{name}">'
+        f"{''.join(_neighbor(texts, n, '○' if n.row in shared else shape, other) for n in side)}</ol></div>"
+        for name, other, shape, space, side in zip(SIDES, SIDES[::-1], ("□", "◇"), spaces, found.sides, strict=True)
     )
     label = f' <span class="muted">{escape(_label(texts, found.row))}</span>' if texts.labels else ""
     return card(
@@ -37,13 +39,12 @@ def neighbors(texts: Texts, spaces: tuple[Space, Space], found: Picked) -> str:
     )
 
 
-def _neighbor(texts: Texts, n: Neighbor, shared: bool, shape: str) -> str:
-    moved = "in both" if shared else f"rank {n.other_rank:,} on the other side"
-    sign = "○" if shared else shape
+def _neighbor(texts: Texts, n: Neighbor, sign: str, other: str) -> str:
+    both = sign == "○"
     return (
         f'<li data-row="{n.row}" data-other="{n.other_rank}"><span class="rank">{n.rank}</span><div>{_button(n.row)} '
-        f"{escape(_cut(texts.texts[n.row], SNIPPET))}<div class='muted'><b class='{'l2v-map-both' if shared else ''}'>{sign}</b> "
-        f"{moved} · cosine {n.cosine:.3f}{_told_label(texts, n.row)}</div></div></li>"
+        f"{escape(_cut(texts.texts[n.row], SNIPPET))}<div class='muted'><b class='{'l2v-map-both' if both else ''}'>{sign}</b> "
+        f"rank {n.other_rank:,} on the {other} · cosine {n.cosine:.3f}{_told_label(texts, n.row)}</div></div></li>"
     )
 
 
@@ -54,8 +55,8 @@ def movers(view: View, measures: Measures) -> str:
     count = min(NEIGHBORS, len(view.texts) - 1)
     items = "".join(
         f'<li data-row="{row}"><div>{_button(row)} {escape(_cut(view.texts.texts[row], SNIPPET))}'
-        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> neighbours kept; '
-        f"those of the left stand at rank {measures.ranks[row]:,.0f} of {len(view.texts) - 1:,} on the right, in the mean"
+        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> kept; the left ones have '
+        f"mean rank {measures.ranks[row]:,.0f} on the right"
         f"{_told_label(view.texts, row)}</div></div></li>"
         for row in measures.movers[:SHOWN_MOVERS]
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from llm2vec_core.figures import cosine_map, scatter_map
 from llm2vec_core.figures.base import wrapped
@@ -21,42 +22,51 @@ from llm2vec_core.ui.tabs.map.picking import Picked
 from llm2vec_core.ui.texts import Texts
 
 SCRIPT_FILE = Path(__file__).with_name("map.js")
-HEIGHT = 460
 SIDES = ("left", "right")
 
 
-def map_view(**options: Any) -> gr.HTML:
+def map_view(value: str, **options: Any) -> gr.HTML:
     """A place for both panels; its value comes from :func:`map_value`, its ``marks`` from :func:`map_marks`.
 
-    It triggers "pick" with a row and "lasso" with rows.
+    Marks are sketched at once, and drawn by plotly as soon as its script is there. The component triggers "pick" with
+    a row and "lasso" with rows.
     """
     source = f"/gradio_api/file={PLOTLY_FILE.as_posix()}"
     script = SCRIPT_FILE.read_text(encoding="utf-8")
-    script = script.replace("SOURCE;", f"{source!r};").replace("= HEIGHT", f"= {HEIGHT}")
+    script = script.replace("SOURCE;", f"{source!r};")
     panels = "".join(
         f'<section class="l2v-card l2v-figure" data-side="{side}"><h3></h3>'
-        f'<div class="l2v-plot" id="{side}-map" style="height:{HEIGHT}px"></div>'
+        f'<div class="l2v-plot" id="{side}-map"></div>'
         f'<p class="muted l2v-map-caption"></p>{tools(True, True)}{data_table((), ())}</section>'
         for side in SIDES
     )
     template = (
         f'<div class="l2v l2v-map"><div class="l2v-map-panels">{panels}</div>'
         f'<div class="l2v-map-bar"><label><input type="checkbox" class="l2v-map-lines"> {text.LINES}</label>'
-        f"<span>{text.HINT}</span></div></div>"
+        f'<span>{text.HINT}</span></div><p class="l2v-map-told" role="status" hidden></p></div>'
     )
-    return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, marks="", **options)
+    return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, marks="", **options)
 
 
-def map_value(view: View) -> str:
-    """Both figures, and the hover texts once for the two."""
+def map_value(view: View, *, with_texts: bool = True) -> str:
+    """Both figures, and what is common to them.
+
+    Args:
+        view: what to draw.
+        with_texts: whether the texts that a mark shows come along, once for both; they are most of the value.
+    """
     texts = view.texts
+    both = np.concatenate(view.points)[:, :2]
     fingerprint = fingerprint_of(texts)
     value: dict[str, Any] = {
         "texts": fingerprint,
         # All pictures are scaled alike, so a zoom outlives PCA's turn between two UMAPs.
         "revision": f"{fingerprint} {view.settings.dimensions}",
-        "hover": [wrapped(t) for t in texts.texts],
-        "labels": list(texts.labels) if texts.labels else None,
+        "hover": [wrapped(t) for t in texts.texts] if with_texts else None,
+        "labels": list(texts.labels) if texts.labels and with_texts else None,
+        "count": len(texts),
+        # One frame for both: the same place on the paper is the same place in the picture.
+        "frame": [both.min(axis=0).tolist(), both.max(axis=0).tolist()],
     }
     for i, side in enumerate(SIDES):
         choice = view.spaces[i].choice

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm2vec_core.errors import InputError
+from llm2vec_core.presets import ModelPreset
 from llm2vec_core.projection import METRICS
+from llm2vec_core.ui.texts import OURS
 
 KINDS = ("umap", "pca")
 COLORS = ("label", "kmeans", "hdbscan", "query")
@@ -52,6 +54,11 @@ class MapSettings:
         if self.kind == "pca":
             return ("pca", self.dimensions, self.metric)
         return ("umap", self.dimensions, self.metric, self.n_neighbors, self.min_dist, self.seed)
+
+
+def opening_settings(preset: ModelPreset) -> MapSettings:
+    """What the tab shows at first: our collection, the causal model beside the default stage."""
+    return MapSettings(OURS, preset.stages[0].key, preset.default.key)
 
 
 def map_settings(

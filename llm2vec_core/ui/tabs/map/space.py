@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from llm2vec_core.ui.choices import OWN_STAGE, Choice
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.kept import Kept
 from llm2vec_core.ui.tabs.map.settings import MapSettings
+from llm2vec_core.ui.tabs.map.stored import stored_layouts
 from llm2vec_core.ui.texts import OURS, Texts
 from llm2vec_core.ui.visitor import Visitor
 
@@ -63,15 +64,22 @@ class Space:
         key: what the embeddings depend on.
         kept: where results stay.
         encode: makes the embeddings, shape (texts, hidden); called with a progress callback or None.
+        stored: layouts made beforehand, by :meth:`MapSettings.layout_key`.
     """
 
     def __init__(
-        self, choice: Choice, key: tuple[Hashable, ...], kept: Kept, encode: Callable[[Progress | None], np.ndarray]
+        self,
+        choice: Choice,
+        key: tuple[Hashable, ...],
+        kept: Kept,
+        encode: Callable[[Progress | None], np.ndarray],
+        stored: Mapping[tuple[Hashable, ...], PcaLayout | np.ndarray] | None = None,
     ) -> None:
         self.choice = choice
         self._key = key
         self._kept = kept
         self._encode = encode
+        self._stored = stored or {}
 
     @property
     def is_encoded(self) -> bool:
@@ -87,7 +95,11 @@ class Space:
 
     def has_layout(self, settings: MapSettings) -> bool:
         """Whether positions are at hand without computing."""
-        return ("layout", *self._key, *settings.layout_key()) in self._kept
+        return self.is_stored(settings) or ("layout", *self._key, *settings.layout_key()) in self._kept
+
+    def is_stored(self, settings: MapSettings) -> bool:
+        """Whether positions were made beforehand."""
+        return settings.layout_key() in self._stored
 
     def layout(self, settings: MapSettings, progress: Progress | None = None) -> np.ndarray:
         """Positions, shape (texts, dimensions)."""
@@ -105,14 +117,16 @@ class Space:
 
         if settings.kind == "pca":
             return self.pca(settings).points
-        return self._once("layout", *settings.layout_key(), make=make)
+        return self._laid_out(settings, make)
 
     def pca(self, settings: MapSettings) -> PcaLayout:
         """Positions and explained variance."""
         dimensions, metric = settings.dimensions, settings.metric
-        return self._once(
-            "layout", "pca", dimensions, metric, make=lambda: pca_layout(self.embeddings(), dimensions, metric=metric)
-        )
+        return self._laid_out(settings, lambda: pca_layout(self.embeddings(), dimensions, metric=metric))
+
+    def _laid_out(self, settings: MapSettings, make: Callable[[], Any]) -> Any:
+        about = settings.layout_key()
+        return self._stored[about] if about in self._stored else self._once("layout", *about, make=make)
 
     def neighbors(self, metric: str) -> np.ndarray:
         """Indices of each text's nearest neighbours, shape (texts, at most :data:`NEIGHBORS`)."""
@@ -195,7 +209,8 @@ def space_of(context: AppContext, visitor: Visitor, texts: Texts, key: str) -> S
         return visitor.encoder_for(key, context).encode(list(texts.texts), progress=progress)
 
     kept = context.kept if ours and key != OWN_STAGE else visitor.kept
-    return Space(choice, (context.preset.key, key, texts.key), kept, encode)
+    stored = stored_layouts().get(key) if ours and context.preset.bundled else None
+    return Space(choice, (context.preset.key, key, texts.key), kept, encode, stored)
 
 
 def source_is_ours(settings: MapSettings) -> bool:

@@ -7,10 +7,9 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS
 
 INTRO = """
 <div class="l2v"><h2>The texts as two maps</h2>
-<p>Each mark is a text. An encoder turns it into a vector of hundreds of numbers; a map lays these vectors out so that texts
-which the encoder finds alike lie close together. Both maps show the same texts, and the right one is turned and scaled to
-lie on the left one as well as it can (<em>Procrustes alignment</em>): a text that lies elsewhere has other neighbours now.</p>
-<p>You see <em>PCA</em> first, the flat view that keeps most of the variance, then <em>UMAP</em>, which bends space to
+<p>Each mark is a text, and texts that the encoder finds alike lie close together. Both maps show the same texts; the right one
+is turned to lie on the left one as well as it can (<em>Procrustes alignment</em>), so a mark that lies elsewhere has other
+neighbours now. <em>PCA</em> is the flat view of the vectors that keeps most of their variance; <em>UMAP</em> bends space to
 keep neighbours together.</p></div>
 """
 
@@ -20,14 +19,14 @@ on a UMAP map the gaps between groups, their sizes and their density mean little
 Trust the numbers that are measured on the full vectors; take the picture as a way to find things to look at.</p></div>
 """
 
-KINDS = [("UMAP (PCA at once)", "umap"), ("PCA only", "pca")]
+KINDS = [("UMAP", "umap"), ("PCA", "pca")]
 COLORS = [
     ("Label", "label"),
-    ("Clusters: k-means", "kmeans"),
-    ("Clusters: HDBSCAN", "hdbscan"),
+    ("k-means", "kmeans"),
+    ("HDBSCAN", "hdbscan"),
     ("Cosine with a text", "query"),
 ]
-COLOR_INFO = "Clusters are found on the full vectors of each side; equal numbers share most texts."
+CLUSTERS = "Clusters are found on the full vectors of each side; equal numbers share most texts."
 QUERY = "Which animals hunt at night?"
 NEIGHBORS_INFO = "How many neighbours shape the map: few show fine grain, many the large form."
 MIN_DIST_INFO = "How close marks may lie, from 0 (clumps) to 1 (spread out)."
@@ -35,12 +34,14 @@ METRIC_INFO = "Cosine: the direction of a vector alone counts. Euclidean: its le
 SEED_INFO = "Of UMAP and k-means: the same seed repeats the picture as long as the vectors are equal to the last digit. Try another to see what is chance."
 LINES = "Show the 30 who moved most, with lines from their place on the left to their place on the right"
 HINT = "Click a mark for its neighbours. Lasso or box (buttons at the top of each map) to select. Scroll or pinch to zoom, double-click to go back."
-PICK_HINT = "Click a mark on either map, or a number in a list below: here stand its nearest neighbours in both spaces."
+PICK_HINT = "Click a mark on either map, or a number in a list: here stand its nearest neighbours in both spaces."
 SELECT_HINT = "Select marks with lasso or box, or type words: the texts come here as a table."
 
-SILHOUETTE = "Silhouette: does a text lie nearer to its own group than to the next? 1 far apart, 0 on the border, below 0 among strangers."
-ACCURACY = f"Neighbour vote: for how many texts do the {NEIGHBORS} nearest vote for the right label?"
-TRUST = f"Trustworthiness of the picture: are a mark's {NEIGHBORS} nearest marks near it in the full vectors too? 1: all are, about 0.5: chance."
+SILHOUETTE = (
+    "Does a text lie nearer to its own group than to the next? 1 far apart, 0 on the border, below 0 among strangers."
+)
+ACCURACY = f"For how many texts do the {NEIGHBORS} nearest vote for the right label?"
+TRUST = f"Are a mark's {NEIGHBORS} nearest marks near it in the full vectors too? 1: all are, about 0.5: chance."
 
 
 def caption(view: View, side: int) -> str:
@@ -66,7 +67,7 @@ def caption(view: View, side: int) -> str:
         told += (
             f" Turned onto the left map; what alignment could not mend: {view.disparity:.0%} (0%: the same picture)."
         )
-    return told
+    return f"{told} Laid out beforehand by the same code." if view.stored else told
 
 
 def findings(view: View, measures: Measures) -> str:

@@ -10,13 +10,18 @@ import gradio as gr
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded, guarded_stream
 from llm2vec_core.ui.html import code_view, notice_panel, panel
-from llm2vec_core.ui.own_texts import own_texts
+from llm2vec_core.ui.own_texts import own_texts, source_radio
 from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.map import answers, paint, paint_lists, picking, text
 from llm2vec_core.ui.tabs.map.plots import map_marks, map_value, map_view
-from llm2vec_core.ui.tabs.map.settings import MAX_CLUSTERS, MAX_NEIGHBORS, MapSettings, map_settings
+from llm2vec_core.ui.tabs.map.settings import (
+    MAX_CLUSTERS,
+    MAX_NEIGHBORS,
+    MapSettings,
+    map_settings,
+    opening_settings,
+)
 from llm2vec_core.ui.tabs.map.snippet import map_snippet
-from llm2vec_core.ui.texts import OURS
 from llm2vec_core.ui.visitor import Visitor
 
 # A number in a list is pressed: the same event as a click on the map.
@@ -28,26 +33,36 @@ SKIP = object()
 
 
 def show(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
-    """(status, maps, legend, numbers, movers, code) again and again; SKIP for what has not changed."""
+    """(status, maps, legend, numbers, movers, neighbours, code) again and again; SKIP for what has not changed.
+
+    Neighbours are those of the text picked last, or of the one that moved most.
+    """
     view: answers.View | None = None
     for step in answers.draw(context, visitor, settings):
         status = paint.status(step)
         if step.view is not None:
             view = step.view
             code = map_snippet(context.preset, view.texts, settings)
-            yield status, map_value(view), paint.legend(view), SKIP, SKIP, code
+            yield status, map_value(view), paint.legend(view), SKIP, SKIP, SKIP, code
         elif step.measures is not None and view is not None:
-            marks = map_marks(view.texts, movers=step.measures.movers)
-            numbers = paint.numbers(view, step.measures)
-            yield status, gr.update(marks=marks), SKIP, numbers, paint_lists.movers(view, step.measures), SKIP
+            measures = step.measures
+            row = picking.remembered(visitor, view.texts)
+            if row is None:
+                row = (measures.movers or [0])[0]
+            found = picking.picked(view.spaces, row, settings.metric)
+            marks = map_marks(view.texts, found=found, movers=measures.movers)
+            numbers, moved = paint.numbers(view, measures), paint_lists.movers(view, measures)
+            near = paint_lists.neighbors(view.texts, view.spaces, found)
+            yield status, gr.update(marks=marks), SKIP, numbers, moved, near, SKIP
         else:
-            yield status, SKIP, SKIP, SKIP, SKIP, SKIP
+            yield status, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP
 
 
 def pick(context: AppContext, visitor: Visitor, settings: MapSettings, row: Any) -> tuple[Any, str]:
     """(highlights, lists of neighbours) of one text."""
     texts, spaces = answers.spaces_of(context, visitor, settings)
     found = picking.picked(spaces, picking.checked_row(row, len(texts)), settings.metric)
+    picking.remember(visitor, texts, found.row)
     return gr.update(marks=map_marks(texts, found=found)), paint_lists.neighbors(texts, spaces, found)
 
 
@@ -65,32 +80,44 @@ def find(context: AppContext, visitor: Visitor, settings: MapSettings, words: st
 
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
-    first = MapSettings(OURS, preset.stages[0].key, preset.default.key)
-    page.context.warm_ups.append(lambda: answers.warm_up(page.context, first))
+    first = opening_settings(preset)
+    opening = answers.opening_view(page.context)
+    page.context.warm_ups.append(lambda: answers.warm_up(page.context))
 
     panel(text.INTRO)
     with gr.Row():
         left = page.picker("Left encoder", value=first.left, rivals=True, elem_id="map-left")
         right = page.picker("Right encoder", rivals=True, follows=True, elem_id="map-right")
-    texts = own_texts(page, "map")
-    with gr.Row(equal_height=True):
-        kind = gr.Radio(text.KINDS, value=first.kind, label="Picture", elem_id="map-kind", min_width=230)
+        source = source_radio("map", min_width=290)
+    texts = own_texts(page, "map", source=source)
+    with gr.Row(elem_id="map-choices"):
+        kind = gr.Radio(text.KINDS, value=first.kind, label="Picture", elem_id="map-kind", scale=4, min_width=170)
         dimensions = gr.Radio(
-            [("2-D", 2), ("3-D", 3)], value=first.dimensions, label="Dimensions", elem_id="map-dim", min_width=150
+            [("2-D", 2), ("3-D", 3)],
+            value=first.dimensions,
+            label="Dimensions",
+            elem_id="map-dim",
+            scale=4,
+            min_width=160,
         )
         color = gr.Radio(
             text.COLORS,
             value=first.color,
-            label="Colour by",
-            info=text.COLOR_INFO,
+            label="Colour by label, cluster or text",
             elem_id="map-color",
-            scale=2,
-            min_width=320,
+            scale=13,
+            min_width=330,
         )
+        run = gr.Button("Draw", variant="primary", elem_id="map-draw", scale=0, min_width=96)
+        stop = gr.Button("Stop", elem_id="map-stop", scale=0, min_width=76)
     with gr.Row(visible=False) as query_row:
         query = gr.Textbox(
             text.QUERY, label="Colour by the cosine with this text", lines=1, elem_id="map-query", submit_btn="Colour"
         )
+    status = panel(elem_id="map-status", min_height=28)
+    notice = notice_panel("map-notice")
+    legend = panel(paint.legend(opening), elem_id="map-legend")
+    maps = map_view(map_value(opening, with_texts=False), elem_id="map-panels")
     with gr.Accordion("Expert settings", open=False, elem_id="map-expert"):
         with gr.Row():
             neighbors = gr.Number(
@@ -125,19 +152,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
                 min_width=260,
             )
             seed = gr.Number(first.seed, label="Seed", info=text.SEED_INFO, elem_id="map-seed", min_width=220)
-    with gr.Row():
-        run = gr.Button("Draw", variant="primary", elem_id="map-draw", min_width=120, scale=0)
-        stop = gr.Button("Stop", elem_id="map-stop", min_width=90, scale=0)
-        with gr.Column(min_width=240):
-            status = panel(elem_id="map-status", min_height=28)
-    notice = notice_panel("map-notice")
-    legend = panel(elem_id="map-legend")
-    maps = map_view(elem_id="map-panels")
     numbers = panel(elem_id="map-summary")
     with gr.Row():
-        with gr.Column(min_width=330, scale=2):
+        with gr.Column(min_width=330, scale=1):
             movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
-        with gr.Column(min_width=330, scale=3):
+        with gr.Column(min_width=330, scale=2):
             pick_notice = notice_panel("map-pick-notice")
             picked = gr.HTML(
                 paint_lists.hint("Neighbours", text.PICK_HINT),
@@ -161,7 +180,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         elem_id="map-selection",
     )
     panel(text.CANNOT)
-    code = code_view("map-code")
+    code = code_view("map-code", map_snippet(preset, opening.texts, first))
 
     fields = [texts.source, left, right, kind, dimensions, color, query, clusters, neighbors, min_dist, metric, seed]
     visitor = page.visitor
@@ -180,9 +199,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
         return (find(page.context_of(visitor), visitor, map_settings(*values), words),)
 
     io = {
-        "fn": guarded_stream(6)(on_show),
+        "fn": guarded_stream(7)(on_show),
         "inputs": [visitor, *fields],
-        "outputs": [notice, status, maps, legend, numbers, movers, code],
+        "outputs": [notice, status, maps, legend, numbers, movers, picked, code],
         "concurrency_id": "map",
         "concurrency_limit": 2,
         "show_progress": "hidden",

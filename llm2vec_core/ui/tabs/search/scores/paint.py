@@ -16,6 +16,7 @@ from llm2vec_core.ui.tabs.search import text
 from llm2vec_core.ui.tabs.search.answers import Answer, Side
 
 MEASURE = "ndcg_at_10"
+TITLE_CHARACTERS = 44
 TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 
 
@@ -94,7 +95,7 @@ def rank_chart(answer: Answer) -> str:
     worst = int(max(left.max(), right.max()))
     ticks = [tick for tick in TICKS if tick <= worst * 1.6] if worst > 1 else [1, 3]
     last = max(worst, ticks[-1])
-    x0, x1, top, bottom = 58, 330, 30, 292
+    x0, x1, top, bottom = 58, 330, 44, 306
 
     def y(rank: float) -> float:
         return top + (bottom - top) * math.log(rank) / math.log(last)
@@ -102,17 +103,21 @@ def rank_chart(answer: Answer) -> str:
     wins = int((right < left).sum()), int((left < right).sum())
     same = len(left) - sum(wins)
     label = f"{names[1]} is first for {wins[0]} queries, {names[0]} for {wins[1]}, {same} are level"
-    parts = [f'<svg class="l2v-svg" viewBox="0 0 360 304" role="img" aria-label="{escape(label)}">']
+    parts = [f'<svg class="l2v-svg" viewBox="0 0 360 318" role="img" aria-label="{escape(label)}">']
     for tick in ticks:
         parts.append(
             f'<line x1="{x0 - 6}" x2="{x1 + 6}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="var(--line)"/>'
             f'<text x="{x0 - 12}" y="{y(tick) + 4:.1f}" font-size="11" class="q" text-anchor="end">{tick:,}</text>'
         )
-    parts.append(f'<text x="{x0 - 12}" y="14" font-size="11" class="q" text-anchor="end">rank</text>')
-    for at, side, name, anchor in ((x0, answer.left, names[0], "start"), (x1, answer.right, names[1], "end")):
+    parts.append(f'<text x="{x0 - 12}" y="{top - 14}" font-size="11" class="q" text-anchor="end">rank</text>')
+    # A line of its own for each: two long names do not fit beside each other.
+    for at, line, side, name, anchor in (
+        (x0, 14, answer.left, names[0], "start"),
+        (x1, 30, answer.right, names[1], "end"),
+    ):
         parts.append(
-            f'<text x="{at + (-6 if anchor == "start" else 6)}" y="14" font-size="12" font-weight="600" text-anchor="{anchor}" '
-            f'style="fill:{side.choice.color}">{escape(_short(name))}</text>'
+            f'<text x="{at + (-6 if anchor == "start" else 6)}" y="{line}" font-size="12" font-weight="600" text-anchor="{anchor}" '
+            f'style="fill:{side.choice.color}">{escape(_short(name, TITLE_CHARACTERS))}</text>'
         )
     for (a, b), many in sorted(Counter(zip(left.tolist(), right.tolist(), strict=True)).items()):
         who, dash = (
@@ -131,11 +136,10 @@ def rank_chart(answer: Answer) -> str:
             f'<circle cx="{x1}" cy="{y(b):.1f}" r="3" fill="{who}"/></g>'
         )
     parts.append("</svg>")
+    # Questions whole, a visitor's texts in short.
+    limit = max(map(len, answer.asked.names)) if answer.ours else 120
     order = np.argsort(right - left, kind="stable")
-    rows = [
-        [answer.asked.names[i] if answer.ours else _short(answer.asked.names[i], 120), int(left[i]), int(right[i])]
-        for i in order
-    ]
+    rows = [[_short(answer.asked.names[i], limit), int(left[i]), int(right[i])] for i in order]
     legend = (
         f'<div class="l2v-legend"><span>{_line(answer.right.choice.color, "")}{escape(names[1])} higher: {wins[0]}</span>'
         f"<span>{_line(answer.left.choice.color, '5 4')}{escape(names[0])} higher: {wins[1]}</span>"

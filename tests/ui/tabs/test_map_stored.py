@@ -1,0 +1,78 @@
+"""The layouts that the Map tab opens with: true to the model, there without it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from llm2vec_core.projection import neighborhood_trust, pca_layout, umap_layout
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.map import answers, stored
+from llm2vec_core.ui.tabs.map.plots import map_value
+from llm2vec_core.ui.tabs.map.settings import opening_settings
+from llm2vec_core.ui.visitor import Visitor
+
+RENEW = "the model is another one: run python -m llm2vec_core.ui.tabs.map, then python -m llm2vec_core.manifest"
+
+
+class NoModel(AppContext):
+    """A server that has loaded nothing yet."""
+
+    def encoder(self, stage_key):
+        raise AssertionError(f"{stage_key} was asked for")
+
+
+@pytest.fixture(scope="module")
+def context() -> AppContext:
+    return AppContext()
+
+
+def test_what_is_stored_is_what_the_model_says(context):
+    """PCA to what another machine's rounding may do; UMAP, which makes much of the last digit, as good as a new one."""
+    settings = opening_settings(context.preset)
+    keys = (settings.left, settings.right)
+    assert set(stored.stored_layouts()) == set(keys), RENEW
+    for key, other in (keys, keys[::-1]):
+        layouts, rows = stored.stored_layouts()[key], context.collection(key)
+        pca, umap = (layouts[replace(settings, kind=kind).layout_key()] for kind in ("pca", "umap"))
+        live = pca_layout(rows)
+        np.testing.assert_allclose(pca.points, live.points, atol=2e-3, err_msg=RENEW)
+        np.testing.assert_allclose(pca.explained, live.explained, atol=1e-3, err_msg=RENEW)
+        fresh = neighborhood_trust(rows, umap_layout(rows))
+        assert neighborhood_trust(rows, umap) == pytest.approx(fresh, abs=0.02), RENEW
+        # Another model's layouts would be told from these.
+        assert np.abs(pca.points - pca_layout(context.collection(other)).points).max() > 0.05
+        assert neighborhood_trust(context.collection(other), umap) < fresh - 0.02
+
+
+def test_the_first_picture_needs_no_model():
+    context = NoModel()
+    view = answers.opening_view(context)
+    assert view.stored
+    assert "Laid out beforehand" in map_value(view)
+    step = next(answers.draw(context, Visitor(), opening_settings(context.preset)))
+    np.testing.assert_array_equal(step.view.points, view.points)
+    value = map_value(view, with_texts=False)
+    assert json.loads(value)["hover"] is None
+    assert len(value) < 25_000  # it is part of the page
+
+
+def test_the_command_writes_what_is_read_back(context, monkeypatch, tmp_path):
+    monkeypatch.setattr(stored, "FILE", tmp_path / "map.json")
+    stored.write_layouts(context)
+    stored.stored_layouts.cache_clear()
+    try:
+        found = stored.stored_layouts()
+        settings = opening_settings(context.preset)
+        assert {(key, layout) for key, layouts in found.items() for layout in layouts} == {
+            (key, replace(settings, kind=kind).layout_key())
+            for key in (settings.left, settings.right)
+            for kind in ("pca", "umap")
+        }
+        rows = context.collection(settings.left)
+        np.testing.assert_allclose(found[settings.left]["pca", 2, "cosine"].points, pca_layout(rows).points, atol=1e-4)
+    finally:
+        stored.stored_layouts.cache_clear()
