@@ -43,7 +43,7 @@ class Endpoints:
 
         Args:
             texts: one or more.
-            encoder: key of a stage or rival, such as "causal"; empty: the last stage.
+            encoder: key of a stage or rival, such as "causal"; empty: the default stage.
             pooling: how token vectors become one: mean, weighted_mean, last_token or first_token.
             instruction: put in front of each text and left out of pooling; empty: none.
             normalize: scale each embedding to length 1.
@@ -62,7 +62,7 @@ class Endpoints:
         Args:
             first: one or more texts; one row each.
             second: one or more texts; one column each.
-            encoder: key of a stage or rival; empty: the last stage.
+            encoder: key of a stage or rival; empty: the default stage.
             pooling: how token vectors become one.
 
         Returns:
@@ -85,7 +85,7 @@ class Endpoints:
         Args:
             query: what is looked for.
             texts: where it is looked for; without them the bundled collection.
-            encoder: key of a stage or rival; empty: the last stage.
+            encoder: key of a stage or rival; empty: the default stage.
             instruction: put in front of the query and left out of pooling; empty: none.
             top: how many, from 1 to 100.
 
@@ -106,7 +106,7 @@ class Endpoints:
         """Does a word's vector depend on what comes after it? Run now, end to end and layer by layer.
 
         Args:
-            encoder: key of a stage, or "echo"; empty: the last stage.
+            encoder: key of a stage, or "echo"; empty: the default stage.
 
         Returns:
             causal and bidirectional (true or false), end_to_end (largest relative change of an earlier token's

@@ -79,7 +79,7 @@ class Page:
 
         Args:
             label: shown to people.
-            value: the choice's key at the start; by default the last stage's.
+            value: the choice's key at the start; by default the default stage's.
             causal: whether causal stages are listed.
             rivals: whether echo and static embeddings are.
             follows: whether it jumps to a visitor's own adapter as soon as there is one.
