@@ -20,6 +20,7 @@ FORMATS = [
 COMMAND_INTRO = """
 <div class="l2v"><p>A million texts do not belong into a web page. The same on your own machine, in bounded memory; a run that is killed goes on where it stopped:</p></div>
 """
+STOPPED = '<div class="l2v" role="status"><p class="muted">Stopped. No file was made.</p></div>'
 NO_COMMAND = "(no command for this encoder: use the Python above)"
 
 MODEL_INTRO = """

@@ -29,12 +29,20 @@ watch('value', () => setTimeout(fill)); fill();
 """
 
 
+STOP = "away: stop"
+
+
 def make_file(page: Page, visitor: Visitor, source: str, *order: Any) -> Iterator[tuple[Any, Any]]:
     """Embed the chosen texts; yields (status, download button)."""
     wanted, texts = Order(*order), chosen_texts(visitor, source)
     start = monotonic()
+    # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
+    visitor.by_tab[STOP] = False
     yield paint.progress(0, len(texts), 0.0), gr.update(interactive=False)
     for told in embed(page.context_of(visitor), visitor, texts, wanted):
+        if visitor.by_tab[STOP]:
+            yield text.STOPPED, gr.skip()
+            return
         seconds = monotonic() - start
         if isinstance(told, Made):
             name = Path(told.path).name
@@ -43,6 +51,11 @@ def make_file(page: Page, visitor: Visitor, source: str, *order: Any) -> Iterato
             yield status, gr.update(value=told.path, label=label, interactive=True)
         else:
             yield paint.progress(told, len(texts), seconds), gr.skip()
+
+
+def stop_making(visitor: Visitor) -> None:
+    """Ask the visitor's job to end after the piece that it is at."""
+    visitor.by_tab[STOP] = True
 
 
 def code_of(page: Page, visitor: Visitor, source: str, *order: Any) -> tuple[str, str]:
@@ -117,7 +130,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     panel(text.LINKS)
 
     order = [encoder, pooling, instruction, normalize, precision, kind]
-    started = run.click(
+    run.click(
         guarded_stream(2)(lambda visitor, source, *values: make_file(page, visitor, source, *values)),
         [page.visitor, texts.source, *order],
         [notice, status, download],
@@ -127,15 +140,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
         api_name=False,
     )
-    stop.click(
-        lambda: '<div class="l2v" role="status"><p class="muted">Stopped. No file was made.</p></div>',
-        None,
-        status,
-        cancels=[started],
-        queue=False,
-        api_name=False,
-        show_progress="hidden",
-    )
+    stop.click(stop_making, page.visitor, None, queue=False, api_name=False, show_progress="hidden")
     show = {
         "fn": guarded(2)(lambda visitor, source, *values: code_of(page, visitor, source, *values)),
         "inputs": [page.visitor, texts.source, *order],
