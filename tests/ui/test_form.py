@@ -46,7 +46,7 @@ def show(page: Page, tab_id: str) -> None:
     page.wait_for_function("window.checks.panel() && window.checks.panel().innerText.length > 100")
     for _ in range(3):
         page.wait_for_timeout(300)
-        page.wait_for_function("!window.checks.busy()", timeout=120_000)
+        page.wait_for_function("!window.checks.busy()", timeout=240_000)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -106,7 +106,7 @@ def test_facts_of_a_model():
 def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server):
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     problems = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.goto(own_server)
