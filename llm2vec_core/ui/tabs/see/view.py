@@ -117,10 +117,13 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     def on_strips(visitor: Visitor, *values: Any) -> str:
         return parts.strips(page.context_of(visitor), visitor, *values)
 
-    def on_step(by: int) -> Any:
+    def on_step(visitor: Visitor, now: int, *values: Any) -> str:
+        return parts.lesson(page.context_of(visitor), visitor, *values, now or 1)
+
+    def on_turn(by: int) -> Any:
         def turned(visitor: Visitor, now: int, *values: Any) -> tuple[int, str]:
             now = min(max((now or 1) + by, 1), len(STEPS))
-            return now, parts.lesson(page.context_of(visitor), visitor, *values, now)
+            return now, on_step(visitor, now, *values)
 
         return guarded(2)(turned)
 
@@ -182,8 +185,16 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     pooling.input(
         guarded(1)(on_strips), [*sentences, pooling], [strips_notice, strips], trigger_mode="always_last", **common
     )
-    for event, by in ((back.click, -1), (forth.click, 1), (step.input, 0)):
-        event(on_step(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
+    for event, by in ((back.click, -1), (forth.click, 1)):
+        event(on_turn(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
+    # The dot that was pressed is not set by the answer: by then another one may have been.
+    step.input(
+        guarded(1)(on_step),
+        [visitor, step, *sentences[1:]],
+        [lesson_notice, lesson],
+        trigger_mode="always_last",
+        **common,
+    )
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
     typed = [start.change, reference.change, ending.change, measure.input]
