@@ -62,27 +62,27 @@ def test_a_link_brings_objective_settings_and_starting_point_back(open_page, ser
 
 def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_path):
     page, other = open_page(), open_page()
+    open_tab(other, "Train")  # beforehand, so that the run is still going on when this one asks
     open_tab(page, "Train")
-    shorten(page, 20)
+    shorten(page, 40)
     page.locator("#train-button").click()
     expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
     # A second visitor waits, is told so, and may leave the queue.
-    open_tab(other, "Train")
     other.locator("#train-button").click()
     expect(status(other)).to_contain_text("Waiting: another visitor is training now")
     other.locator("#stop-button").click()
     expect(status(other)).to_contain_text("You left the queue")
 
-    expect(status(page)).to_contain_text("Done. Step 20 of 20", timeout=PATIENCE)
+    expect(status(page)).to_contain_text("Done. Step 40 of 40", timeout=PATIENCE)
     before, after = map(float, re.search(r"loss: ([\d.]+) before, ([\d.]+) after", status(page).inner_text()).groups())
     assert after < before
     curve = page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => t.y.length)")
-    assert curve[:2] == [20, 20]
+    assert curve[:2] == [40, 40]
     assert curve[2] >= 3
     assert curve[3:] == [6, 6]
     expect(page.locator("#before-after")).to_contain_text("separation")
     assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
-    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 20 steps from Bidirectional, untrained")
+    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 40 steps from Bidirectional, untrained")
     with page.expect_download() as download:
         page.locator("#train-download").click()
     download.value.save_as(tmp_path / "adapter.zip")
@@ -100,8 +100,8 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     page.locator("#train-learning-rate input").fill("5")
     page.locator("#train-button").click()
     expect(page.locator("#train-notice")).to_contain_text("The learning rate is 5")
-    expect(status(page)).to_contain_text("Done. Step 20 of 20")
-    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 20 steps")
+    expect(status(page)).to_contain_text("Done. Step 40 of 40")
+    expect(page.locator("#own-adapter")).to_contain_text("MNTP, 40 steps")
     assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
 
     open_tab(other, "See it")

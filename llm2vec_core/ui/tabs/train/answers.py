@@ -33,7 +33,7 @@ from llm2vec_core.ui.tabs.train.snippet import loading_snippet, training_snippet
 from llm2vec_core.ui.texts import OURS, OWN
 from llm2vec_core.ui.visitor import Visitor
 
-REDRAW_SECONDS = 0.5
+REDRAW_SECONDS = 1.0
 # A smaller change of the held-out loss is called none.
 SMALLEST_SHARE = 0.01
 TAB_ID = "train"
