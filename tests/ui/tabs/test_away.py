@@ -86,13 +86,13 @@ def test_pasted_lines_as_csv_and_the_code_follows_the_fields(page):
 def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
     away(page)
     page.locator("#away-source").get_by_label("Your texts").check()
-    lines = "\n".join(f"{i} boats went up and down the river all day long, and nobody knew why" for i in range(6000))
+    lines = "\n".join(f"{i} boats went up and down the river all day long, and nobody knew why" for i in range(18_000))
     page.locator("#away-upload input[type=file]").set_input_files(
         {"name": "boats.txt", "mimeType": "text/plain", "buffer": lines.encode()}
     )
-    expect(page.locator("#away-own")).to_contain_text("6,000 texts")
+    expect(page.locator("#away-own")).to_contain_text("18,000 texts")
     page.locator("#away-run").click()
-    expect(page.locator("#away-status")).to_contain_text("of 6,000 texts")
+    expect(page.locator("#away-status")).to_contain_text("of 18,000 texts")
     page.locator("#away-stop").click()
     expect(page.locator("#away-status")).to_contain_text("Stopped. No file was made.")
     page.wait_for_timeout(1500)

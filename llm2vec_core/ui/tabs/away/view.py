@@ -140,7 +140,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
         api_name=False,
     )
-    stop.click(stop_making, page.visitor, None, queue=False, api_name=False, show_progress="hidden")
+    stop.click(stop_making, page.visitor, None, api_name=False, show_progress="hidden")
     show = {
         "fn": guarded(2)(lambda visitor, source, *values: code_of(page, visitor, source, *values)),
         "inputs": [page.visitor, texts.source, *order],
