@@ -120,7 +120,9 @@ def test_texts_of_ones_own(search, tmp_path):
     words = ["river", "bank", "bread", "star", "train"]
     count = 4 * Limits().index_at_once
     file = tmp_path / "many.csv"
-    file.write_text("text,topic\n" + "\n".join(f"{words[i % 5]} number {i},{words[i % 5]}" for i in range(count)))
+    rest = " of the many that come and go along the way" * 3  # so that there is something left to stop
+    lines = (f"{words[i % 5]} number {i}{rest},{words[i % 5]}" for i in range(count))
+    file.write_text("text,topic\n" + "\n".join(lines))
     for side in ("left", "right"):
         search.locator(f"#search-{side} input").click()
         search.get_by_role("option", name="Static token embeddings").click()
