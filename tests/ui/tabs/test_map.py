@@ -254,7 +254,7 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     assert len(rows_drawn(map_page, "left")) == len(passages())
 
     map_page.locator("#map-color").get_by_text("Label", exact=True).click()
-    map_page.locator("#map-kind").get_by_text("PCA only").click()
+    map_page.locator("#map-kind").get_by_text("PCA", exact=True).click()
     ready(map_page, "pca")
     map_page.locator("#map-dim").get_by_text("3-D").click()
     ready(map_page, "pca", 3)
