@@ -41,7 +41,7 @@ def expect_rings(page: Page, side: str, expected: dict[str, int]) -> None:
     """Wait until these highlights are drawn over the marks, by name and number of points."""
     page.wait_for_function(
         f"""expected => {{
-          const drawn = document.querySelector('#{side}-map').data.filter(t => !t.customdata && t.uid !== 'frame');
+          const drawn = document.querySelector('#{side}-map').data.filter(t => !t.customdata);
           const found = Object.fromEntries(drawn.map(t => [t.uid, t.x.length])), names = Object.keys(expected);
           return Object.keys(found).length === names.length && names.every(name => found[name] === expected[name]);
         }}""",
@@ -95,12 +95,12 @@ def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(
         route.continue_()
     for side, places in before.items():
         page.wait_for_selector(f"#{side}-map[data-drawn]")
-        ringed = page.locator(f"#{side}-map .scatterlayer .trace").count() - 12 - 1
-        assert ringed >= 3  # the text that moved most and its neighbours, over 12 topics and the frame
+        ringed = page.locator(f"#{side}-map .scatterlayer .trace").count() - 12
+        assert ringed >= 3  # the text that moved most and its neighbours, over 12 topics
         after = page.eval_on_selector_all(f"#{side}-map .scatterlayer .point", middles)[: len(places)]
         across = np.array(after) - np.array(before[side])
         across -= across.mean(axis=0)  # the page may have scrolled
-        assert np.abs(across).max() < 20  # plotly leaves a little less room around the marks
+        assert np.abs(across).max() < 2
 
 
 def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(map_page):

@@ -22,7 +22,7 @@ from llm2vec_core.ui.texts import Texts
 from llm2vec_core.ui.visitor import Visitor
 
 T = TypeVar("T")
-REPORT_SECONDS = 0.4
+REPORT_SECONDS = 1.0  # each report costs the page a redraw
 MOVERS = 30
 
 

@@ -1,5 +1,5 @@
 // Runs inside gr.HTML, which provides element, props, watch and trigger. SOURCE is filled in by plots.py.
-const SIDES = ['left', 'right'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
+const SIDES = ['left', 'right'], AXES = ['xaxis', 'yaxis'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
 // plotly's marks around 0 0, for a radius of 1.
 const SHAPES = {
   circle: 'M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0', diamond: 'M0-1.3 1.3 0 0 1.3-1.3 0z', square: 'M-1-1H1V1H-1z',
@@ -7,6 +7,7 @@ const SHAPES = {
   star: 'M.315-.433H1.331L.508.165.823 1.133 0 .535-.823 1.133-.508.165-1.331-.433H-.315L0-1.4z',
 };
 const SIZES = {i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array};
+let given = {left: null, right: null};
 let shown = null, marks = {}, movers = [], places = {left: [], right: []}, base = {left: [], right: []};
 
 function script() {
@@ -66,12 +67,31 @@ function prepare(side) {
   });
   if (shown.count > MANY && webgl()) base[side].forEach(t => { if (t.type === 'scatter') t.type = 'scattergl'; });
 }
+// What a panel shows, the same for both: its middle, and pixels a unit. Null while the panel has no size.
+function view(side) {
+  const target = plot(side), width = target.clientWidth - MARGIN.l - MARGIN.r, height = target.clientHeight - MARGIN.t - MARGIN.b;
+  const [[left, low], [right, high]] = shown.frame, wide = right - left || 1, tall = high - low || 1;
+  if (width <= 0 || height <= 0) return null;
+  return {width, height, x: (left + right) / 2, y: (low + high) / 2, scale: 0.92 * Math.min(width / wide, height / tall)};
+}
+// The ranges of x and y that show all, remembered to tell a visitor's zoom from them.
+function whole(side) {
+  const seen = view(side);
+  if (!seen) return null;
+  const across = seen.width / 2 / seen.scale, up = seen.height / 2 / seen.scale;
+  const ranges = [[seen.x - across, seen.x + across], [seen.y - up, seen.y + up]];
+  given[side] = {revision: shown.revision, ranges};
+  return ranges;
+}
+function zoomed(side) {
+  const {layout} = plot(side);
+  if (!layout || !layout.xaxis || !layout.xaxis.range || !given[side] || given[side].revision !== shown.revision) return false;
+  return AXES.some((axis, i) => layout[axis].range.some((end, j) => Math.abs(end - given[side].ranges[i][j]) > 1e-6));
+}
 // Marks at the places where plotly will draw them, so that nobody waits for its script to see the picture.
 function sketch(side) {
-  const target = plot(side), width = target.clientWidth - MARGIN.l - MARGIN.r, height = target.clientHeight - MARGIN.t - MARGIN.b;
-  if (target.data || width <= 0 || base[side].some(t => t.type !== 'scatter' || typeof t.marker.color !== 'string')) return;
-  const [[left, low], [right, high]] = shown.frame;
-  const scale = 0.9 * Math.min(width / (right - left), height / (high - low));
+  const target = plot(side), seen = view(side);
+  if (target.data || !seen || base[side].some(t => t.type !== 'scatter' || typeof t.marker.color !== 'string')) return;
   const make = (parent, name, values) => {
     const node = parent.appendChild(document.createElementNS('http://www.w3.org/2000/svg', name));
     for (const [key, value] of Object.entries(values)) node.setAttribute(key, value);
@@ -79,19 +99,13 @@ function sketch(side) {
   };
   target.replaceChildren();
   const svg = make(target, 'svg', {viewBox: `0 0 ${target.clientWidth} ${target.clientHeight}`, width: '100%', height: '100%'});
-  const middle = [MARGIN.l + width / 2, MARGIN.t + height / 2];
+  const middle = [MARGIN.l + seen.width / 2, MARGIN.t + seen.height / 2];
   for (const {x, y, marker} of base[side]) {
     const group = make(svg, 'g', {fill: marker.color, 'fill-opacity': marker.opacity, stroke: color('--paper'), 'stroke-width': 0.2});
     x.forEach((value, i) => make(group, 'path', {d: SHAPES[marker.symbol], transform:
-      `translate(${middle[0] + scale * (value - (left + right) / 2)} ${middle[1] - scale * (y[i] - (low + high) / 2)}) scale(${marker.size / 2})`}));
+      `translate(${middle[0] + seen.scale * (value - seen.x)} ${middle[1] - seen.scale * (y[i] - seen.y)}) scale(${marker.size / 2})`}));
   }
   target.dataset.sketched = 'yes';
-}
-// The frame of both panels: plotly takes it into account, nobody sees it.
-function frame() {
-  const [[left, low], [right, high]] = shown.frame;
-  return {type: 'scatter', uid: 'frame', x: [left, right], y: [low, high], mode: 'lines', line: {width: 0, color: 'rgba(0,0,0,0)'},
-    hoverinfo: 'skip', showlegend: false};
 }
 function outlined(trace) {
   return deep('left') ? trace : Object.assign({}, trace, {marker: Object.assign({}, trace.marker, {line: {width: 0.8, color: color('--paper')}})});
@@ -149,6 +163,8 @@ function layoutOf(side) {
     layout.scene.uirevision = shown.revision;
   } else {
     layout.dragmode = 'pan';
+    const ranges = zoomed(side) ? AXES.map(axis => plot(side).layout[axis].range) : whole(side);
+    if (ranges) AXES.forEach((axis, i) => Object.assign(layout[axis], {autorange: false, range: ranges[i].slice()}));
   }
   return layout;
 }
@@ -187,7 +203,7 @@ async function paint() {
     // Named one by one: plotly's own set has a button that would send the figure to its makers' server.
     const buttons = deep(side) ? [['orbitRotation', 'pan3d', 'zoom3d'], ['resetCameraDefault3d']]
       : [['pan2d', 'select2d', 'lasso2d'], ['zoomIn2d', 'zoomOut2d', 'resetScale2d']];
-    const traces = [...(deep(side) ? [] : [frame()]), ...base[side].map(outlined), ...overlay(side)];
+    const traces = [...base[side].map(outlined), ...overlay(side)];
     await library.react(target, traces, layoutOf(side), {responsive: true, displaylogo: false,
       displayModeBar: true, scrollZoom: true, modeBarButtons: buttons});
     listen(side);
@@ -261,9 +277,15 @@ window.addEventListener('l2v-theme', paint);
 watch('value', draw);
 watch('marks', mark);
 draw();
+async function fit(side) {
+  const target = plot(side), library = await window.__l2vPlotly, kept = deep(side) || zoomed(side);
+  await library.Plots.resize(target);
+  const ranges = kept ? null : whole(side);
+  if (ranges) await library.relayout(target, {'xaxis.range': ranges[0], 'yaxis.range': ranges[1]});
+}
 new ResizeObserver(() => {
   for (const side of SIDES) {
     const target = plot(side);
-    if (window.__l2vPlotly && target && target.data && target.offsetParent) window.__l2vPlotly.then(p => p.Plots.resize(target));
+    if (window.__l2vPlotly && target && target.data && target.offsetParent) fit(side);
   }
 }).observe(element);
