@@ -56,11 +56,14 @@ class SentencePair:
         sentence2: the second.
         label: "similar" (same meaning, other words), "unrelated", or "misleading" (many words in
             common, another meaning).
+        negative: of the similar pairs that are trained on, a hard negative: words of the first sentence, another
+            meaning.
     """
 
     sentence1: str
     sentence2: str
     label: str
+    negative: str = ""
 
 
 @dataclass(frozen=True)

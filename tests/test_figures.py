@@ -168,7 +168,9 @@ def test_ladder_as_svg_has_every_score_in_its_place():
     panels = {"A & B": [(40.0, 38.0, 43.0), (60.0, 59.0, 61.5)], "C": [(10.0, 9.0, 11.0), (float("nan"),) * 3]}
     picture = ladder_svg(["low <b>", "high " * 20], ["causal", "bidirectional"], panels, "Scores x 100")
     texts, marks = read(picture)
-    assert {"Scores x 100", "A & B", "C", "low <b>", "40.0", "60.0", "10.0", "–", "causal", "bidirectional"} <= set(texts)
+    assert {"Scores x 100", "A & B", "C", "low <b>", "40.0", "60.0", "10.0", "–", "causal", "bidirectional"} <= set(
+        texts
+    )
     assert "no attention" not in texts
     assert [mark.get("class") for mark in marks[:3]] == ["mark causal", "mark bidirectional", "mark causal"]
     (low_x, low_y), (high_x, high_y) = place(marks[0]), place(marks[1])

@@ -1,84 +1,26 @@
 """Loading by Hub id, from a stand-in Hub on this machine: the same libraries, requests and layouts, no network.
 
-The stand-in answers what the Hub's file addresses answer (commit, ETag, size; 404 and 401 with the Hub's
-error codes) out of folders. It runs in this process; the loading in another, because the libraries read
-the Hub's address once, when they are imported.
+The stand-in runs in this process; the loading in another, because the libraries read the Hub's address once, when
+they are imported.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from llm2vec_core.encoder import LLM2Vec
+from tests.stand_in_hub import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "tests" / "data" / "reference"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class StandInHub(BaseHTTPRequestHandler):
-    """Repositories are folders ``owner/name`` below ``folder``; those of the owner ``gated`` are."""
-
-    folder: Path
-    requested: list[str]
-
-    def do_HEAD(self):
-        self.answer(with_body=False)
-
-    def do_GET(self):
-        self.answer(with_body=True)
-
-    def answer(self, with_body: bool) -> None:
-        path = self.path.split("?")[0].strip("/")
-        self.requested.append(path)
-        if path.startswith("api/models/"):
-            return self.api(path.removeprefix("api/models/"))
-        repo, _, rest = path.partition("/resolve/")
-        _, _, name = rest.partition("/")
-        if repo.startswith("gated/"):
-            return self.say(403, error="GatedRepo")
-        if not (self.folder / repo).is_dir():
-            return self.say(401, error="RepoNotFound")
-        file = self.folder / repo / name
-        if not file.is_file():
-            return self.say(404, error="EntryNotFound")
-        content = file.read_bytes()
-        headers = {"ETag": f'"{hashlib.sha1(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
-        return self.say(200, content, headers, with_body)
-
-    def api(self, path: str) -> None:
-        repo = "/".join(path.split("/")[:2])
-        if not (self.folder / repo).is_dir():
-            return self.say(401, error="RepoNotFound")
-        if "/tree/" in path:
-            return self.say(404, error="EntryNotFound")
-        files = [{"rfilename": f.name} for f in (self.folder / repo).iterdir()]
-        return self.say(200, json.dumps({"id": repo, "sha": COMMIT, "siblings": files, "tags": []}).encode())
-
-    def say(self, code: int, body: bytes = b"", headers=None, with_body: bool = True, error: str = "") -> None:
-        self.send_response(code)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if error:
-            self.send_header("X-Error-Code", error)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if with_body and self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_args) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +34,8 @@ def hub(tmp_path_factory):
     for adapter in (folder / "McGill-NLP").iterdir():
         file = adapter / "adapter_config.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "owner/tiny"}))
-    handler = type("Handler", (StandInHub,), {"folder": folder, "requested": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", handler.requested
-    server.shutdown()
-    server.server_close()
+    with serving(folder) as found:
+        yield found
 
 
 SCRIPT = """

@@ -60,7 +60,8 @@ def bundled_pairs() -> tuple[list[Pair], list[Pair]]:
     """Pairs of a text and what it should find.
 
     Three kinds: a query with each passage that answers it, and as hard negative a passage of the same topic that does
-    not; two sentences that mean the same; the first sentence of a passage with its second.
+    not; two sentences that mean the same, and as hard negative one that shares only words with the first; the first
+    sentence of a passage with its second.
 
     Returns:
         What to train on, and what to hold out (of the third kind alone, the others have held-out rows of their own).
@@ -79,7 +80,7 @@ def bundled_pairs() -> tuple[list[Pair], list[Pair]]:
             for i, name in enumerate(query.relevant)
         ]
     alike = [pair for pair in sentence_pairs() if pair.label == "similar"][::2]
-    labelled += [Pair(pair.sentence1, pair.sentence2, task="paraphrases") for pair in alike]
+    labelled += [Pair(pair.sentence1, pair.sentence2, pair.negative, task="paraphrases") for pair in alike]
     parts = [split_sentences(passage.text) for passage in passages()]
     neighbors, held_out = hold_out([Pair(*part, task="neighbours") for part in parts if len(part) == 2])
     return [*labelled, *neighbors], held_out

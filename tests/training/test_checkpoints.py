@@ -101,7 +101,10 @@ def test_a_folder_with_checkpoints_is_not_written_over(bundled, tmp_path):
         (lambda e: make(e, texts=TEXTS[:20]), "trained on other examples"),
         (lambda e: make(e, objective=SimCSE()), "options"),
         (lambda e: make(e, TrainingConfig(**(vars(CONFIG) | {"learning_rate": 1e-3}))), "its learning_rate is 0.002"),
-        (lambda e: make(LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)), "a base with other weights"),
+        (
+            lambda e: make(LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)),
+            "a base with other weights",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(bundled, tmp_path, change, message):

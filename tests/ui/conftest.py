@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,15 +34,20 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """``python app.py``, as a user starts it."""
+@contextmanager
+def running_app(log_name: str, **environment: str) -> Iterator[str]:
+    """``python app.py``, as a user starts it; gives its address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     ARTIFACTS.mkdir(exist_ok=True)
-    log = (ARTIFACTS / "server.log").open("w")
-    environment = {**os.environ, "PORT": str(port), "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    log = (ARTIFACTS / log_name).open("w")
+    process = subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(port), **environment},
+        stdout=log,
+        stderr=log,
+    )
     try:
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -49,7 +55,7 @@ def server() -> Iterator[str]:
                 with urllib.request.urlopen(address, timeout=5):
                     break
             except OSError:
-                assert process.poll() is None, (ARTIFACTS / "server.log").read_text()[-3000:]
+                assert process.poll() is None, (ARTIFACTS / log_name).read_text()[-3000:]
                 assert time.monotonic() < deadline, "the server did not start"
                 time.sleep(0.2)
         yield address
@@ -57,6 +63,13 @@ def server() -> Iterator[str]:
         process.terminate()
         process.wait(timeout=20)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The page of most tests, with the Hub out of reach."""
+    with running_app("server.log", HF_HUB_OFFLINE="1") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,11 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
 @pytest.mark.parametrize(
     ("width", "height", "wanted"),
     [
-        (1440, 900, ("#sentence-a", "#sentence-b", "#prefix svg >> nth=1", "#prefix-table", ".l2v-see-words .l2v-notice-line")),
+        (
+            1440,
+            900,
+            ("#sentence-a", "#sentence-b", "#prefix svg >> nth=1", "#prefix-table", ".l2v-see-words .l2v-notice-line"),
+        ),
         (390, 844, ("#sentence-a", "#sentence-b")),
     ],
 )

@@ -74,4 +74,6 @@ def in_use(key: str, label: str, loading: str = "") -> str:
         if loading
         else f'<button type="button" data-l2v="sidebar" aria-label="Model in use: {escape(label)}. Open the sidebar">{escape(label)}</button>'
     )
-    return f'<div class="l2v l2v-inuse" data-model="{escape(key)}"><span class="muted l2v-wide">Model</span> {told}</div>'
+    return (
+        f'<div class="l2v l2v-inuse" data-model="{escape(key)}"><span class="muted l2v-wide">Model</span> {told}</div>'
+    )

@@ -43,7 +43,7 @@ class Sidebar:
                 elem_id="model",
             )
             self.details = panel(paint.model_details(bundled, models.fit(bundled), True), elem_id="model-details")
-            self.use = gr.Button("Use this model", variant="primary", size="sm", elem_id="use-model")
+            self.use = gr.Button(text.IN_USE, variant="primary", size="sm", interactive=False, elem_id="use-model")
             with gr.Accordion("Another model of the Hub", open=False):
                 self.hub_id = gr.Textbox(
                     label="Hub id", info=text.HUB_HINT, max_lines=1, max_length=200, elem_id="hub-id"
@@ -79,9 +79,13 @@ class Sidebar:
         page, pickers = self.page, [picker.component for picker in self.page.pickers]
         quiet = {"api_name": False, "show_progress": "hidden"}
         self.model.input(
-            lambda key: details_of(page.models, key), self.model, [self.details, self.use], queue=False, **quiet
+            lambda visitor, key: details_of(page.models, key, in_use=key == visitor.model_key),
+            [page.visitor, self.model],
+            [self.details, self.use],
+            queue=False,
+            **quiet,
         )
-        outputs = [self.notice, self.status, page.visitor, self.stages, in_use, self.details, *pickers]
+        outputs = [self.notice, self.status, page.visitor, self.stages, in_use, self.details, self.use, *pickers]
         loading = {"concurrency_id": "models", "concurrency_limit": 2, "trigger_mode": "once", **quiet}
 
         def use(visitor: Visitor, wanted: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -114,11 +118,22 @@ class Sidebar:
         return f"{preset.label} · {paint.size(preset.parameters)}"
 
 
-def details_of(models: Models, key: str) -> tuple[str, Any]:
-    """A preset's facts, and the button that loads it if it fits."""
+def details_of(models: Models, key: str, *, in_use: bool = False) -> tuple[str, Any]:
+    """A preset's facts, and the button that loads it if it fits and is not looked at already.
+
+    Args:
+        models: of the page.
+        key: of the preset.
+        in_use: whether the visitor looks at it now.
+    """
     preset = models.presets[key]
     fit, loaded = models.fit(preset), models.is_loaded(key)
-    return paint.model_details(preset, fit, loaded), gr.update(interactive=loaded or fit.fits)
+    return paint.model_details(preset, fit, loaded or in_use), use_button(in_use, loaded or fit.fits)
+
+
+def use_button(in_use: bool, can_be_used: bool) -> Any:
+    """The button as it should be for the model that is chosen in the list."""
+    return gr.update(value=text.IN_USE if in_use else text.USE, interactive=can_be_used and not in_use)
 
 
 def switch(page: Page, visitor: Visitor, wanted: str, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -133,7 +148,7 @@ def switch(page: Page, visitor: Visitor, wanted: str, values: tuple[Any, ...]) -
     models, kept = page.models, tuple(gr.skip() for _ in values)
     try:
         for told in models.load(wanted):
-            yield "", told, gr.skip(), gr.skip(), paint.in_use(visitor.model_key, "", told), gr.skip(), *kept
+            yield "", told, gr.skip(), gr.skip(), paint.in_use(visitor.model_key, "", told), gr.skip(), gr.skip(), *kept
         context = models.context(wanted)
     except Exception as error:
         label = models.label(visitor.model_key)
@@ -145,7 +160,7 @@ def switch(page: Page, visitor: Visitor, wanted: str, values: tuple[Any, ...]) -
             kept = tuple(settled(page, visitor, values).values())
         if isinstance(error, LLM2VecError):
             message = f"{message.rstrip('.')}. You still look at {label}."
-        yield message, "", visitor, gr.skip(), paint.in_use(visitor.model_key, label), gr.skip(), *kept
+        yield message, "", visitor, gr.skip(), paint.in_use(visitor.model_key, label), gr.skip(), gr.skip(), *kept
         return
     visitor.model_key = wanted
     label = context.preset.label
@@ -156,6 +171,8 @@ def switch(page: Page, visitor: Visitor, wanted: str, values: tuple[Any, ...]) -
         paint.stage_meanings(label, visitor.choices(context, rivals=True)),
         paint.in_use(wanted, label),
         paint.model_details(context.preset, models.fit(context.preset), True),
+        # A model that was named by its Hub id is none of the list: what is chosen there can still be taken.
+        use_button(wanted in models.presets, True),
         *settled(page, visitor, values).values(),
     )
 

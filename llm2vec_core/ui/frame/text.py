@@ -6,6 +6,8 @@ MODEL_INTRO = """
 comes from the Hugging Face Hub and is kept until another visitor loads another.</p></div>
 """
 
+USE, IN_USE = "Use this model", "In use"
+
 HUB_HINT = "owner/name of any decoder-only language model, or of a PEFT adapter on one. Only safetensors are read; no code of the repository is run."
 
 ARCHITECTURES_LABEL = "Which models can be opened?"

@@ -36,7 +36,10 @@ def test_wrong_input_is_named(folder, run):
         (("--every", "0"), "--every is 0"),
         (("--preset", "gpt"), "unknown preset 'gpt'"),
         (("--stages", "gpt"), "no stage 'gpt'"),
-        (("--preset", "sheared-llama-1.3b", "--stages", "supervised"), "stage 'supervised' was trained on labelled pairs"),
+        (
+            ("--preset", "sheared-llama-1.3b", "--stages", "supervised"),
+            "stage 'supervised' was trained on labelled pairs",
+        ),
         (("--sets", "pairs"), "--sets pairs: sentence similarity is measured here"),
     ):
         code, _, err = run(*base, *arguments)

@@ -174,5 +174,7 @@ def test_a_checkpoint_of_another_base(tmp_path, texts, capsys):
     assert main(["train", "mntp", "--base", "mini", *flags]) == 0
     before = {file.name: file.read_bytes() for file in (tmp_path / "o").iterdir() if file.is_file()}
     assert main(["train", "mntp", "--base", "mini:mntp", *flags, "--resume"]) == 2
-    assert "'checkpoint-1' belongs to another run: it was trained on a base with other weights" in capsys.readouterr().err
+    assert (
+        "'checkpoint-1' belongs to another run: it was trained on a base with other weights" in capsys.readouterr().err
+    )
     assert {file.name: file.read_bytes() for file in (tmp_path / "o").iterdir() if file.is_file()} == before

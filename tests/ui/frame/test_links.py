@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlencode, urlsplit
+
 import gradio as gr
 import pytest
+from playwright.sync_api import expect
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.frame.links import LONGEST_LINK, complaint, restored, view_of
@@ -77,3 +80,47 @@ def test_one_notice_for_everything():
     assert "left out (a_s, tab)" in told
     assert "made with the model 'owner/mmm" in told
     assert len(told) < 400
+
+
+@pytest.mark.parametrize(
+    ("tab", "fields", "place", "told"),
+    [
+        (
+            "ladder",
+            {"stage": "mntp", "text": "The _ barked at the <b>cat</b>.", "word": "dog"},
+            "#ladder-filled", "dog",
+        ),
+        (
+            "compare",
+            {
+                "texts": "A dog barks.\nThe dog is loud.\nSnow fell.", "left": "echo", "right": "supervised",
+                "pooling": "last_token", "instruction": "Same meaning: ", "measure": "percentile",
+            },
+            "#compare-nearest", "Snow fell.",
+        ),
+        (
+            "search",
+            {"q": "Who guards a goal?", "left": "static", "right": "mntp", "pooling": "weighted_mean"},
+            "#search-note", "Who guards a goal?",
+        ),
+        (
+            "map",
+            {
+                "left": "bidirectional", "right": "static", "kind": "pca", "dim": "3", "color": "query",
+                "query": "stars & planets", "clusters": "7", "neighbors": "9", "min_dist": "0.4",
+                "metric": "euclidean", "seed": "5",
+            },
+            "[data-side=right] h3", "Static token embeddings (PCA)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_link_restores_every_field_of_a_tab_and_what_they_show(page, server, tab, fields, place, told):
+    given = {"tab": tab} | {f"{tab}_{name}": value for name, value in fields.items()}
+    page.goto(f"{server}/?{urlencode(given)}")
+    expect(page.locator(place).first).to_contain_text(told)
+    expect(page.locator("#link-notice .l2v-notice")).to_be_empty()
+    page.locator("#copy-link").click()
+    expect(page.locator("#l2v-said")).to_be_visible()
+    # What the page would hand on is what it was given.
+    again = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+    assert {name: again.get(name) for name in given} == given

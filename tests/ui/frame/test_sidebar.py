@@ -56,10 +56,11 @@ def test_a_model_is_taken_into_use_and_pickers_never_show_what_is_gone(drawn, mo
     visitor = Visitor()
     told = list(switch(drawn, visitor, "tiny", ("causal", "simcse")))
     assert told[0][1].startswith("Reading")
-    notice, status, same, stages, in_use, details, first, second = told[-1]
+    notice, status, same, stages, in_use, details, use, first, second = told[-1]
     assert (notice, status, same.model_key) == ("", "Tiny <b>model</b> is in use in every tab.", "tiny")
     assert "Tiny &lt;b&gt;model&lt;/b&gt;" in stages
     assert "<b>model" not in in_use + details + stages
+    assert (use["value"], use["interactive"]) == ("In use", False)
     assert [key for _, key in first["choices"]] == ["causal", "bidirectional", "echo", "static"]
     assert "value" not in first  # "causal" is there too
     assert [key for _, key in second["choices"]] == ["bidirectional"]
@@ -129,6 +130,8 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(page.locator("#model-status")).to_contain_text("Tiny <b>model</b> is in use in every tab.")
     expect(page.locator("#in-use")).to_contain_text("Tiny <b>model</b>")
     expect(page.locator("#stage-meanings")).not_to_contain_text("MNTP")
+    expect(page.locator("#use-model")).to_have_text("In use")
+    expect(page.locator("#use-model")).to_be_disabled()
     page.locator("#sidebar .toggle-button").click()
 
     open_tab(page, "Take it away")

@@ -141,9 +141,13 @@ def test_hidden_words_are_counted_for_every_rung_and_the_notice_names_the_best(c
     card = blanks.cloze_card(rows, {})
     assert f"{best} finds hidden words best" in card and "better than the one it was made from" in card
     # Held against the best, every other one has unlearned something.
-    lower = {choice.key: best_key for choice, _ in rows for best_key in [next(c.key for c, _ in rows if c.label == best)]}
+    lower = {
+        choice.key: best_key for choice, _ in rows for best_key in [next(c.key for c, _ in rows if c.label == best)]
+    }
     told = blanks.cloze_card(rows, lower)
-    assert "A step can unlearn it: " in told and all(c.label in told.split("unlearn it: ")[1] for c, _ in rows if c.label != best)
+    assert "A step can unlearn it: " in told and all(
+        c.label in told.split("unlearn it: ")[1] for c, _ in rows if c.label != best
+    )
 
 
 @pytest.fixture

@@ -168,7 +168,9 @@ def test_the_opening_is_honest_about_a_model_that_does_otherwise():
 
 def test_a_mask_has_every_cell_once():
     html = paint.mask_svg(("<s>", "a", "b", "c"), 2, "Sentence A")
-    past, *rows = (found for name in ("causal", "bidi") for found in re.findall(rf'd="([^"]*)" fill="var\(--{name}\)"', html))
+    past, *rows = (
+        found for name in ("causal", "bidi") for found in re.findall(rf'd="([^"]*)" fill="var\(--{name}\)"', html)
+    )
     assert (past.count("M"), [row.count("M") for row in rows]) == (10, [3, 2, 1])
     # Two masks beside each other have cells of one size: the shorter one leaves room.
     width = [re.search(r'viewBox="0 0 (\d+)', paint.mask_svg(("a",) * n, 1, "A", 6)).group(1) for n in (4, 6)]

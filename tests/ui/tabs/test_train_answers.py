@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +11,13 @@ import numpy as np
 import pytest
 
 from llm2vec_core import InputError, ModelError, TrainingError
-from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS
 from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext, Limits
-from llm2vec_core.ui.tabs.train import answers, paint
+from llm2vec_core.ui.tabs.train import answers, paint, uploads
 from llm2vec_core.ui.tabs.train.data import training_data
-from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE
+from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.run import Machine, Ticket, check_memory, starting_point, train
 from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, default_start, recipe_settings
 from llm2vec_core.ui.texts import Texts
@@ -83,7 +81,7 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     # And back again: the downloaded files are an adapter to upload.
     other = Visitor()
     files = [str(tmp_path / "my-adapter" / name) for name in sorted(names - {"README.md"})]
-    assert answers.load(context, other, files, "bidirectional").changed
+    assert uploads.load(context, other, files, "bidirectional").changed
     assert np.abs(other.encoder.encode(TEXTS) - page).max() < 1e-4
     assert BUNDLED.stage(start).label in other.description
 
@@ -303,66 +301,6 @@ def test_a_model_that_is_too_large_is_refused_before_anything_is_loaded(monkeypa
     assert large._made == {}
 
 
-CONFIG, WEIGHTS = ((ASSETS / "adapters" / "mntp" / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE))
-
-
-def archive(folder: Path, members: list[tuple[str, bytes]]) -> str:
-    with warnings.catch_warnings(), zipfile.ZipFile(folder / "up.zip", "w", zipfile.ZIP_DEFLATED) as opened:
-        warnings.simplefilter("ignore")  # of a name that is there twice
-        for name, data in members:
-            opened.writestr(name, data)
-    return str(folder / "up.zip")
-
-
-@pytest.mark.parametrize("place", ["", "my-adapter/", "../../../", "/etc/", "..\\..\\"])
-def test_an_archive_is_an_upload_whatever_paths_it_names(context, tmp_path, place):
-    before = set(tmp_path.rglob("*"))
-    file = archive(
-        tmp_path, [(place + CONFIG_FILE, CONFIG), (place + WEIGHTS_FILE, WEIGHTS), (place + "evil.py", b"raise SystemExit")]
-    )
-    visitor = Visitor()
-    assert answers.load(context, visitor, [file], "bidirectional").changed
-    assert np.abs(visitor.encoder.encode(TEXTS) - context.encoder("mntp").encode(TEXTS)).max() < 1e-4
-    assert set(tmp_path.rglob("*")) - before == {Path(file)}
-
-
-def other(**changes) -> bytes:
-    return json.dumps(json.loads(CONFIG) | changes).encode()
-
-
-@pytest.mark.parametrize(
-    ("members", "message"),
-    [
-        ([], "adapter_config.json is missing; upload the archive that this page gave you"),
-        ([(CONFIG_FILE, CONFIG), ("adapter_model.bin", b"\x80\x04cposix\nsystem")], "safetensors is missing"),
-        ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"\x80\x04cposix\nsystem")], "damaged or no safetensors"),
-        ([(CONFIG_FILE, b"{"), (WEIGHTS_FILE, WEIGHTS)], "is no JSON"),
-        ([("a/" + CONFIG_FILE, CONFIG), ("b/" + CONFIG_FILE, CONFIG), (WEIGHTS_FILE, WEIGHTS)], "config.json twice"),
-        ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))], "unpacks to more than 67 MB"),
-        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "it was trained on another base"),
-        ([(CONFIG_FILE, other(target_modules=["c_attn"])), (WEIGHTS_FILE, WEIGHTS)], "belongs to another base"),
-    ],
-)
-def test_archives_that_are_no_adapter_leave_the_one_in_use(context, tmp_path, members, message):
-    visitor = Visitor()
-    visitor.encoder, visitor.description = context.encoder("mntp"), "earlier"
-    with pytest.raises(LLM2VecError, match=message):
-        answers.load(context, visitor, [archive(tmp_path, members)], "bidirectional")
-    assert (visitor.encoder, visitor.description) == (context.encoder("mntp"), "earlier")
-
-
-def test_uploads_that_are_no_adapter(context, tmp_path):
-    for name, content, message in (
-        ("notes.zip", b"PK", "notes.zip is no zip archive that can be read"),
-        ("model.bin", b"\x80", "model.bin is not asked for"),
-    ):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(LLM2VecError, match=message):
-            answers.load(context, Visitor(), [str(tmp_path / name)], "bidirectional")
-    with pytest.raises(InputError, match=r"adapter_config.json is missing"):
-        answers.load(context, Visitor(), [], "bidirectional")
-
-
 def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     visitor = Visitor()
     shown = answers.expected(context, visitor, "mntp", "bidirectional", 7)
@@ -381,7 +319,10 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     full = starting_point(context, "mntp", "mntp")
     notice = figure["meta"]["notice"]
     assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)
-    assert f"“Bidirectional, untrained” as it stands now, measured on our data: held-out loss {first.held_out[0][1]:.3f}" in notice
+    assert (
+        f"“Bidirectional, untrained” as it stands now, measured on our data: held-out loss {first.held_out[0][1]:.3f}"
+        in notice
+    )
     assert f"“+ MNTP” stands at held-out loss {full.held_out[0][1]:.3f}" in notice
     assert figure["data"][5]["y"] == pytest.approx([full.held_out[0][1]] * 2, abs=1e-4)
     assert full.held_out[0][1] < first.held_out[0][1]
@@ -397,19 +338,6 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert answers.expected(context, visitor, "mntp", "bidirectional", None) == answers.Shown()
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert answers.expected(context, Visitor(), *wrong, 9) == answers.Shown()
-
-
-def test_a_run_that_is_measured_otherwise_is_not_compared_with_a_long_training(context):
-    usual = recipe_settings("mntp", "bidirectional")
-    assert answers.compared_with(context, usual).settings.start == "mntp"
-    for changed in ({"batch_size": 4}, {"max_length": 32}, {"source": "own"}, {"start": "mntp"}):
-        assert answers.compared_with(context, replace(usual, **changed)) is None
-
-
-def test_what_a_long_training_of_the_same_kind_made_of_a_stage():
-    found = {o: answers.trained_alike(BUNDLED, o, default_start(o, BUNDLED)) for o in ("mntp", "simcse")}
-    assert {key: stage.key for key, stage in found.items()} == {"mntp": "mntp", "simcse": "simcse"}
-    assert answers.trained_alike(BUNDLED, "mntp", "mntp") is None
 
 
 def test_a_model_of_the_hub_is_not_measured_unasked_and_one_too_large_is_named(context, monkeypatch):
@@ -440,6 +368,6 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
 def test_archives_are_the_same_each_time(context):
     settings = checked_settings(*fields(), preset=BUNDLED, limits=LIMITS)
     *_, progress = train(context, settings, training_data("mntp", "ours", None, None, LIMITS), Ticket())
-    first, second = (answers.adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
+    first, second = (adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.errors import InputError
-from llm2vec_core.figures import training_curves
-from llm2vec_core.presets import ModelPreset, Stage
-from llm2vec_core.separation import labelled_pairs, measure_pairs
-from llm2vec_core.training.bundled import measured_pairs
+from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import offer
-from llm2vec_core.ui.plot import plot_value
 from llm2vec_core.ui.tabs.train import paint, text
+from llm2vec_core.ui.tabs.train.curves import compared_with, curves, held_out_sentence, trained_alike
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
-from llm2vec_core.ui.tabs.train.files import (
-    CONFIG_FILE,
-    REPORT_FILE,
-    WEIGHTS_FILE,
-    adapter_archive,
-    uploaded_parts,
-)
+from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, check_memory, starting_point, train
 from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, checked_settings, default_start, recipe_settings
-from llm2vec_core.ui.tabs.train.snippet import loading_snippet, training_snippet
+from llm2vec_core.ui.tabs.train.snippet import training_snippet
 from llm2vec_core.ui.texts import OURS, OWN
 from llm2vec_core.ui.visitor import Visitor
 
 REDRAW_SECONDS = 1.0
-# A smaller change of the held-out loss is called none.
-SMALLEST_SHARE = 0.01
 TAB_ID = "train"
-MAX_REPORT_BYTES = 64 * 1024
 
 
 class Shown(NamedTuple):
@@ -99,23 +85,6 @@ def expected(context: AppContext, visitor: Visitor, objective: str, start: str, 
 def _has_run(visitor: Visitor, preset: ModelPreset) -> bool:
     ticket = visitor.by_tab.get(TAB_ID)
     return ticket is not None and (not ticket.stopped or ticket.drawn == preset.key)
-
-
-def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | None:
-    """The stage that the same objective made of this one in a long training, if the model has one."""
-    beneath = preset.stage(start).adapters
-    found = [stage for stage in preset.stages if stage.adapters and stage.adapters[:-1] == beneath]
-    return next((stage for stage in found if stage.key.rpartition("-")[2] == objective), None)
-
-
-def compared_with(context: AppContext, settings: Settings) -> Progress | None:
-    """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
-    stage = trained_alike(context.preset, settings.objective, settings.start)
-    usual = recipe_settings(settings.objective, settings.start)
-    alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
-    if stage is None or not alike or not context.preset.bundled:
-        return None
-    return starting_point(context, settings.objective, stage.key)
 
 
 def warm_up(context: AppContext) -> None:
@@ -255,7 +224,7 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
     description = f"{name}, {steps} from {stage.label}"
     archive = adapter_archive(progress, context.preset, description)
-    _hand_over(visitor, context, progress.encoder, description)
+    hand_over(visitor, context, progress.encoder, description)
     status = f"Done. Step {progress.steps_done} of {settings.steps}, {progress.seconds:.0f} s."
     if progress.ended:
         status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
@@ -272,117 +241,21 @@ def finished(context: AppContext, visitor: Visitor, progress: Progress, ticket: 
     )
 
 
-def curves(context: AppContext, progress: Progress, notice: str) -> str:
-    """The figure of a run so far.
-
-    Args:
-        context: of the model.
-        progress: its first step may still be to come.
-        notice: what to look at.
-    """
-    name = text.OBJECTIVE_NAMES[progress.settings.objective]
-    separations = {text.MEASURES[other]: points for other, points in progress.separations.items()}
-    title, goal = f"{name}: loss and separation", None
-    if (longer := compared_with(context, progress.settings)) and longer.held_out:
-        label = context.preset.stage(longer.settings.start).label
-        goal = (f"{label}, held-out texts", longer.held_out[0][1])
-    figure = training_curves(
-        progress.losses, progress.held_out, separations, title, progress.settings.steps, goal
-    )
-    at = {step: {} for step in range(len(progress.losses) + 1)}
-    for step, loss in enumerate(progress.losses, start=1):
-        at[step]["loss"] = round(loss, 4)
-    for column, points in (("held-out loss", progress.held_out), *separations.items()):
-        for step, value in points:
-            at.setdefault(step, {})[column] = round(value, 4)
-    columns = ["loss", "held-out loss", *separations]
-    rows = [[step, *(found.get(column) for column in columns)] for step, found in sorted(at.items())]
-    return plot_value(
-        figure, name="training", notice=notice, columns=["step", *columns], rows=rows
-    )
-
-
-def held_out_sentence(progress: Progress) -> str:
-    """What became of the loss on examples that were not trained on; empty before there is anything to compare."""
-    if len(progress.held_out) < 2:
-        return ""
-    (_, before), (_, after) = progress.held_out[0], progress.held_out[-1]
-    numbers = f"Held-out loss: {before:.3f} before, {after:.3f} after"
-    if abs(after - before) < SMALLEST_SHARE * before:
-        return f"{numbers}: it hardly changed. More steps or a higher learning rate teach more."
-    if after < before:
-        return f"{numbers}: what was learned holds for examples that were not trained on."
-    return (
-        f"{numbers}: it rose, so what was learned does not hold for other examples. Try a lower learning "
-        "rate or more varied examples."
-    )
-
-
 def _seen_note(data: TrainingData, settings: Settings) -> str:
     if settings.source == OURS and settings.objective == "supervised":
         return "Half of the labelled queries were trained on, so its scores on our collection in Search flatter it."
     return "" if settings.source != OURS else "It has read the texts of our collection, though no label of them."
 
 
-def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, start: str) -> Shown:
-    """Put a visitor's uploaded adapter on a stage.
+def hand_over(visitor: Visitor, context: AppContext, encoder: LLM2Vec, description: str) -> None:
+    """Make an encoder the visitor's own.
 
     Args:
-        context: of the visitor's model.
-        visitor: gets the adapter.
-        files: uploaded; told apart by their names.
-        start: key of the stage that it stands on, where the files do not say.
-
-    Raises:
-        InputError: if a file is missing or too many.
-        AdapterError: if the adapter cannot be used.
+        visitor: who gets it.
+        context: of the model that it stands on.
+        encoder: with the adapter.
+        description: how it was made, in a few words.
     """
-    with uploaded_parts(files or (), context.limits.adapter_bytes) as parts:
-        encoder, stage = _adapted(context, parts, start)
-    description = f"loaded from your files, on {stage.label}"
-    _hand_over(visitor, context, encoder, description)
-    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
-    ticket.standing, ticket.drawn = "Loaded from your files; nothing was trained.", context.preset.key
-    pairs = measured_pairs()
-    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
-    return Shown(
-        paint.training_status(ticket.standing),
-        own=paint.own_adapter(description),
-        result=paint.before_and_after(before, after, pairs),
-        download="",
-        code=loading_snippet(context.preset, stage.key, "my-adapter", encoder.pooling_mode),
-        changed=True,
-    )
-
-
-def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tuple[LLM2Vec, Stage]:
-    # PEFT takes seconds to import; a visitor who loads nothing should not wait for it.
-    from llm2vec_core.training.foreign import load_foreign_adapter
-
-    stages = {stage.key: stage for stage in context.preset.stages if stage.bidirectional}
-    report = _report(parts.get(REPORT_FILE))
-    start = report["start"] if report.get("start") in list(stages) else start
-    if start not in stages:
-        raise InputError(
-            f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
-        )
-    encoder = load_foreign_adapter(
-        context.encoder(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
-    )
-    return encoder, stages[start]
-
-
-def _report(file: Path | None) -> dict[str, Any]:
-    if file is None or file.stat().st_size > MAX_REPORT_BYTES:
-        return {}
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _hand_over(visitor: Visitor, context: AppContext, encoder: Any, description: str) -> None:
     visitor.encoder = encoder
     visitor.own_model_key = context.preset.key
     visitor.description = description

@@ -73,9 +73,7 @@ def change_sentence(before: float, after: float, other: str, count: int) -> str:
     return f"From {kind} they are told apart {better}: {numbers}."
 
 
-def starting_pairs(
-    before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]], *, own: bool = False
-) -> str:
+def starting_pairs(before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, str]]], *, own: bool = False) -> str:
     """The card of the measured pairs while nothing is trained yet.
 
     Args:
@@ -83,9 +81,7 @@ def starting_pairs(
         pairs: by relation, in the order of the cosines.
         own: whether they are the visitor's own pairs.
     """
-    shares = [
-        f"{before.area(below=other):.1%} of {_OTHERS[other]}" for other in before.by_label if other != "similar"
-    ]
+    shares = [f"{before.area(below=other):.1%} of {_OTHERS[other]}" for other in before.by_label if other != "similar"]
     pair = "One of your pairs" if own else "A pair that means the same"
     notice = f"{pair} (round) lies further right than {' and than '.join(shares)}, taken at random."
     return figure_card(

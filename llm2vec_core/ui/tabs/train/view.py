@@ -13,7 +13,7 @@ from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.own_texts import own_texts
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.train import answers, paint, text
+from llm2vec_core.ui.tabs.train import answers, paint, text, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
 from llm2vec_core.ui.tabs.train.settings import LONGEST, RANK, RECIPES, SEED, SHORT, default_start
@@ -131,9 +131,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     # What stands there before a run; a run of this visitor stays on the screen.
     show = {
         "fn": guarded(len(shown))(
-            lambda visitor, *chosen: shown_values(
-                answers.expected(page.context_of(visitor), visitor, *chosen), visitor
-            )
+            lambda visitor, *chosen: shown_values(answers.expected(page.context_of(visitor), visitor, *chosen), visitor)
         ),
         "inputs": [page.visitor, objective, start, steps],
         "outputs": [notice, *shown],
@@ -199,7 +197,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     loaded = load.click(
         guarded(len(shown))(
             lambda visitor, found, key: shown_values(
-                answers.load(page.context_of(visitor), visitor, found, key), visitor
+                uploads.load(page.context_of(visitor), visitor, found, key), visitor
             )
         ),
         [page.visitor, files, start],

@@ -1,0 +1,81 @@
+"""An adapter that a visitor brings: read, put on a stage, measured, handed over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.presets import Stage
+from llm2vec_core.separation import labelled_pairs, measure_pairs
+from llm2vec_core.training.bundled import measured_pairs
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.train import paint
+from llm2vec_core.ui.tabs.train.answers import TAB_ID, Shown, hand_over
+from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_FILE, uploaded_parts
+from llm2vec_core.ui.tabs.train.run import Ticket
+from llm2vec_core.ui.tabs.train.snippet import loading_snippet
+from llm2vec_core.ui.visitor import Visitor
+
+MAX_REPORT_BYTES = 64 * 1024
+
+
+def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, start: str) -> Shown:
+    """Put a visitor's uploaded adapter on a stage.
+
+    Args:
+        context: of the visitor's model.
+        visitor: gets the adapter.
+        files: uploaded; told apart by their names.
+        start: key of the stage that it stands on, where the files do not say.
+
+    Raises:
+        InputError: if a file is missing or too many.
+        AdapterError: if the adapter cannot be used.
+    """
+    with uploaded_parts(files or (), context.limits.adapter_bytes) as parts:
+        encoder, stage = _adapted(context, parts, start)
+    description = f"loaded from your files, on {stage.label}"
+    hand_over(visitor, context, encoder, description)
+    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
+    ticket.standing, ticket.drawn = "Loaded from your files; nothing was trained.", context.preset.key
+    pairs = measured_pairs()
+    before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
+    return Shown(
+        paint.training_status(ticket.standing),
+        own=paint.own_adapter(description),
+        result=paint.before_and_after(before, after, pairs),
+        download="",
+        code=loading_snippet(context.preset, stage.key, "my-adapter", encoder.pooling_mode),
+        changed=True,
+    )
+
+
+def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tuple[LLM2Vec, Stage]:
+    # PEFT takes seconds to import; a visitor who loads nothing should not wait for it.
+    from llm2vec_core.training.foreign import load_foreign_adapter
+
+    stages = {stage.key: stage for stage in context.preset.stages if stage.bidirectional}
+    report = _report(parts.get(REPORT_FILE))
+    start = report["start"] if report.get("start") in list(stages) else start
+    if start not in stages:
+        raise InputError(
+            f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
+        )
+    encoder = load_foreign_adapter(
+        context.encoder(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
+    )
+    return encoder, stages[start]
+
+
+def _report(file: Path | None) -> dict[str, Any]:
+    if file is None or file.stat().st_size > MAX_REPORT_BYTES:
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.train import curves
+from llm2vec_core.ui.tabs.train.settings import default_start, recipe_settings
+
+
+@pytest.fixture(scope="module")
+def context() -> AppContext:
+    return AppContext()
+
+
+def test_a_run_that_is_measured_otherwise_is_not_compared_with_a_long_training(context):
+    usual = recipe_settings("mntp", "bidirectional")
+    assert curves.compared_with(context, usual).settings.start == "mntp"
+    for changed in ({"batch_size": 4}, {"max_length": 32}, {"source": "own"}, {"start": "mntp"}):
+        assert curves.compared_with(context, replace(usual, **changed)) is None
+
+
+def test_what_a_long_training_of_the_same_kind_made_of_a_stage():
+    found = {o: curves.trained_alike(BUNDLED, o, default_start(o, BUNDLED)) for o in ("mntp", "simcse")}
+    assert {key: stage.key for key, stage in found.items()} == {"mntp": "mntp", "simcse": "simcse"}
+    assert curves.trained_alike(BUNDLED, "mntp", "mntp") is None

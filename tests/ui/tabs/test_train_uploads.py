@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm2vec_core import InputError
+from llm2vec_core.errors import LLM2VecError
+from llm2vec_core.presets import ASSETS
+from llm2vec_core.ui.context import AppContext, Limits
+from llm2vec_core.ui.tabs.train import uploads
+from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE
+from llm2vec_core.ui.visitor import Visitor
+
+TEXTS = ["The river rose after the rain.", "It rained."]
+LIMITS = Limits()
+
+
+@pytest.fixture(scope="module")
+def context() -> AppContext:
+    return AppContext()
+
+
+CONFIG, WEIGHTS = ((ASSETS / "adapters" / "mntp" / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE))
+
+
+def archive(folder: Path, members: list[tuple[str, bytes]]) -> str:
+    with warnings.catch_warnings(), zipfile.ZipFile(folder / "up.zip", "w", zipfile.ZIP_DEFLATED) as opened:
+        warnings.simplefilter("ignore")  # of a name that is there twice
+        for name, data in members:
+            opened.writestr(name, data)
+    return str(folder / "up.zip")
+
+
+@pytest.mark.parametrize("place", ["", "my-adapter/", "../../../", "/etc/", "..\\..\\"])
+def test_an_archive_is_an_upload_whatever_paths_it_names(context, tmp_path, place):
+    before = set(tmp_path.rglob("*"))
+    file = archive(
+        tmp_path,
+        [(place + CONFIG_FILE, CONFIG), (place + WEIGHTS_FILE, WEIGHTS), (place + "evil.py", b"raise SystemExit")],
+    )
+    visitor = Visitor()
+    assert uploads.load(context, visitor, [file], "bidirectional").changed
+    assert np.abs(visitor.encoder.encode(TEXTS) - context.encoder("mntp").encode(TEXTS)).max() < 1e-4
+    assert set(tmp_path.rglob("*")) - before == {Path(file)}
+
+
+def other(**changes) -> bytes:
+    return json.dumps(json.loads(CONFIG) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([], "adapter_config.json is missing; upload the archive that this page gave you"),
+        ([(CONFIG_FILE, CONFIG), ("adapter_model.bin", b"\x80\x04cposix\nsystem")], "safetensors is missing"),
+        ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"\x80\x04cposix\nsystem")], "damaged or no safetensors"),
+        ([(CONFIG_FILE, b"{"), (WEIGHTS_FILE, WEIGHTS)], "is no JSON"),
+        ([("a/" + CONFIG_FILE, CONFIG), ("b/" + CONFIG_FILE, CONFIG), (WEIGHTS_FILE, WEIGHTS)], "config.json twice"),
+        ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))], "unpacks to more than 67 MB"),
+        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "it was trained on another base"),
+        ([(CONFIG_FILE, other(target_modules=["c_attn"])), (WEIGHTS_FILE, WEIGHTS)], "belongs to another base"),
+    ],
+)
+def test_archives_that_are_no_adapter_leave_the_one_in_use(context, tmp_path, members, message):
+    visitor = Visitor()
+    visitor.encoder, visitor.description = context.encoder("mntp"), "earlier"
+    with pytest.raises(LLM2VecError, match=message):
+        uploads.load(context, visitor, [archive(tmp_path, members)], "bidirectional")
+    assert (visitor.encoder, visitor.description) == (context.encoder("mntp"), "earlier")
+
+
+def test_uploads_that_are_no_adapter(context, tmp_path):
+    for name, content, message in (
+        ("notes.zip", b"PK", "notes.zip is no zip archive that can be read"),
+        ("model.bin", b"\x80", "model.bin is not asked for"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(LLM2VecError, match=message):
+            uploads.load(context, Visitor(), [str(tmp_path / name)], "bidirectional")
+    with pytest.raises(InputError, match=r"adapter_config.json is missing"):
+        uploads.load(context, Visitor(), [], "bidirectional")
