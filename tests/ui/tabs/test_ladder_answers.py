@@ -242,12 +242,33 @@ def test_the_evaluation_is_there_and_belongs_to_the_bundled_model():
     assert answers.LADDER_FILE.is_file(), f"no measured ladder: {answers.LADDER_COMMAND}"
     found = answers.stored_ladder()
     assert found.model == BUNDLED.key and found.limit is None
-    assert set(answers.rows_of_stages(BUNDLED, found)) == set(KEYS)
+    assert set(answers.rows_of_rungs(BUNDLED, found)) == {*KEYS, "echo", "static"}
     assert "sts" in found.kinds
     for each in found.encoders:
         assert each.means["mean"].score == pytest.approx(
             np.mean([each.means[kind].score for kind in found.kinds]), abs=0.01
         )
+
+
+def test_a_rungs_card_tells_what_the_whole_evaluation_says_of_it(context):
+    summary = answers.stored_ladder()
+    for key in (*KEYS, "echo", "static"):
+        found = answers.rung(context, Visitor(), key)
+        card = paint.on_public_sets(found)
+        row = summary.encoder(answers.rows_of_rungs(BUNDLED, summary)[key])
+        assert [each.score for each in found.measured] == [row.means["sts"], row.means[MEAN]]
+        assert f"<b>{row.means[MEAN].score:.1f}</b>" in card
+        for each in found.measured[: 2 if found.before else 0]:
+            assert each.above.score == pytest.approx(each.score.score - each.before.score, abs=0.01)
+            assert f"{each.before.score:.1f} → <b>{each.score.score:.1f}</b> ({each.above.score:+.1f} points" in card
+    first = paint.on_public_sets(answers.rung(context, Visitor(), KEYS[0]))
+    assert "→" not in first
+    # Said only where the live pairs show nothing and the whole evaluation does.
+    simcse = answers.rung(context, Visitor(), "simcse")
+    assert text.TOO_EASY in paint.on_public_sets(simcse)
+    assert text.TOO_EASY not in paint.on_public_sets(answers.rung(context, Visitor(), "bidirectional"))
+    assert paint.on_public_sets(replace(simcse, measured=())) == ""
+    assert answers.measured(BUNDLED, summary, answers.OWN_STAGE, "simcse") == ()
 
 
 def test_the_sample_efficiency_experiment_has_several_seeds_or_the_page_names_its_command():

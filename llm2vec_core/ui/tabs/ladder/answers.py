@@ -16,7 +16,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.ladder import rungs_of
-from llm2vec_core.evaluation.summary import LadderSummary, read_summary
+from llm2vec_core.evaluation.summary import MEAN, LadderSummary, read_summary
 from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
 from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
 from llm2vec_core.presets import ASSETS, ModelPreset
@@ -36,6 +36,23 @@ EXPECTED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A rung's score on public sets of one kind of task, times 100.
+
+    Attributes:
+        kind: of task, or "mean" for the mean of all kinds.
+        score: of the rung.
+        before: of the rung that it is held against; None if there is none.
+        above: how far the rung is above that one, paired; None likewise.
+    """
+
+    kind: str
+    score: Estimate
+    before: Estimate | None
+    above: Estimate | None
+
+
+@dataclass(frozen=True)
 class Rung:
     """One rung beside the one it is held against.
 
@@ -46,6 +63,7 @@ class Rung:
         cosines_before: under the rung before.
         training: what its adapter's own record says, if there is one.
         opened: whether this rung opened the mask and changed no weight.
+        measured: its scores on public sets, if they were measured.
     """
 
     choice: Choice
@@ -54,6 +72,7 @@ class Rung:
     cosines_before: PairCosines | None
     training: dict[str, Any]
     opened: bool
+    measured: tuple[Measured, ...] = ()
 
     @property
     def change(self) -> Estimate | None:
@@ -100,6 +119,32 @@ def rung(context: AppContext, visitor: Visitor, key: str) -> Rung:
         visitor.pair_cosines_for(lower, context) if lower else None,
         training_record(stage.adapters[-1]) if stage and stage.adapters else {},
         bool(stage and stage.bidirectional and not stage.adapters),
+        measured(context.preset, stored_ladder() if context.preset.bundled else None, key, lower),
+    )
+
+
+# What the card of a rung tells of the whole evaluation.
+TOLD = ("sts", MEAN)
+
+
+def measured(preset: ModelPreset, summary: LadderSummary | None, key: str, lower: str | None) -> tuple[Measured, ...]:
+    """What the whole evaluation says of a rung and the one below it.
+
+    Args:
+        preset: of the model.
+        summary: its evaluation, if it was run.
+        key: of the rung.
+        lower: of the rung that it is held against.
+    """
+    rows = rows_of_rungs(preset, summary) if summary else {}
+    if key not in rows:
+        return ()
+    row = summary.encoder(rows[key])
+    other = summary.encoder(rows[lower]) if lower in rows else None
+    return tuple(
+        Measured(kind, row.means[kind], other and other.means[kind], other and row.above[other.label][kind])
+        for kind in TOLD
+        if kind in row.means
     )
 
 
@@ -194,13 +239,14 @@ def stored_efficiency() -> SampleEfficiency | None:
     return read_sample_efficiency(EFFICIENCY_FILE)
 
 
-def rows_of_stages(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]:
-    """By stage key, the label of its row with mean pooling in the measured ladder."""
+def rows_of_rungs(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]:
+    """By key of a stage or rival, the label of its row in the measured ladder; a stage's with mean pooling."""
     found = {}
     for stage in preset.stages:
         for each in rungs_of(stage):
-            if each.variant == "mean" and summary.encoder(each.label):
-                found[stage.key] = each.label
+            key = stage.key if each.variant == "mean" else each.variant
+            if summary.encoder(each.label) and (key == stage.key or key in RIVALS):
+                found[key] = each.label
     return found
 
 

@@ -11,7 +11,8 @@ from llm2vec_core.figures import published_scores, sample_efficiency, score_ladd
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.published import MTEB, SCALE, SOURCE
 from llm2vec_core.ui.plot import plot_value
-from llm2vec_core.ui.tabs.ladder.answers import below, rows_of_stages, saved_steps
+from llm2vec_core.ui.tabs.ladder.answers import below, rows_of_rungs, saved_steps
+from llm2vec_core.ui.tabs.ladder.paint import points
 
 
 def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
@@ -34,7 +35,7 @@ def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> st
 
 def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
     """The finished encoder against the best rival, then step by step; a line each, worded by its sign."""
-    rows = rows_of_stages(preset, summary)
+    rows = rows_of_rungs(preset, summary)
     names = {stage.key: stage.label for stage in preset.stages}
     rivals = [row for row in summary.encoders if row.direction != "bidirectional"]
     parts = []
@@ -43,22 +44,18 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
         found = summary.encoder(rows[preset.default.key]).above[best.label][kind]
         parts.append(
             f"{preset.default.label} {_verb(found)} {best.label}, the best that reads in one direction only or not at all "
-            f"({_points(found)})."
+            f"({points(found)})."
         )
     for key, label in rows.items():
         lower = below(preset, key)
-        if lower in rows:
+        if key in names and lower in rows:
             found = summary.encoder(label).above[rows[lower]][kind]
-            parts.append(f"{names[key]} {_verb(found)} {names[lower]} ({_points(found)}).")
+            parts.append(f"{names[key]} {_verb(found)} {names[lower]} ({points(found)}).")
     return "\n".join(parts)
 
 
 def _verb(found: Estimate) -> str:
     return "is above" if found.low > 0 else "is below" if found.high < 0 else "is not clearly apart from"
-
-
-def _points(found: Estimate) -> str:
-    return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
 
 
 def published_value() -> str:

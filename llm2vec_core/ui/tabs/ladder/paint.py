@@ -22,6 +22,9 @@ MEASURES = (
     ("misleading", "Mean cosine, misleading pairs", "80 pairs, same words in another meaning; lower is better"),
 )
 
+# Separation above which the bundled pairs leave little room for a next step.
+EASY = 0.95
+
 
 def measures(cosines: PairCosines) -> dict[str, float]:
     """The numbers of :data:`MEASURES` for one encoder."""
@@ -38,7 +41,7 @@ def stage_card(rung: Rung, tokens: Sequence[int]) -> str:
     """
     choice, before = rung.choice, rung.before
     done = text.DONE.get(choice.key, escape(choice.meaning))
-    words = f'<h3 class="{choice.css}">{escape(choice.label)}</h3><dl class="l2v-ladder-facts"><dt>What was done</dt><dd>{done}</dd><dt>What it costs</dt><dd>{cost(rung, tokens)}</dd><dt>What changed</dt><dd id="ladder-change">{change(rung)}</dd></dl>'
+    words = f'<h3 class="{choice.css}">{escape(choice.label)}</h3><dl class="l2v-ladder-facts"><dt>What was done</dt><dd>{done}</dd><dt>What it costs</dt><dd>{cost(rung, tokens)}</dd><dt>What changed</dt><dd id="ladder-change">{change(rung)}</dd>{on_public_sets(rung)}</dl>'
     now, old = measures(rung.cosines), measures(rung.cosines_before) if rung.cosines_before else None
     head = f'<th scope="col">measure</th>{f"<th scope=col>{escape(before.label)}</th>" if before else ""}<th scope="col" class="{choice.css}">{escape(choice.label)}</th>'
     body = "".join(
@@ -94,6 +97,26 @@ def change(rung: Rung) -> str:
             0: " On many larger models this step alone loses; here no loss can be seen.",
         }[(found.low > 0) - (found.high < 0)]
     return verdict
+
+
+def on_public_sets(rung: Rung) -> str:
+    """The rung's scores in the whole evaluation beside those below it; nothing where it was not measured."""
+    if not rung.measured:
+        return ""
+    parts = []
+    for found in rung.measured:
+        was = "" if found.before is None else f"{found.before.score:.1f} → "
+        gain = "" if found.above is None else f" ({points(found.above)})"
+        parts.append(f"{kind_label(found.kind)}: {was}<b>{found.score.score:.1f}</b>{gain}.")
+    mean, live = rung.measured[-1].above, rung.change
+    hidden = mean is not None and mean.low > 0 and live is not None and live.low <= 0
+    told = f" {text.TOO_EASY}" if hidden and rung.cosines_before.separation().score > EASY else ""
+    return f'<dt>On public sets</dt><dd id="ladder-public">{"<br>".join(parts)}{told}</dd>'
+
+
+def points(found: Estimate) -> str:
+    """A difference of scores that were multiplied by 100, with its interval."""
+    return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]"
 
 
 def notice(rung: Rung) -> str:
