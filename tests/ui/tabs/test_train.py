@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from llm2vec_core.presets import ASSETS
+from llm2vec_core.ui.tabs.train.settings import RECIPES, SHORT
 from tests.ui.conftest import open_tab
 from tests.ui.tabs.test_see import strips
 
@@ -44,7 +45,8 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     page.locator("#objective").get_by_text("SimCSE").click()
     expect(told).to_contain_text("“+ MNTP” as it stands now", timeout=PATIENCE)
     assert points(page)[2] != held_out
-    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 24
+    end = page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1]
+    assert end == pytest.approx(1.02 * RECIPES["simcse"].steps[SHORT])
 
 
 def test_a_link_brings_objective_settings_and_starting_point_back(open_page, server):

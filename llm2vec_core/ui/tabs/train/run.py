@@ -15,7 +15,7 @@ from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_byt
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
-from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, recipe_settings
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, held_out_every, recipe_settings
 
 if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
@@ -144,7 +144,7 @@ def training_config(settings: Settings) -> TrainingConfig:
         learning_rate=settings.learning_rate,
         lora_rank=settings.rank,
         lora_alpha=2 * settings.rank,
-        held_out_every=max(1, settings.steps // 8),
+        held_out_every=held_out_every(settings.steps),
         seed=settings.seed,
     )
 

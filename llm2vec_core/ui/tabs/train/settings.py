@@ -22,13 +22,23 @@ NAMES = {
 }  # fmt: skip
 
 
+def held_out_every(steps: int) -> int:
+    """Steps between two measurements on held-out examples: at most eight in a run, as they cost time too.
+
+    Example:
+        >>> held_out_every(3), held_out_every(14), held_out_every(80)
+        (1, 2, 10)
+    """
+    return -(-steps // 8)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What an objective starts with in the page.
 
     Attributes:
-        steps: by length of a run, in seconds. With everything that is measured on the way, the short runs took 23
-            (MNTP), 28 (SimCSE) and 22 (supervised) seconds of one core's time; two cores share the larger part of it.
+        steps: by length of a run, in seconds. On two cores of 55 GFLOP/s each (float32 matrix products), with
+            everything that is measured on the way, short runs took 20 to 25 seconds and longer ones about 50.
         batch_size: texts a step.
         learning_rate: of :class:`llm2vec_core.training.config.TrainingConfig`.
         options: arguments of the objective. Dropouts are those that trained the bundled adapters; without the
@@ -44,9 +54,9 @@ class Recipe:
 
 
 RECIPES = {
-    "mntp": Recipe({"20": 60, "60": 180}, 16, 0.001, {}, 0),
-    "simcse": Recipe({"20": 24, "60": 72}, 32, 0.0003, {"hidden_dropout": 0.1, "token_dropout": 0.3}, 1),
-    "supervised": Recipe({"20": 40, "60": 120}, 16, 0.001, {"scale": 20.0, "token_dropout": 0.2}, 1),
+    "mntp": Recipe({"20": 36, "60": 110}, 16, 0.001, {}, 0),
+    "simcse": Recipe({"20": 12, "60": 42}, 32, 0.0005, {"hidden_dropout": 0.1, "token_dropout": 0.3}, 1),
+    "supervised": Recipe({"20": 26, "60": 75}, 16, 0.001, {"scale": 20.0, "token_dropout": 0.2}, 1),
 }
 
 

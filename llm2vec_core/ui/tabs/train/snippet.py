@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, held_out_every
 from llm2vec_core.ui.texts import OURS, Texts
 
 CLASSES = {"mntp": "MNTP", "simcse": "SimCSE", "supervised": "Supervised"}
@@ -41,7 +41,7 @@ def training_snippet(preset: ModelPreset, settings: Settings, texts: Texts | Non
         f"    steps={settings.steps}, batch_size={settings.batch_size}, max_length={settings.max_length}, "
         f"learning_rate={settings.learning_rate!r},",
         f"    lora_rank={settings.rank}, lora_alpha={2 * settings.rank}, "
-        f"held_out_every={max(1, settings.steps // 8)}, seed={settings.seed},",
+        f"held_out_every={held_out_every(settings.steps)}, seed={settings.seed},",
         ")",
         f"training = AdapterTraining(start, {name}({options}), train, config, held_out)",
         "for event in training.run():",
