@@ -268,6 +268,16 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     assert table.first.inner_text().split("\t")[:4] == ["number", "x", "y", "z"]
 
 
+def enter(page: Page, field: str, value: str) -> None:
+    """Type into a field of the expert settings; an accordion that has just opened may set its fields once more."""
+    box = page.locator(f"#map-{field} input")
+    box.fill(value)
+    page.wait_for_timeout(300)
+    if box.input_value() != value:
+        box.fill(value)
+    box.press("Enter")
+
+
 def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
     ready(map_page)
     map_page.locator("#map-expert button").first.click()
@@ -278,8 +288,7 @@ def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
         ("min-dist", "0.1", ""),
         ("seed", "", "The seed is empty"),
     ):
-        map_page.locator(f"#map-{field} input").fill(value)
-        map_page.locator(f"#map-{field} input").press("Enter")
+        enter(map_page, field, value)
         if told:
             expect(map_page.locator("#map-notice")).to_contain_text(told)
         else:

@@ -117,7 +117,7 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     page.locator("#objective").get_by_text("SimCSE").click()
     page.get_by_text("Expert settings").click()
     # Fields that are folded away follow the objective too.
-    expect(page.locator("#train-steps input")).to_have_value("24")
+    expect(page.locator("#train-steps input")).to_have_value(str(RECIPES["simcse"].steps[SHORT]))
     expect(page.locator("#start-stage input")).to_have_value("+ MNTP")
     shorten(page, 300)
     page.locator("#train-button").click()
