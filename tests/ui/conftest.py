@@ -119,3 +119,12 @@ def page(open_page) -> Page:
 
 def open_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
+
+
+def fill_field(page: Page, elem_id: str, value: str) -> None:
+    """Type into a field that may just have been unfolded: an accordion sets its fields once more after it opens."""
+    box = page.locator(f"#{elem_id} input")
+    box.fill(value)
+    page.wait_for_timeout(300)
+    if box.input_value() != value:
+        box.fill(value)

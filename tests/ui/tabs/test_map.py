@@ -12,7 +12,7 @@ from llm2vec_core.bundled_data import passages
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.projection import neighbor_label_accuracy, neighbor_overlap
 from llm2vec_core.ui.context import AppContext
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import fill_field, open_tab
 
 UMAP_MILLISECONDS = 240_000  # the very first fit on a machine compiles
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -268,16 +268,6 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     assert table.first.inner_text().split("\t")[:4] == ["number", "x", "y", "z"]
 
 
-def enter(page: Page, field: str, value: str) -> None:
-    """Type into a field of the expert settings; an accordion that has just opened may set its fields once more."""
-    box = page.locator(f"#map-{field} input")
-    box.fill(value)
-    page.wait_for_timeout(300)
-    if box.input_value() != value:
-        box.fill(value)
-    box.press("Enter")
-
-
 def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
     ready(map_page)
     map_page.locator("#map-expert button").first.click()
@@ -288,7 +278,8 @@ def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
         ("min-dist", "0.1", ""),
         ("seed", "", "The seed is empty"),
     ):
-        enter(map_page, field, value)
+        fill_field(map_page, f"map-{field}", value)
+        map_page.locator(f"#map-{field} input").press("Enter")
         if told:
             expect(map_page.locator("#map-notice")).to_contain_text(told)
         else:

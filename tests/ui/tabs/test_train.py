@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.tabs.train.settings import RECIPES, SHORT
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import fill_field, open_tab
 from tests.ui.tabs.test_see import strips
 
 PATIENCE = 240_000
@@ -18,7 +18,7 @@ def shorten(page, steps: int) -> None:
     if not page.locator("#train-steps").count():  # a folded accordion holds nothing yet
         page.get_by_text("Expert settings").click()
     for name, value in (("steps", steps), ("batch-size", 4), ("max-length", 16)):
-        page.locator(f"#train-{name} input").fill(str(value))
+        fill_field(page, f"train-{name}", str(value))
 
 
 def status(page):
