@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
 from llm2vec_core.training.pretraining.cooccurrence import cooccurrence_embeddings
-from llm2vec_core.training.pretraining.loop import PRECISIONS, PretrainConfig, model_config, pretrain
+from llm2vec_core.training.pretraining.loop import OPTIMIZERS, PRECISIONS, PretrainConfig, model_config, pretrain
 from llm2vec_core.training.pretraining.tokenizer import save_tokenizer, train_tokenizer
 from llm2vec_core.training.pretraining.tokens import read_documents, tokenize_documents
 
@@ -45,6 +45,10 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=PretrainConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=PRECISIONS, default=PretrainConfig.precision)
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default=PretrainConfig.optimizer)
+    parser.add_argument("--warmup-steps", type=int, default=PretrainConfig.warmup_steps)
+    parser.add_argument("--save-every", type=int, default=200, help="steps between checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda")
     parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler")
     return parser.parse_args(argv)
 
@@ -110,12 +114,23 @@ def main(argv: list[str] | None = None) -> None:
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
         precision=arguments.precision,
+        optimizer=arguments.optimizer,
+        warmup_steps=arguments.warmup_steps,
     )
-    report = pretrain(model, train_ids, valid_ids, config, arguments.work, compile_model=arguments.compile)
+    model.to(arguments.device)
+    report = pretrain(
+        model,
+        train_ids,
+        valid_ids,
+        config,
+        arguments.work,
+        compile_model=arguments.compile,
+        save_every=arguments.save_every,
+    )
     (arguments.work / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report), flush=True)
     if arguments.export:
-        model.half().save_pretrained(arguments.export, max_shard_size=SHARD_SIZE)
+        model.cpu().half().save_pretrained(arguments.export, max_shard_size=SHARD_SIZE)
         for file in (arguments.work / "tokenizer").iterdir():
             (arguments.export / file.name).write_bytes(file.read_bytes())
 

@@ -9,6 +9,8 @@ import torch
 from transformers import LlamaForCausalLM
 
 from llm2vec_core.training.pretraining.loop import (
+    OPTIMIZERS,
+    Optimizers,
     PretrainConfig,
     batches,
     held_out_perplexity,
@@ -40,9 +42,11 @@ def test_it_learns(ids, tmp_path):
     assert [row["step"] for row in rows] == [4, 8, 12]
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(ids, tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(ids, tmp_path, monkeypatch, optimizer):
+    config = replace(CONFIG, optimizer=optimizer)
     whole = tiny()
-    pretrain(whole, ids, ids, CONFIG, tmp_path / "whole", save_every=6)
+    pretrain(whole, ids, ids, config, tmp_path / "whole", save_every=6)
 
     import llm2vec_core.training.pretraining.loop as loop
 
@@ -60,12 +64,21 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(ids, tmp_path, monke
     original = loop.language_model_loss
     monkeypatch.setattr(loop, "language_model_loss", dies_after_eight)
     with pytest.raises(Killed):
-        pretrain(tiny(), ids, ids, CONFIG, tmp_path / "cut", save_every=3)
+        pretrain(tiny(), ids, ids, config, tmp_path / "cut", save_every=3)
     monkeypatch.setattr(loop, "language_model_loss", original)
     resumed = tiny()
-    pretrain(resumed, ids, ids, CONFIG, tmp_path / "cut", save_every=3)
+    pretrain(resumed, ids, ids, config, tmp_path / "cut", save_every=3)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+
+
+def test_muon_trains_the_layers_matrices_and_adamw_the_rest():
+    model = tiny()
+    muon, adamw = Optimizers(model, replace(CONFIG, optimizer="muon")).all
+    trained = [{id(p) for group in one.param_groups for p in group["params"]} for one in (muon, adamw)]
+    assert trained[0] == {id(p) for p in model.model.layers.parameters() if p.ndim == 2}
+    assert not trained[0] & trained[1]
+    assert trained[0] | trained[1] == {id(p) for p in model.parameters()}
 
 
 def test_batches_cover_an_epoch_once_and_depend_on_the_step_alone(ids):
@@ -113,3 +126,5 @@ def test_in_bfloat16_the_loss_is_nearly_that_of_float32_and_the_weights_stay_flo
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     with pytest.raises(ValueError, match="unknown precision 'int4'; choose one of float32, bfloat16"):
         PretrainConfig(precision="int4")
+    with pytest.raises(ValueError, match="unknown optimizer 'sgd'; choose one of adamw, muon"):
+        PretrainConfig(optimizer="sgd")
