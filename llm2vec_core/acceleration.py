@@ -15,6 +15,7 @@ stays float32 and as it is.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -27,6 +28,7 @@ from llm2vec_core.errors import ModelError
 INT8_MAX = 127
 # Without VNNI a processor adds two products, each up to 255 times a weight, in 16 bits: 2 * 255 * 64 < 2**15.
 INT7_MAX = 63
+_DECIDING = threading.Lock()
 
 
 class OneDNNLinear(nn.Linear):
@@ -184,12 +186,22 @@ def _is_cpu_float(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype is torch.float32
 
 
-@lru_cache
 def onednn_is_faster() -> bool:
-    """Whether oneDNN's product beats the ordinary one here: tried out once, in some milliseconds.
+    """Whether oneDNN's product beats the ordinary one here: tried out once a process, in some milliseconds.
 
     Which library is faster hangs on the processor and its maker, so it is measured and not looked up.
     """
+    # A cache alone lets threads that ask at once measure twice, and a busy machine may answer them differently.
+    with _DECIDING:
+        return _decision()
+
+
+@lru_cache
+def _decision() -> bool:
+    return _measure_onednn()
+
+
+def _measure_onednn() -> bool:
     if not _onednn_works():
         return False
     x, weight = torch.ones(256, 384), torch.ones(1024, 384)  # about a batch and a layer of a small model

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaModel
 
+from llm2vec_core import encoder
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
 
@@ -23,11 +24,23 @@ SMALL = {
     "num_key_value_heads": 2,
 }
 
+# Which of the two roads is faster is measured, and a busy machine answers now this, now that. Their numbers differ in
+# the last digits, and tests compare encoders bit by bit: all of them take the same road, unless a test chooses its own.
+ONEDNN_IS_FASTER = True
+
 
 def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
     torch.manual_seed(seed)
     settings = {**SMALL, "initializer_range": 0.3, "tie_word_embeddings": True, **changes}
     return LlamaModel(LlamaConfig(**settings)).eval()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_road():
+    """No encoder of these tests depends on the measurement."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "onednn_is_faster", lambda: ONEDNN_IS_FASTER)
+        yield
 
 
 @pytest.fixture

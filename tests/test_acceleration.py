@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import copy
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -206,11 +210,19 @@ def test_broken_numbers_stay_visible_in_int8():
 TEXTS = ["A river bank.", "The bank was robbed at noon, and nobody saw the car.", "", "one word " * 40]
 
 
-def test_the_encoder_encodes_as_its_plain_model_does(bundled):
-    assert isinstance(bundled._fast_model.layers[0].mlp.up_proj, OneDNNLinear)
-    assert type(bundled.model.layers[0].mlp.up_proj) is nn.Linear
-    means = [bundled.token_states(text).hidden_states[-1].mean(axis=0) for text in TEXTS]
-    assert np.abs(bundled.encode(TEXTS) - np.stack(means)).max() < 1e-5
+@pytest.fixture(params=[True, False], ids=["onednn", "ordinary"])
+def road(request, monkeypatch):
+    """Encoders take this road whatever the suite's is; whether it is oneDNN's."""
+    monkeypatch.setattr(encoder, "onednn_is_faster", lambda: request.param)
+    return request.param
+
+
+def test_the_encoder_encodes_as_its_plain_model_does(bundled, road):
+    fresh = LLM2Vec(bundled.causal_model, bundled.tokenizer)
+    assert type(fresh._fast_model.layers[0].mlp.up_proj) is (OneDNNLinear if road else nn.Linear)
+    assert type(fresh.model.layers[0].mlp.up_proj) is nn.Linear
+    means = [fresh.token_states(text).hidden_states[-1].mean(axis=0) for text in TEXTS]
+    assert np.abs(fresh.encode(TEXTS) - np.stack(means)).max() < 1e-5
 
 
 def test_the_encoder_in_int8(bundled):
@@ -231,24 +243,40 @@ def test_the_encoder_refuses_a_precision_at_once(bundled):
         LLM2Vec(half, bundled.tokenizer, precision="int8")
 
 
-@pytest.mark.parametrize("faster", [True, False])
-def test_the_encoder_takes_the_faster_road(bundled, monkeypatch, faster):
-    monkeypatch.setattr(encoder, "onednn_is_faster", lambda: faster)
+def test_the_encoder_takes_the_faster_road(bundled, road):
     fresh = LLM2Vec(bundled.causal_model, bundled.tokenizer)
     layers = [module for module in fresh._fast_model.modules() if isinstance(module, OneDNNLinear)]
-    assert bool(layers) == faster
-    assert (fresh._fast_model is fresh.model) != faster
+    assert bool(layers) == road
+    assert (fresh._fast_model is fresh.model) != road
     np.testing.assert_allclose(fresh.encode(["A river bank."]), bundled.encode(["A river bank."]), atol=1e-5)
 
 
 def test_which_road_is_faster_is_measured(monkeypatch):
+    # The measurement itself: what a process has decided stays decided.
+    assert isinstance(acceleration._measure_onednn(), bool)
     seconds = {"ordinary": 2.0, "onednn": 1.0}
     monkeypatch.setattr(acceleration, "_onednn_works", lambda: True)
     for order, expected in ((["ordinary", "onednn"], True), (["onednn", "ordinary"], False)):
         told = iter(order)
         monkeypatch.setattr(acceleration, "_best_seconds", lambda _run, told=told: seconds[next(told)])
-        acceleration.onednn_is_faster.cache_clear()
-        assert acceleration.onednn_is_faster() is expected
-    acceleration.onednn_is_faster.cache_clear()
-    monkeypatch.undo()
-    assert isinstance(acceleration.onednn_is_faster(), bool)
+        assert acceleration._measure_onednn() is expected
+    monkeypatch.setattr(acceleration, "_onednn_works", lambda: False)
+    assert acceleration._measure_onednn() is False
+
+
+def test_a_process_decides_once_whoever_asks(monkeypatch):
+    asked = threading.Barrier(8)
+    answers = iter([False, *[True] * 7])
+
+    def measure():
+        time.sleep(0.05)
+        return next(answers)
+
+    def ask(_):
+        asked.wait()
+        return acceleration.onednn_is_faster()
+
+    monkeypatch.setattr(acceleration, "_decision", lru_cache(measure))
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [False] * 8
+    assert acceleration.onednn_is_faster() is False
