@@ -35,8 +35,7 @@ def mean(last_hidden_state: torch.Tensor, pooling_mask: torch.Tensor) -> torch.T
         >>> mean(states, torch.tensor([[1, 1, 0]]))
         tensor([[2.]])
     """
-    weights = pooling_mask.to(last_hidden_state.dtype)
-    return _weighted(last_hidden_state, weights)
+    return _weighted(last_hidden_state, pooling_mask)
 
 
 @pooling_mode
@@ -49,8 +48,7 @@ def weighted_mean(last_hidden_state: torch.Tensor, pooling_mask: torch.Tensor) -
         tensor([[3.]])
     """
     mask = pooling_mask.long()
-    weights = (mask.cumsum(dim=1) * mask).to(last_hidden_state.dtype)  # (B, T): 1, 2, 3, ... on pooled tokens
-    return _weighted(last_hidden_state, weights)
+    return _weighted(last_hidden_state, mask.cumsum(dim=1) * mask)  # (B, T): 1, 2, 3, ... on pooled tokens
 
 
 @pooling_mode
@@ -113,6 +111,9 @@ def pool(last_hidden_state: torch.Tensor, pooling_mask: torch.Tensor, mode: str 
 
 
 def _weighted(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    # In float16 the weighted sum of a long text overflows (65,504 is its largest number), and bfloat16 has 3 digits.
+    wide = states if states.dtype == torch.float64 else states.float()
+    weights = weights.to(wide.dtype)
     # (B, 1, T) @ (B, T, d) -> (B, 1, d)
-    total = torch.bmm(weights[:, None], states)[:, 0]
-    return total / weights.sum(dim=1, keepdim=True)
+    total = torch.bmm(weights[:, None], wide)[:, 0]
+    return (total / weights.sum(dim=1, keepdim=True)).to(states.dtype)

@@ -61,3 +61,13 @@ def test_an_empty_row_is_refused():
 def test_shapes_must_belong_together():
     with pytest.raises(InputError, match="first two numbers"):
         pool(STATES, torch.ones(1, 5), "mean")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("mode", ["mean", "weighted_mean"])
+def test_long_texts_in_half_precision_stay_finite_and_exact(mode, dtype):
+    # The weighted sum is 300 * 512 * 513 / 2, far above float16's largest number.
+    states = torch.full((1, 512, 4), 300.0, dtype=dtype)
+    found = pool(states, torch.ones(1, 512, dtype=torch.long), mode)
+    assert found.dtype == dtype
+    assert torch.equal(found, states[:, 0])
