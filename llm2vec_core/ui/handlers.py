@@ -1,16 +1,19 @@
-"""Errors become readable notices, and what was on the screen stays on it."""
+"""Errors become readable notices, what was on the screen stays on it, and no late answer covers a newer one."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
 from llm2vec_core.batching import clean_text
 from llm2vec_core.errors import InputError, LLM2VecError
+from llm2vec_core.ui.questions import Question
+from llm2vec_core.ui.visitor import Visitor
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,62 @@ def guarded_stream(outputs: int) -> Callable[[Callable[..., Iterator[Any]]], Cal
         return wrapper
 
     return decorate
+
+
+def in_order(io: Mapping[str, Any], places: Iterable[Any] | None = None) -> dict[str, Any]:
+    """Let the answers of several events stand on the page in the order of their questions.
+
+    Opening a tab, pressing a button and choosing a model may all compute the same figures, and they do so at
+    the same time: without this the slowest one is seen last. Of one place on the page only the newest
+    question's answer is shown, and a press while an answer is on its way is not lost but waits for it.
+
+    Args:
+        io: arguments of ``gr.on``: a guarded handler that takes the visitor, and its outputs.
+        places: components that the question decides about, if these are not exactly the outputs: an output that
+            is none of them is always shown; a field that is no output says that what was chosen there is newer.
+
+    Returns:
+        The arguments, with the handler wrapped.
+    """
+    handler, outputs = io["fn"], list(io["outputs"])
+    decided = [component._id for component in (outputs if places is None else places)]
+
+    def ask(args: tuple[Any, ...]) -> Question:
+        (visitor,) = (value for value in args if isinstance(value, Visitor))
+        return visitor.questions.ask(decided)
+
+    def shown(question: Question, results: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(
+            result if component._id not in question.places or question.newest(component._id) else gr.skip()
+            for component, result in zip(outputs, results, strict=True)
+        )
+
+    def answered(results: tuple[Any, ...]) -> list[int]:
+        # Of a handler that failed the notice alone stands.
+        return decided if results[0] == "" else [component._id for component in outputs[:1]]
+
+    @functools.wraps(handler)
+    def once(*args: Any) -> tuple[Any, ...]:
+        question, stands = ask(args), []
+        try:
+            results = handler(*args)
+            stands = answered(results)
+            return shown(question, results)
+        finally:
+            question.close(stands)
+
+    @functools.wraps(handler)
+    def stream(*args: Any) -> Iterator[tuple[Any, ...]]:
+        question, stands = ask(args), []
+        try:
+            for results in handler(*args):
+                stands = answered(results)
+                yield shown(question, results)
+        finally:
+            question.close(stands)
+
+    streams = inspect.isgeneratorfunction(handler)
+    return {"trigger_mode": "always_last", **io, "fn": stream if streams else once}
 
 
 def notice_for(error: Exception) -> str:

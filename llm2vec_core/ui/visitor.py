@@ -15,6 +15,7 @@ from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.choices import OWN, OWN_STAGE, Choice, stage_choices
 from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
 from llm2vec_core.ui.kept import Kept
+from llm2vec_core.ui.questions import Questions
 from llm2vec_core.ui.texts import Texts
 
 
@@ -32,6 +33,7 @@ class Visitor:
         adapter_version: grows whenever the adapter has learned; what was made with an older one is stale.
         by_tab: what a tab keeps for this visitor, by the tab's id.
         kept: what was computed from the visitor's own texts or adapter.
+        questions: what the visitor waits for.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Visitor:
         self.adapter_version = 0
         self.by_tab: dict[str, Any] = {}
         self.kept = Kept({"embeddings": 3})
+        self.questions = Questions()
         self._yardsticks: dict[str, Yardstick] = {}
         self._pair_cosines: PairCosines | None = None
         self._cloze: ClozeScores | None = None

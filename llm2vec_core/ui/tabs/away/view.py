@@ -13,7 +13,7 @@ import gradio as gr
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
 from llm2vec_core.ui.api import CALLS_AT_ONCE, NAMES, Endpoints
-from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.own_texts import chosen_texts, own_texts
 from llm2vec_core.ui.tabs.away import paint, snippet, text
@@ -141,14 +141,16 @@ def _build(page: Page, tab: gr.Tab) -> None:
         api_name=False,
     )
     stop.click(stop_making, page.visitor, None, api_name=False, show_progress="hidden")
-    show = {
-        "fn": guarded(2)(lambda visitor, source, *values: code_of(page, visitor, source, *values)),
-        "inputs": [page.visitor, texts.source, *order],
-        "outputs": [code_notice, code, shell],
-        "show_progress": "hidden",
-        "api_name": False,
-        "queue": False,
-    }
+    show = in_order(
+        {
+            "fn": guarded(2)(lambda visitor, source, *values: code_of(page, visitor, source, *values)),
+            "inputs": [page.visitor, texts.source, *order],
+            "outputs": [code_notice, code, shell],
+            "show_progress": "hidden",
+            "api_name": False,
+            "queue": False,
+        }
+    )
     gr.on([field.input for field in order], **show)
     texts.then(**show)
     tab.select(**show)

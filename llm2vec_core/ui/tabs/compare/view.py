@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
 from llm2vec_core.ui.choices import stage_choices
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.handlers import guarded, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.own_texts import chosen_texts, own_texts
 from llm2vec_core.ui.paint.strips import similarity_strips
@@ -84,10 +85,9 @@ def show_poolings(context: AppContext, visitor: Visitor, first: Any, second: Any
     return pooling_table(all_poolings(context, visitor, fields, pair), pair, fields.texts)
 
 
-def fill(context: AppContext, visitor: Visitor, _box: str, *values: Any) -> tuple[Any, ...]:
-    """What :func:`show` gives for the visitor's own texts, and those texts for the box."""
-    lines = lines_of(chosen_texts(visitor, OWN), context.limits)
-    return *show(context, visitor, lines, *values), lines
+def fill(context: AppContext, visitor: Visitor) -> tuple[str, int]:
+    """The visitor's own texts for the box, and a number that no other filling has."""
+    return lines_of(chosen_texts(visitor, OWN), context.limits), time.time_ns()
 
 
 def warm_up(context: AppContext) -> None:
@@ -170,16 +170,30 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     fields = [box, left, right, pooling, instruction, measure]
     quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    io = {
-        "fn": guarded(7)(lambda visitor, *values: show(page.context_of(visitor), visitor, *values)),
-        "inputs": [page.visitor, *fields],
-        "outputs": [notice, told, pictures, strip, nearest, code, first, second],
-        **quiet,
-    }
-    pool_io = {
-        "fn": guarded(1)(lambda visitor, *values: show_poolings(page.context_of(visitor), visitor, *values)),
-        "inputs": [page.visitor, first, second, *fields],
-        "outputs": [pool_notice, table],
+    # States, whose change sets off what follows: only an answer that is shown, only a box that could be filled.
+    answered, filled = gr.State(0), gr.State(0)
+    io = in_order(
+        {
+            "fn": guarded(8)(
+                lambda visitor, *values: (*show(page.context_of(visitor), visitor, *values), time.time_ns())
+            ),
+            "inputs": [page.visitor, *fields],
+            "outputs": [notice, told, pictures, strip, nearest, code, first, second, answered],
+            **quiet,
+        }
+    )
+    pool_io = in_order(
+        {
+            "fn": guarded(1)(lambda visitor, *values: show_poolings(page.context_of(visitor), visitor, *values)),
+            "inputs": [page.visitor, first, second, *fields],
+            "outputs": [pool_notice, table],
+            **quiet,
+        }
+    )
+    fill_io = {
+        "fn": guarded(2)(lambda visitor: fill(page.context_of(visitor), visitor)),
+        "inputs": page.visitor,
+        "outputs": [notice, box, filled],
         **quiet,
     }
 
@@ -188,23 +202,23 @@ def _build(page: Page, tab: gr.Tab) -> None:
         i, j = _row(sent.get("i")), _row(sent.get("j"))
         return i, j, show_poolings(page.context_of(visitor), visitor, i, j, *values)
 
-    example.input(lambda key: "\n".join(GROUPS[key].texts), example, box, api_name=False, queue=False).then(**io).then(
-        **pool_io
-    )
+    example.input(lambda key: "\n".join(GROUPS[key].texts), example, box, api_name=False, queue=False).then(**io)
     changed = [run.click, box.submit, instruction.submit, left.input, right.input, pooling.input, measure.input]
-    gr.on(changed, trigger_mode="always_last", **io).then(**pool_io)
-    filled = {
-        "fn": guarded(8)(lambda visitor, *values: fill(page.context_of(visitor), visitor, *values)),
-        "inputs": io["inputs"],
-        "outputs": [*io["outputs"], box],
+    gr.on(changed, **io)
+    filled.change(**io)
+    tab.select(**io)
+    gr.on([answered.change, first.input, second.input], **pool_io)
+    pick_io = {
+        "fn": guarded(3)(on_pick),
+        "inputs": [page.visitor, *fields],
+        "outputs": [pool_notice, first, second, table],
         **quiet,
     }
-    take.click(**filled).then(**pool_io)
+    # Not about the two lists: an answer to new texts, whenever it comes, brings the texts that can be chosen.
+    pictures.pick(**in_order(pick_io, places=[pool_notice, table]))
+    take.click(**fill_io)
     for load in own.loads:
-        load.then(**filled).then(**pool_io)
-    gr.on([first.input, second.input], trigger_mode="always_last", **pool_io)
-    pictures.pick(guarded(3)(on_pick), [page.visitor, *fields], [pool_notice, first, second, table], **quiet)
-    tab.select(**io).then(**pool_io)
+        load.then(**fill_io)
     page.share(
         compare_group=example,
         compare_texts=box,
@@ -214,17 +228,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         compare_instruction=instruction,
         compare_measure=measure,
     )
-
-    def everything(visitor: Visitor, *values: Any) -> tuple[Any, ...]:
-        context = page.context_of(visitor)
-        return *show(context, visitor, *values), show_poolings(context, visitor, 0, 1, *values)
-
-    page.shows["compare"] = {
-        "fn": guarded(8)(everything),
-        "inputs": io["inputs"],
-        "outputs": [*io["outputs"], table],
-        **quiet,
-    }
+    page.shows["compare"] = io
 
 
 TAB = Tab("compare", "Compare", _build)

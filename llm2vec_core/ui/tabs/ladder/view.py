@@ -15,7 +15,7 @@ from llm2vec_core.figures import ladder_height, published_height
 from llm2vec_core.published import MTEB
 from llm2vec_core.ui.choices import stage_choices
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.handlers import guarded, in_order
 from llm2vec_core.ui.html import SIDE_WIDTH, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.tabs.base import Page, Picker, Tab
@@ -142,32 +142,40 @@ def _build(page: Page, tab: gr.Tab) -> None:
     code = code_view("ladder-code")
 
     quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    rung_io = {
-        "fn": guarded(2)(lambda visitor, *values: show_rung(page.context_of(visitor), visitor, *values)),
-        "inputs": [page.visitor, stage, sentence, expected],
-        "outputs": [notice, card, code],
-        **quiet,
-    }
-    pairs_io = {
-        "fn": guarded(2)(lambda visitor, key: show_pairs(page.context_of(visitor), visitor, key)),
-        "inputs": [page.visitor, stage],
-        "outputs": [notice, histograms, echo],
-        **quiet,
-    }
-    fill_io = {
-        "fn": guarded(1)(
-            lambda visitor, *values: blanks.filled_card(answers.fill(page.context_of(visitor), visitor, *values))
-        ),
-        "inputs": [page.visitor, sentence, expected],
-        "outputs": [fill_notice, filled],
-        **quiet,
-    }
-    cloze_io = {
-        "fn": guarded(1)(lambda visitor: show_cloze(page.context_of(visitor), visitor)),
-        "inputs": [page.visitor],
-        "outputs": [cloze_notice, cloze],
-        **quiet,
-    }
+    rung_io = in_order(
+        {
+            "fn": guarded(2)(lambda visitor, *values: show_rung(page.context_of(visitor), visitor, *values)),
+            "inputs": [page.visitor, stage, sentence, expected],
+            "outputs": [notice, card, code],
+            **quiet,
+        }
+    )
+    pairs_io = in_order(
+        {
+            "fn": guarded(2)(lambda visitor, key: show_pairs(page.context_of(visitor), visitor, key)),
+            "inputs": [page.visitor, stage],
+            "outputs": [notice, histograms, echo],
+            **quiet,
+        }
+    )
+    fill_io = in_order(
+        {
+            "fn": guarded(1)(
+                lambda visitor, *values: blanks.filled_card(answers.fill(page.context_of(visitor), visitor, *values))
+            ),
+            "inputs": [page.visitor, sentence, expected],
+            "outputs": [fill_notice, filled],
+            **quiet,
+        }
+    )
+    cloze_io = in_order(
+        {
+            "fn": guarded(1)(lambda visitor: show_cloze(page.context_of(visitor), visitor)),
+            "inputs": [page.visitor],
+            "outputs": [cloze_notice, cloze],
+            **quiet,
+        }
+    )
     page.share(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
 
     def show(visitor: Visitor, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
@@ -180,12 +188,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
             blanks.filled_card(answers.fill(context, visitor, sentence_, expected_)),
         )
 
-    page.shows["ladder"] = {
-        "fn": guarded(5)(show),
-        "inputs": [page.visitor, stage, sentence, expected],
-        "outputs": [notice, card, code, histograms, echo, filled],
-        **quiet,
-    }
+    page.shows["ladder"] = in_order(
+        {
+            "fn": guarded(5)(show),
+            "inputs": [page.visitor, stage, sentence, expected],
+            "outputs": [notice, card, code, histograms, echo, filled],
+            **quiet,
+        }
+    )
 
     # The stored figures are sent when the tab is first looked at: the drawing library is large.
     stored = {published: charts.published_value()}
@@ -215,7 +225,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         queue=False,
         show_progress="hidden",
     )
-    stage.input(**rung_io, trigger_mode="always_last").then(**pairs_io)
+    stage.input(**rung_io).then(**pairs_io)
     example.input(
         lambda i: (blank_presets()[int(i)].text, blank_presets()[int(i)].answer),
         example,

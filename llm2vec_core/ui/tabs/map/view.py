@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.own_texts import own_texts, source_radio
 from llm2vec_core.ui.tabs.base import Page, Tab
@@ -198,16 +198,17 @@ def _build(page: Page, tab: gr.Tab) -> None:
     def on_find(visitor: Visitor, words: str, *values: Any) -> tuple[Any, ...]:
         return (find(page.context_of(visitor), visitor, map_settings(*values), words),)
 
-    io = {
-        "fn": guarded_stream(7)(on_show),
-        "inputs": [visitor, *fields],
-        "outputs": [notice, status, maps, legend, numbers, movers, picked, code],
-        "concurrency_id": "map",
-        "concurrency_limit": 2,
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-        "api_name": False,
-    }
+    io = in_order(
+        {
+            "fn": guarded_stream(7)(on_show),
+            "inputs": [visitor, *fields],
+            "outputs": [notice, status, maps, legend, numbers, movers, picked, code],
+            "concurrency_id": "map",
+            "concurrency_limit": 2,
+            "show_progress": "hidden",
+            "api_name": False,
+        }
+    )
     quick = {"concurrency_id": "interactive", "show_progress": "hidden", "api_name": False}
     drawn = gr.on(
         [

@@ -10,7 +10,7 @@ import gradio as gr
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.own_texts import chosen_texts, own_texts
 from llm2vec_core.ui.tabs.base import Page, Tab
@@ -106,17 +106,19 @@ def _build(page: Page, tab: gr.Tab) -> None:
     below = panel(elem_id="search-below")
     code = code_view("search-code")
 
-    io = {
-        "fn": guarded(5)(lambda visitor, *values: search(page.context_of(visitor), visitor, *values)),
-        "inputs": [page.visitor, texts.source, query, left, right, pooling, instruction],
-        "outputs": [notice, note, left_list, right_list, below, code],
-        "concurrency_id": "interactive",
-        "show_progress": "minimal",
-        "api_name": False,
-    }
+    io = in_order(
+        {
+            "fn": guarded(5)(lambda visitor, *values: search(page.context_of(visitor), visitor, *values)),
+            "inputs": [page.visitor, texts.source, query, left, right, pooling, instruction],
+            "outputs": [notice, note, left_list, right_list, below, code],
+            "concurrency_id": "interactive",
+            "show_progress": "minimal",
+            "api_name": False,
+        }
+    )
     example.input(lambda chosen: chosen, example, query, api_name=False, queue=False).then(**io)
     changed = [run.click, query.submit, instruction.submit, left.input, right.input, pooling.input]
-    gr.on(changed, trigger_mode="always_last", **io)
+    gr.on(changed, **io)
     tab.select(**io)
     texts.then(**io)
     texts.source.input(

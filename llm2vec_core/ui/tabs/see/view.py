@@ -10,7 +10,7 @@ import gradio as gr
 from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import text as page_text
-from llm2vec_core.ui.handlers import guarded
+from llm2vec_core.ui.handlers import guarded, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
 from llm2vec_core.ui.tabs.base import Page, Tab
@@ -130,20 +130,23 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     def on_endings(visitor: Visitor, *values: Any) -> str:
         return parts.endings(page.context_of(visitor), visitor, *values)
 
-    def on_attention(visitor: Visitor, a: str, b: str, which: str, *values: Any) -> tuple[Any, ...]:
+    def attention(visitor: Visitor, sentence: str, stage_key: str, wanted: Any, fields: Any) -> tuple[Any, ...]:
         context = page.context_of(visitor)
-        found = parts.attention(context, visitor, a if which == "a" else b, *values)
-        counts = context.layers_and_heads()
-        return (
-            found.picture,
-            gr.update(value=found.grid, chosen=f"{found.layer},{found.head}"),
-            gr.update(choices=_numbered(counts[0]), value=found.layer),
-            gr.update(choices=_numbered(counts[1]), value=found.head),
+        found = parts.attention(context, visitor, sentence, stage_key, *wanted)
+        # A field that shows it already is not set: by now another one may have been chosen there.
+        lists = (
+            gr.update(choices=_numbered(count), **({} if number == field else {"value": number}))
+            for count, number, field in zip(context.layers_and_heads(), (found.layer, found.head), fields, strict=True)
         )
+        return found.picture, gr.update(value=found.grid, chosen=f"{found.layer},{found.head}"), *lists
+
+    def on_attention(visitor: Visitor, a: str, b: str, which: str, stage_key: str, *head: Any) -> tuple[Any, ...]:
+        return attention(visitor, a if which == "a" else b, stage_key, head, head)
 
     def on_pick(visitor: Visitor, a: str, b: str, which: str, stage_key: str, event: gr.EventData) -> tuple[Any, ...]:
         sent = event._data if isinstance(event._data, dict) else {}
-        return on_attention(visitor, a, b, which, stage_key, sent.get("layer"), sent.get("head"))
+        wanted = (sent.get("layer"), sent.get("head"))
+        return attention(visitor, a if which == "a" else b, stage_key, wanted, (None, None))
 
     def on_show(visitor: Visitor, *values: Any) -> tuple[Any, ...]:
         a, b, stage_key, pooling_mode, step, start, reference, ending, measure, which, layer, head = values
@@ -157,50 +160,74 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     common = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
     sentences = [visitor, a, b, stage]
     heads_out = [picture, grid, layer, head]
-    beginning_io = {
-        "fn": guarded(4)(on_beginning),
-        "inputs": [*sentences, pooling, step],
-        "outputs": [notice, table, strips, lesson, code],
-        **common,
-    }
-    attention_io = {
-        "fn": guarded(4)(on_attention),
-        "inputs": [visitor, a, b, which, stage, layer, head],
-        "outputs": [attention_notice, *heads_out],
-        **common,
-    }
-    endings_io = {
-        "fn": guarded(1)(on_endings),
-        "inputs": [visitor, start, reference, ending, stage, measure],
-        "outputs": [ending_notice, bars],
-        **common,
-        "show_progress": "hidden",
-    }
+    beginning_io = in_order(
+        {
+            "fn": guarded(4)(on_beginning),
+            "inputs": [*sentences, pooling, step],
+            "outputs": [notice, table, strips, lesson, code],
+            **common,
+        }
+    )
+    attention_io = in_order(
+        {
+            "fn": guarded(4)(on_attention),
+            "inputs": [visitor, a, b, which, stage, layer, head],
+            "outputs": [attention_notice, *heads_out],
+            **common,
+        }
+    )
+    endings_io = in_order(
+        {
+            "fn": guarded(1)(on_endings),
+            "inputs": [visitor, start, reference, ending, stage, measure],
+            "outputs": [ending_notice, bars],
+            **common,
+            "show_progress": "hidden",
+        }
+    )
+    strips_io = in_order(
+        {
+            "fn": guarded(1)(on_strips),
+            "inputs": [*sentences, pooling],
+            "outputs": [strips_notice, strips],
+            **common,
+        }
+    )
+    step_io = in_order(
+        {
+            "fn": guarded(1)(on_step),
+            "inputs": [visitor, step, *sentences[1:]],
+            "outputs": [lesson_notice, lesson],
+            **common,
+        },
+        # The dot that was pressed is not set by the answer: by then another one may have been.
+        places=[lesson_notice, lesson, step],
+    )
+    pick_io = in_order(
+        {
+            "fn": guarded(4)(on_pick),
+            "inputs": [visitor, a, b, which, stage],
+            "outputs": [attention_notice, *heads_out],
+            **common,
+        }
+    )
     chosen = preset.input(
         lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), preset, [a, b], api_name=False, queue=False
     )
     chosen.then(**beginning_io).then(**attention_io)
     gr.on([run.click, a.submit, b.submit], **beginning_io).then(**attention_io)
     stage.input(**beginning_io).then(**attention_io).then(**endings_io)
-    pooling.input(
-        guarded(1)(on_strips), [*sentences, pooling], [strips_notice, strips], trigger_mode="always_last", **common
-    )
+    pooling.input(**strips_io)
     for event, by in ((back.click, -1), (forth.click, 1)):
-        event(on_turn(by), [visitor, step, *sentences[1:]], [lesson_notice, step, lesson], **common)
-    # The dot that was pressed is not set by the answer: by then another one may have been.
-    step.input(
-        guarded(1)(on_step),
-        [visitor, step, *sentences[1:]],
-        [lesson_notice, lesson],
-        trigger_mode="always_last",
-        **common,
-    )
+        turned = {"fn": on_turn(by), "inputs": step_io["inputs"], "outputs": [lesson_notice, step, lesson], **common}
+        event(**in_order(turned))
+    step.input(**step_io)
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
     typed = [start.change, reference.change, ending.change, measure.input]
-    gr.on(typed, trigger_mode="always_last", **endings_io)
-    gr.on([which.input, layer.input, head.input], trigger_mode="always_last", **attention_io)
-    grid.pick(guarded(4)(on_pick), [visitor, a, b, which, stage], [attention_notice, *heads_out], **common)
+    gr.on(typed, **endings_io)
+    gr.on([which.input, layer.input, head.input], **attention_io)
+    grid.pick(**pick_io)
 
     page.share(
         see_a=a,
@@ -216,12 +243,14 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         see_ending=ending,
         see_measure=measure,
     )
-    page.shows["see"] = {
-        "fn": guarded(9)(on_show),
-        "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],
-        "outputs": [notice, table, strips, lesson, code, bars, *heads_out],
-        **common,
-    }
+    page.shows["see"] = in_order(
+        {
+            "fn": guarded(9)(on_show),
+            "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],
+            "outputs": [notice, table, strips, lesson, code, bars, *heads_out],
+            **common,
+        }
+    )
 
 
 def _numbered(count: int) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.ui.handlers import guarded, guarded_stream
+from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
 from llm2vec_core.ui.html import code_view, notice_panel, panel
 from llm2vec_core.ui.own_texts import own_texts
 from llm2vec_core.ui.plot import plot_view
@@ -129,16 +129,20 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
 
     # What stands there before a run; a run of this visitor stays on the screen.
-    show = {
-        "fn": guarded(len(shown))(
-            lambda visitor, *chosen: shown_values(answers.expected(page.context_of(visitor), visitor, *chosen), visitor)
-        ),
-        "inputs": [page.visitor, objective, start, steps],
-        "outputs": [notice, *shown],
-        "concurrency_id": "interactive",
-        "show_progress": "hidden",
-        "api_name": False,
-    }
+    show = in_order(
+        {
+            "fn": guarded(len(shown))(
+                lambda visitor, *chosen: shown_values(
+                    answers.expected(page.context_of(visitor), visitor, *chosen), visitor
+                )
+            ),
+            "inputs": [page.visitor, objective, start, steps],
+            "outputs": [notice, *shown],
+            "concurrency_id": "interactive",
+            "show_progress": "hidden",
+            "api_name": False,
+        }
+    )
     objective.input(
         recipe_of,
         [page.visitor, objective, length],
