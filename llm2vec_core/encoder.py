@@ -122,7 +122,7 @@ class LLM2Vec:
         >>> from llm2vec_core.presets import BUNDLED
         >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
         >>> encoder.encode(["A river bank.", "A savings bank."]).shape
-        (2, 256)
+        (2, 384)
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class LLM2Vec:
             >>> from llm2vec_core.presets import BUNDLED
             >>> echo = LLM2Vec.from_pretrained(BUNDLED.base).with_settings(bidirectional=False, template="echo")
             >>> echo.encode("The bank was robbed.").shape
-            (256,)
+            (384,)
         """
         settings = asdict(self.settings) | changes
         if _checked(settings) == self.settings:

@@ -109,7 +109,7 @@ BUNDLED = ModelPreset(
     label="LLM2Vec-mini (bundled)",
     base=str(ASSETS / "models" / "llm2vec-mini"),
     license="CC-BY-SA-4.0",
-    parameters=5_310_720,
+    parameters=10_227_072,
     stages=(
         CAUSAL,
         BIDIRECTIONAL,

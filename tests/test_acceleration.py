@@ -222,7 +222,7 @@ def test_the_encoder_encodes_as_its_plain_model_does(bundled, road):
     assert type(fresh._fast_model.layers[0].mlp.up_proj) is (OneDNNLinear if road else nn.Linear)
     assert type(fresh.model.layers[0].mlp.up_proj) is nn.Linear
     means = [fresh.token_states(text).hidden_states[-1].mean(axis=0) for text in TEXTS]
-    assert np.abs(fresh.encode(TEXTS) - np.stack(means)).max() < 1e-5
+    assert np.abs(fresh.encode(TEXTS) - np.stack(means)).max() < 3e-5
 
 
 def test_the_encoder_in_int8(bundled):
@@ -248,7 +248,7 @@ def test_the_encoder_takes_the_faster_road(bundled, road):
     layers = [module for module in fresh._fast_model.modules() if isinstance(module, OneDNNLinear)]
     assert bool(layers) == road
     assert (fresh._fast_model is fresh.model) != road
-    np.testing.assert_allclose(fresh.encode(["A river bank."]), bundled.encode(["A river bank."]), atol=1e-5)
+    np.testing.assert_allclose(fresh.encode(["A river bank."]), bundled.encode(["A river bank."]), atol=3e-5)
 
 
 def test_which_road_is_faster_is_measured(monkeypatch):

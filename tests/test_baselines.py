@@ -13,7 +13,7 @@ def test_they_are_causal_encoders_over_the_same_weights(name, bundled):
     encoder = BASELINES[name](bundled)
     assert encoder.prefix_test().is_causal
     assert encoder.model.embed_tokens.weight is bundled.model.embed_tokens.weight
-    assert encoder.encode(["a", "b"]).shape == (2, 256)
+    assert encoder.encode(["a", "b"]).shape == (2, 384)
 
 
 def test_echo_pools_the_second_copy_alone(bundled):
@@ -66,8 +66,8 @@ def test_static_embeddings_are_rows_of_the_matrix_averaged(bundled):
         ids = bundled.tokenizer(text, add_special_tokens=False)["input_ids"]
         np.testing.assert_allclose(vector, weight[ids].mean(axis=0) / scale, rtol=1e-4, atol=1e-5)
     assert np.isfinite(found[2]).all()
-    assert found.shape == (3, 256) and found.dtype == np.float32
-    assert static(bundled).encode([]).shape == (0, 256)
+    assert found.shape == (3, 384) and found.dtype == np.float32
+    assert static(bundled).encode([]).shape == (0, 384)
     np.testing.assert_allclose(np.linalg.norm(static(bundled).encode("river", normalize=True)), 1, atol=1e-6)
 
 

@@ -31,21 +31,21 @@ def test_equals_plain_transformers_one_text_at_a_time(bundled_causal):
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
         with torch.no_grad():
             expected = model(input_ids=ids).last_hidden_state[0].mean(0).numpy()
-        np.testing.assert_allclose(bundled_causal.encode(text), expected, atol=1e-5)
+        np.testing.assert_allclose(bundled_causal.encode(text), expected, atol=3e-5)
 
 
 def test_batching_changes_nothing(bundled):
     together = bundled.encode(TEXTS)
     for i, text in enumerate(TEXTS):
-        np.testing.assert_allclose(together[i], bundled.encode(text), atol=1e-5)
-    np.testing.assert_allclose(bundled.encode(TEXTS, batch_size=1), together, atol=1e-5)
-    np.testing.assert_allclose(bundled.encode(TEXTS, max_tokens_per_batch=8), together, atol=1e-5)
+        np.testing.assert_allclose(together[i], bundled.encode(text), atol=3e-5)
+    np.testing.assert_allclose(bundled.encode(TEXTS, batch_size=1), together, atol=3e-5)
+    np.testing.assert_allclose(bundled.encode(TEXTS, max_tokens_per_batch=8), together, atol=3e-5)
 
 
 def test_shapes(bundled):
-    assert bundled.encode("river").shape == (256,)
-    assert bundled.encode(["river"]).shape == (1, 256)
-    assert bundled.encode([]).shape == (0, 256)
+    assert bundled.encode("river").shape == (384,)
+    assert bundled.encode(["river"]).shape == (1, 384)
+    assert bundled.encode([]).shape == (0, 384)
     assert bundled.encode(TEXTS).dtype == np.float32
 
 
@@ -63,7 +63,7 @@ def test_normalize(bundled):
 def test_an_instruction_changes_the_vector_but_is_not_pooled(bundled):
     states = bundled.token_states("Find the meaning: river bank").hidden_states[-1]
     # "river bank" is the last two tokens of the joined text.
-    np.testing.assert_allclose(bundled.encode("river bank", "Find the meaning:"), states[-2:].mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(bundled.encode("river bank", "Find the meaning:"), states[-2:].mean(axis=0), atol=3e-5)
 
 
 def test_progress_counts_texts_and_may_stop(bundled):
@@ -89,13 +89,13 @@ def test_views_share_weights(bundled):
 def test_token_states(bundled_causal):
     states = bundled_causal.token_states("The Bank was robbed.")
     assert states.tokens[:4] == ("<s>", "The", "Bank", "was")
-    assert states.hidden_states.shape == (5, len(states.tokens), 256)
+    assert states.hidden_states.shape == (5, len(states.tokens), 384)
     assert not states.truncated
     text = "The Bank was robbed."
     assert [text[s:].lstrip().startswith(t) for s, t in zip(states.starts[1:], states.tokens[1:], strict=True)].count(
         False
     ) == 0
-    np.testing.assert_allclose(states.hidden_states[-1].mean(0), bundled_causal.encode(text), atol=1e-5)
+    np.testing.assert_allclose(states.hidden_states[-1].mean(0), bundled_causal.encode(text), atol=3e-5)
 
 
 def test_token_states_of_hard_texts(bundled):
@@ -109,7 +109,7 @@ def test_token_states_of_hard_texts(bundled):
 def test_attentions(bundled, bundled_causal):
     causal, bidirectional = (e.attentions("The bank was steep.") for e in (bundled_causal, bundled))
     for attention in (causal, bidirectional):
-        assert attention.weights.shape[:2] == (4, 4)
+        assert attention.weights.shape[:2] == (4, 6)
         np.testing.assert_allclose(attention.weights.sum(-1), 1.0, atol=1e-5)
     assert causal.future_share().max() == 0.0
     assert bidirectional.future_share().min() > 0.0
@@ -138,7 +138,7 @@ def test_plain_transformers_reads_a_saved_folder_in_both_directions(bundled, tmp
     ids = AutoTokenizer.from_pretrained(tmp_path)("river bank", return_tensors="pt")["input_ids"]
     with torch.no_grad():
         mean = model(input_ids=ids).last_hidden_state[0].mean(0).numpy()
-    np.testing.assert_allclose(mean, bundled.encode("river bank"), atol=1e-5)
+    np.testing.assert_allclose(mean, bundled.encode("river bank"), atol=3e-5)
 
 
 def test_adapters_of_the_stages_load_one_after_another(bundled):
@@ -180,7 +180,7 @@ def test_broken_weights_are_noticed(bundled):
 
 def test_the_ways_out_are_methods(bundled, tmp_path):
     model = bundled.to_sentence_transformer(prompts={"query": "Find its twin:"})
-    np.testing.assert_allclose(model.encode_query(["river"]), bundled.encode(["river"], "Find its twin:"), atol=1e-5)
+    np.testing.assert_allclose(model.encode_query(["river"]), bundled.encode(["river"], "Find its twin:"), atol=3e-5)
     assert bundled.export_sentence_transformers(tmp_path / "out").largest_difference < 1e-5
     assert bundled.as_mteb_encoder().encoder is bundled
     with pytest.raises(InputError, match="no name for a repository"):
@@ -191,4 +191,4 @@ def test_a_pad_token_beyond_the_embeddings(bundled):
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED.base)
     tokenizer.add_special_tokens({"pad_token": "<late-pad>"})
     late = LLM2Vec(bundled.causal_model, tokenizer)
-    np.testing.assert_allclose(late.encode(TEXTS), bundled.encode(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(late.encode(TEXTS), bundled.encode(TEXTS), atol=3e-5)

@@ -115,7 +115,7 @@ def test_the_card_tells_what_was_measured(bundled, bidirectional, tmp_path):
     assert ("reads **causally**" in card) is not bidirectional
     for told in (
         "# mini",
-        "5,310,720 parameters",
+        "10,227,072 parameters",
         "77 tokens",
         "weighted_mean",
         "Made on a train.",

@@ -107,7 +107,7 @@ def test_a_hub_that_does_not_tell_the_size(monkeypatch):
 
 
 def test_an_adapter_for_another_base(adapter, bundled):
-    with pytest.raises(AdapterError, match="does not fit LlamaModel \\(256 wide\\)"):
+    with pytest.raises(AdapterError, match="does not fit LlamaModel \\(384 wide\\)"):
         LLM2Vec.from_pretrained(bundled.causal_model.config._name_or_path, [adapter])
 
 

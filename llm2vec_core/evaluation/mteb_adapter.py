@@ -130,7 +130,7 @@ def as_mteb_encoder(
         >>> from llm2vec_core.presets import BUNDLED
         >>> model = as_mteb_encoder(LLM2Vec.from_pretrained(BUNDLED.base), instructions={"STS": "Find its twin:"})
         >>> model.mteb_model_meta.name, model.mteb_model_meta.embed_dim
-        ('llm2vec_core/llm2vec-mini', 256)
+        ('llm2vec_core/llm2vec-mini', 384)
     """
     instructions = instructions or {}
     for key, instruction in instructions.items():

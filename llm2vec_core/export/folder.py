@@ -136,7 +136,7 @@ def to_sentence_transformer(
         >>> from llm2vec_core.presets import BUNDLED
         >>> model = to_sentence_transformer(LLM2Vec.from_pretrained(BUNDLED.base))
         >>> model.encode(["A river bank."]).shape
-        (1, 256)
+        (1, 384)
     """
     with tempfile.TemporaryDirectory() as parent, _staging(Path(parent) / "model") as stage:
         return _build(encoder, stage, prompts or {}, normalize, "5GB")[0]

@@ -42,7 +42,7 @@ class Limits:
         training_seconds: after which a run stops by itself.
         results: search results shown.
         index_at_once: own texts that are indexed without being asked; more wait for the button.
-        index_megabytes: of one index of own texts (20,000 x 256 in float32 are 20.5); a visitor keeps two at most.
+        index_megabytes: of one index of own texts (20,000 x 384 in float32 are 30.7); a visitor keeps two at most.
         scored_queries: of a visitor's labelled texts, this many ask for the others of their label.
         own_texts: rows of a visitor's own texts.
         own_characters: characters of them all.

@@ -139,4 +139,4 @@ def test_the_model_is_announced_unless_quiet(capsys):
     assert capsys.readouterr().err == ""
     arguments.quiet = False
     load_encoder(arguments)
-    assert "llm2vec-mini, causal, mean pooling, 256 numbers a text\n" in capsys.readouterr().err
+    assert "llm2vec-mini, causal, mean pooling, 384 numbers a text\n" in capsys.readouterr().err

@@ -93,4 +93,4 @@ def test_an_unknown_encoder_is_named_with_those_there_are(context):
 
 def test_rivals_are_encoders_too(context):
     for key in ("echo", "static"):
-        assert Visitor().encoder_for(key, context).encode(["river", "bank"]).shape == (2, 256)
+        assert Visitor().encoder_for(key, context).encode(["river", "bank"]).shape == (2, 384)

@@ -112,7 +112,7 @@ def test_a_finished_output_is_kept(folder, run):
     code, _, talk = run("encode", "two.txt", "--out", "v.npy", *PLAIN)
     assert (code, talk) == (2, "error: 'v.npy' exists and is whole; --force replaces it\n")
     assert run("encode", "two.txt", "--out", "v.npy", "--force", *PLAIN)[0] == 0
-    assert np.load("v.npy").shape == (2, 256)
+    assert np.load("v.npy").shape == (2, 384)
 
 
 def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):

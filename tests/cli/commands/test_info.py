@@ -34,7 +34,7 @@ def test_a_model(run, bundled, bundled_causal):
     assert code == 0
     assert facts["parameters"] == sum(weight.numel() for weight in bundled.model.parameters())
     assert facts["architecture"] == "LlamaModel (llama)"
-    assert (facts["layers"], facts["hidden_size"], facts["dtype"]) == (4, 256, "float32")
+    assert (facts["layers"], facts["hidden_size"], facts["dtype"]) == (4, 384, "float32")
     assert facts["weights_in_memory"]["float32"] == f"{facts['parameters'] * 4 / 2**20:.1f} MiB"
     assert (facts["converts"], facts["license"]) == (True, BUNDLED.license)
     before, after = facts["prefix_test"]["before"], facts["prefix_test"]["after"]
@@ -48,7 +48,7 @@ def test_a_model_for_people(run):
     printed = run("info", "mini:mntp", "--max-length", "64", "--pooling-mode", "last_token")[1]
     lines = dict(line.split("  ", 1) for line in printed.splitlines())
     facts = {name: value.strip() for name, value in lines.items()}
-    assert facts["parameters"] == "5,310,720"
+    assert facts["parameters"] == "10,227,072"
     assert (facts["max length"], facts["pooling"], facts["adapters"]) == ("64", "last_token", "mntp")
     assert facts["prefix test before"] == "earlier tokens moved by 0.0; layers that see the future 0 of 4"
 

@@ -47,7 +47,7 @@ def test_parquet_holds_texts_labels_embeddings_and_how_they_were_made(context):
     assert (path.name, file.rows, file.dimensions, file.bytes) == (
         f"my_texts-{LAST}.parquet",
         4,
-        256,
+        384,
         path.stat().st_size,
     )
     vectors, texts = load_embeddings(path)

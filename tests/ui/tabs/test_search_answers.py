@@ -191,7 +191,7 @@ def test_two_visitors_do_not_share_an_index(context):
 
 def test_an_index_that_is_too_large_is_refused_before_it_is_made(context, visitor, monkeypatch):
     monkeypatch.setattr(context, "limits", replace(Limits(), index_megabytes=0))
-    with pytest.raises(InputError, match=r"2 texts with vectors of 256 numbers takes 0 MiB; at most 0 fit"):
+    with pytest.raises(InputError, match=r"2 texts with vectors of 384 numbers takes 0 MiB; at most 0 fit"):
         show(context, visitor, own("a", "b"))
 
 

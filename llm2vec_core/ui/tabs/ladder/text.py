@@ -72,7 +72,7 @@ KINDS = {
 PUBLISHED = f"""
 <div class="l2v"><h2>What others published</h2>
 <p><b>Published numbers, other models, another scale.</b> We did not measure these and they cannot be compared with the
-scores above: the models are 250 to 1,400 times as large, and the score is a mean over 56 tasks
+scores above: the models are 125 to 700 times as large, and the score is a mean over 56 tasks
 (<a href="{ADDRESS}" rel="noreferrer">the paper</a>).</p></div>
 """
 

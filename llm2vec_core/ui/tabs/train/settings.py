@@ -54,9 +54,9 @@ class Recipe:
 
 
 RECIPES = {
-    "mntp": Recipe({"20": 36, "60": 110}, 16, 0.001, {}, 0),
-    "simcse": Recipe({"20": 12, "60": 42}, 32, 0.0005, {"hidden_dropout": 0.1, "token_dropout": 0.3}, 1),
-    "supervised": Recipe({"20": 26, "60": 75}, 16, 0.001, {"scale": 20.0, "token_dropout": 0.2}, 1),
+    "mntp": Recipe({"20": 18, "60": 55}, 16, 0.001, {}, 0),
+    "simcse": Recipe({"20": 7, "60": 22}, 32, 0.001, {"hidden_dropout": 0.15, "token_dropout": 0.5}, 1),
+    "supervised": Recipe({"20": 13, "60": 36}, 16, 0.001, {"scale": 20.0, "token_dropout": 0.2}, 1),
 }
 
 
