@@ -41,8 +41,12 @@ class Example:
 
 EXAMPLES = (
     Example(
-        "Why should I not take penicillin for a common cold?",
-        "The answer says “antibiotics” and “bacteria”, and never penicillin. In other passages “cold” is weather.",
+        "How does an old LP turn into sound?",
+        "The answer says “vinyl record”, “groove” and “needle”, and never LP. Sound stands in many other passages.",
+    ),
+    Example(
+        "Why does the sky flash and rumble?",
+        "Asked in a child's words; the answer says “electric charge”, “spark” and “thunder”.",
     ),
     Example(
         "ways to haul people up a steep mountainside",
