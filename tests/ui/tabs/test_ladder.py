@@ -75,7 +75,7 @@ def test_blanks_are_filled_and_wrong_ones_lose_nothing(ladder, context):
     expect(ladder.locator("#ladder-fill-notice .l2v-notice")).to_have_text("")
     assert ladder.locator("#ladder-filled img").count() == 0
     ladder.locator("#ladder-example input").click()
-    ladder.get_by_role("option", name="a counter-example").click()
+    ladder.get_by_role("option", name="where trains stop").click()
     expect(ladder.locator("[data-fill=mntp] .l2v-ladder-asked")).to_contain_text("station")
 
 

@@ -45,7 +45,7 @@ def test_what_is_stored_is_what_the_model_says(context):
         assert neighborhood_trust(rows, umap) == pytest.approx(fresh, abs=0.02), RENEW
         # Another model's layouts would be told from these.
         assert np.abs(pca.points - pca_layout(context.collection(other)).points).max() > 0.05
-        assert neighborhood_trust(context.collection(other), umap) < fresh - 0.02
+        assert neighborhood_trust(context.collection(other), umap) < fresh - 0.01
 
 
 def test_the_first_picture_needs_no_model():

@@ -160,7 +160,7 @@ def test_layer_head_and_sentence_of_the_attention_picture(page):
     choose(page, "head", "4")
     expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 4")
     heads = page.locator("#see-grid [data-head]")
-    assert heads.count() == 16
+    assert heads.count() == 4 * 6
     chosen = page.locator('#see-grid [aria-pressed="true"]')
     expect(chosen).to_have_attribute("data-head", "4")
     # A thumbnail is pressed; the two fields, the large picture and the mark follow.
