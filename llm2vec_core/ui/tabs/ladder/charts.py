@@ -120,9 +120,17 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
     parts = [
         f"Before any label, {first.label} is ahead ({first.mean[0]:.1f}; the lowest start, {last.label}, has {last.mean[0]:.1f})."
     ]
-    parts.append(
-        f"After {steps} steps {'it still is' if end is first else f'{end.label} is'} ahead ({end.mean[-1]:.1f})."
-    )
+    level = [curve for curve in experiment.curves if curve is end or experiment.overlap(curve, end, -1)]
+    if len(level) == 1:
+        who = "it still is" if end is first else f"{end.label} is"
+        parts.append(f"After {steps} steps {who} ahead ({end.mean[-1]:.1f}).")
+    else:
+        names = [curve.label for curve in level if curve is not first]
+        who = f"it is level with {' and '.join(names)}" if first in level else f"{' and '.join(names)} are level"
+        scores = sorted(float(curve.mean[-1]) for curve in level)
+        parts.append(
+            f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their seeds lie among each other."
+        )
     reached, whole = saved_steps(experiment)
     if first is last:
         pass
@@ -140,7 +148,5 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         parts.append(
             f"It reaches the {last.mean[-1]:.1f} with which {last.label} ends at the very end only: no step is saved."
         )
-    if end is not last and experiment.overlap(end, last, -1):
-        parts.append("At the end their seeds lie among each other: that difference may be luck.")
     read = f" A step reads {experiment.batch_size:,} pairs." if experiment.batch_size else ""
     return f"{' '.join(parts)}{read} Score: {experiment.metric}."
