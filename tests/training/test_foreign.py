@@ -82,6 +82,6 @@ def test_weights_that_are_refused(base, tmp_path):
     ):
         with pytest.raises(AdapterError, match=message):
             load_foreign_adapter(base, *files(tmp_path, None, tensors), LIMIT)
-    with pytest.raises(AdapterError, match=r"has 1.3 MB; at most 1 fit"):
+    with pytest.raises(AdapterError, match=r"has 1.9 MB; at most 1 fit"):
         load_foreign_adapter(base, *files(tmp_path), 10**6)
     assert base.prefix_test().is_bidirectional
