@@ -100,7 +100,8 @@ def quantize_int8(model: nn.Module) -> int:
     Weights are rounded once, by output (to 7 bits on a processor whose 8-bit products would overflow);
     activations at each call, by token; sums are exact (32 bit).
     Takes a quarter of the weights' memory on top of them. A weight that changes later does not change
-    here: quantise again.
+    here: quantise again. On a processor without instructions for it (VNNI) it is far slower than float32
+    (measured on AVX2 alone: 280 tokens a second against 7,400).
 
     Args:
         model: a float32 model for inference, best a view that shares its weights.
