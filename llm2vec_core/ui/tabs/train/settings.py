@@ -38,7 +38,7 @@ class Recipe:
 
     Attributes:
         steps: by length of a run, in seconds. On two cores of 55 GFLOP/s each (float32 matrix products), with
-            everything that is measured on the way, short runs took 20 to 25 seconds and longer ones about 50.
+            everything that is measured on the way, short runs took 21 to 25 seconds and longer ones 39 to 46.
         batch_size: texts a step.
         learning_rate: of :class:`llm2vec_core.training.config.TrainingConfig`.
         options: arguments of the objective. Dropouts are those that trained the bundled adapters; without the
