@@ -142,3 +142,10 @@ def test_own_texts_bad_input_and_nothing_is_lost(compare):
     expect(compare.locator("#compare-summary")).to_contain_text("a pair with the same label")
     expect(compare.locator("#compare-neighbors")).to_contain_text("✓ same meaning")
     assert dialogs == []
+
+
+def test_the_place_for_own_texts_stays_when_it_is_unfolded(compare):
+    head = compare.get_by_role("button", name="Your own texts: from a file")
+    head.click()
+    expect(compare.locator("#compare-take")).to_be_visible()
+    expect(head).to_be_visible()
