@@ -195,6 +195,28 @@ class Probe:
         chosen = self._one_of_each_build() if only is None else only
         return tuple(i for i in sorted(chosen) if self._leaks(i))
 
+    def trained(self, layer: int) -> torch.Tensor | None:
+        """What the layer makes of its recorded input in training mode, its dropout drawn from the same seed each time.
+
+        None if the layer was never called.
+        """
+        call, device = self._calls.get(layer), self._ids.device
+        if call is None:
+            return None
+        self.layers[layer].train()
+        try:
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                torch.manual_seed(0)
+                return self._again(layer, call)
+        finally:
+            self.layers[layer].eval()
+
+    def differ(self, before: torch.Tensor | None, after: torch.Tensor | None) -> bool:
+        """Whether two outputs of a layer differ by more than rounding."""
+        if before is None or after is None:
+            return False
+        return float(_relative_changes(before, after, self._length).max()) > self._tolerance
+
     def alike(self, layer: int) -> tuple[int, ...]:
         """The layers of the same build as this one."""
         build = _build(self.layers[layer])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import given, hide_loading
-from llm2vec_core.errors import DivergenceError, InputError
+from llm2vec_core.errors import DivergenceError, InputError, ModelError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.recipe import OBJECTIVE_NAMES, DataConfig, Recipe, config_names, read_recipe
 
@@ -174,8 +174,10 @@ def _training(recipe: Recipe, encoder: LLM2Vec, examples: Sequence[Any], held_ou
     options = dict(recipe.options)
     if recipe.objective == "mntp":
         model = encoder.causal_model
-        tied = model.config.get_text_config().tie_word_embeddings
-        options["head"] = tied_head(model) if tied else load_head(recipe.source()[0], model.dtype)
+        try:
+            options["head"] = tied_head(model)
+        except ModelError:  # the head has weights of its own
+            options["head"] = load_head(recipe.source()[0], model.dtype)
     objective = make_objective(recipe.objective, options)
     return AdapterTraining(encoder, objective, examples, recipe.training, held_out)
 

@@ -32,7 +32,8 @@ class MNTP(Objective):
     Args:
         mask_probability: share of tokens to predict (0.2 in the published recipes; 0.8 in that of Mistral).
         always_mask: every chosen token becomes the mask (Mistral's recipe) instead of BERT's 80/10/10.
-        head: maps hidden states to the vocabulary; by default the model's tied embeddings.
+        head: hidden states -> logits; by default the model's own, if its output matrix is its token embedding
+            (:func:`~llm2vec_core.training.head.tied_head`).
 
     Raises:
         InputError: if the probability lies outside (0, 1).
@@ -55,10 +56,10 @@ class MNTP(Objective):
         """Find head and mask token."""
         self.head = (self.head or tied_head(model)).to(model.device)
         self._mask_id = mask_token_id(tokenizer)
-        rows = model.get_input_embeddings().weight.shape[0]
-        if self._mask_id >= rows:
+        self._rows = model.get_input_embeddings().weight.shape[0]
+        if self._mask_id >= self._rows:
             raise InputError(
-                f"the mask token's id {self._mask_id} lies beyond the model's {rows} embeddings: this tokenizer "
+                f"the mask token's id {self._mask_id} lies beyond the model's {self._rows} embeddings: this tokenizer "
                 "belongs to another model"
             )
         self._special_ids = torch.tensor(sorted(set(tokenizer.all_special_ids)))
@@ -73,7 +74,7 @@ class MNTP(Objective):
             maskable,
             probability=self.mask_probability,
             mask_id=self._mask_id,
-            vocab_size=self.head.weight.shape[0],
+            vocab_size=self._rows,
             generator=generator,
             always_mask=self.always_mask,
         )
