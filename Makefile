@@ -1,12 +1,15 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test lint bench deploy
+.PHONY: help app test test-fast lint coverage bench deploy
 PYTHON ?= python3
 VENV := .venv
+# Each worker is a process with one thread; the browser tests keep one of them busy.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/.runtime: requirements.txt
 	@echo "== installing requirements.txt into $(VENV) (a few minutes the first time)"
@@ -22,10 +25,17 @@ $(VENV)/.test: $(VENV)/.runtime pyproject.toml
 app: $(VENV)/.runtime ## set up and serve the page on HOST:PORT (127.0.0.1:7860)
 	$(VENV)/bin/python app.py
 
-test: $(VENV)/.test ## set up and run every test, in a real browser too
+test: $(VENV)/.test ## set up and run every check and test, in a real browser too
 	@bash tests/ui/install_chromium.sh
 	$(VENV)/bin/python -m ruff check .
-	$(VENV)/bin/python -m pytest
+	$(PYTEST)
+
+test-fast: $(VENV)/.test ## the tests that need neither a browser nor a process of their own
+	$(PYTEST) -m "not process"
+
+coverage: $(VENV)/.test ## every test, and which lines they reach
+	@bash tests/ui/install_chromium.sh
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/.test ## check and format the code
 	$(VENV)/bin/python -m ruff check --fix .

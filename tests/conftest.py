@@ -6,6 +6,14 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# One thread a process, read when torch and numpy are imported: tests, and the servers they start, run side by side, and
+# the threads of two processes that share a core spend their time waiting for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
+
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +22,8 @@ from transformers import LlamaConfig, LlamaModel
 from llm2vec_core import encoder
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SMALL = {
     "vocab_size": 97,
@@ -33,6 +43,34 @@ def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
     torch.manual_seed(seed)
     settings = {**SMALL, "initializer_range": 0.3, "tie_word_embeddings": True, **changes}
     return LlamaModel(LlamaConfig(**settings)).eval()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Say what each test needs (``browser``, or a ``process`` of its own), and which tests share a worker.
+
+    A file stays on one worker, so that what its tests share is made once; the browser tests stay together for the sake
+    of their server, and go first because they take longest.
+    """
+    for item in items:
+        needed = set(getattr(item, "fixturenames", ()))
+        if needed & {"browser", "server"}:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.process)
+        group = "browser" if item.get_closest_marker("browser") else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.fixture(autouse=True)
+def no_unannounced_process(request, monkeypatch):
+    """`make test-fast` is what needs no process of its own: a test that starts one without saying so fails."""
+    if request.node.get_closest_marker("process") is None:
+
+        def refused(*_, **__):
+            pytest.fail("this test starts a process: mark it with @pytest.mark.process")
+
+        monkeypatch.setattr(subprocess.Popen, "__init__", refused)
 
 
 @pytest.fixture(scope="session", autouse=True)

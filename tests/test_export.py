@@ -152,6 +152,7 @@ def test_their_causal_reading_is_exported(model_type, tmp_path):
     assert export_sentence_transformers(encoder, tmp_path / "out").largest_difference <= 1e-5
 
 
+@pytest.mark.process
 def test_the_bundled_model_needs_none_of_our_code(bundled, tmp_path):
     export_sentence_transformers(bundled, tmp_path / "out", prompts=PROMPTS)
     code = f"""

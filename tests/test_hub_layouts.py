@@ -19,6 +19,8 @@ import pytest
 from llm2vec_core.encoder import LLM2Vec
 from tests.stand_in_hub import serving
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "tests" / "data" / "reference"
 

@@ -40,6 +40,7 @@ def test_help_teaches(arguments, capsys):
     assert max(map(len, printed.splitlines())) <= 120
 
 
+@pytest.mark.process
 def test_help_loads_nothing_heavy():
     heavy = ["torch", "transformers", "numpy", "pyarrow", "peft", "scipy", "sklearn"]
     code = f"""
@@ -94,6 +95,7 @@ def test_wrong_usage(arguments, capsys):
     assert "usage: python -m llm2vec_core" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_closed_pipe_ends_quietly():
     read, write = os.pipe()
     os.close(read)
@@ -103,6 +105,7 @@ def test_a_closed_pipe_ends_quietly():
     assert (result.returncode, result.stderr) == (0, b"")
 
 
+@pytest.mark.process
 def test_results_on_a_full_disk():
     command = [sys.executable, "-m", "llm2vec_core", "info", "--presets"]
     with Path("/dev/full").open("wb") as full:

@@ -154,6 +154,7 @@ def start(out: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", SLOW_JOB, str(out)], cwd=Path(__file__).parents[2])
 
 
+@pytest.mark.process
 def test_sigkill_several_times(tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "v.parquet"
     assert start(whole).wait(60) == 0

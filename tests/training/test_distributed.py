@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from llm2vec_core.training.distributed import each_rank_alone, gather_with_gradients, rank, world_size
 from tests.training.rank_worker import RUNS, STEPS, main
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

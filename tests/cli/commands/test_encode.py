@@ -139,6 +139,7 @@ def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):
     assert Path("v.npy").read_bytes() == continued
 
 
+@pytest.mark.process
 def test_a_killed_process_is_continued(folder, run, passage_embeddings):
     Path("long.txt").write_text("\n".join(PASSAGES * 8))
     rows = 8 * len(PASSAGES)

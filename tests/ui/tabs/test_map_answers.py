@@ -275,6 +275,7 @@ def test_what_to_notice_follows_the_numbers(context):
         assert told in paint.text.findings(there, replace(there_measures, quality=quality))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("settings", "texts"),
     [

@@ -289,6 +289,7 @@ def test_a_model_of_two_stages_that_is_not_bundled(tmp_path):
         assert f"Step {number} of 7" in parts.lesson(context, Visitor(), A, B, "bidirectional", number)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("a", "b"), [(A, B), ("He said \"no\" \\ 'yes' {x} שלום 😀", "He said \"no\" \\ 'maybe'\n\t")])
 def test_the_snippet_finds_the_numbers_of_the_page(context, a, b):
     pair = answers.checked_pair(context, Visitor(), a, b, "mntp")
