@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
+from llm2vec_core.adapters import apply_adapters, merged_copy
 from llm2vec_core.batching import (
     MAX_CHARACTERS_PER_TOKEN,
     Layout,
@@ -35,7 +36,7 @@ from llm2vec_core.batching import (
 from llm2vec_core.bidirectional import Conversion, PrefixReport, make_bidirectional, prefix_test, shared_weights_view
 from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError, ModelError
-from llm2vec_core.loading import Quantization, apply_adapters, load_config, load_model, load_tokenizer, merged_copy
+from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
 from llm2vec_core.pooling import POOLING_MODES, pool
 from llm2vec_core.presets import find_stage
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides

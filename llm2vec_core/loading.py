@@ -6,13 +6,11 @@ memory is refused before it is loaded; one whose weights are missing, broken or 
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import json
 import logging
 import math
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +34,7 @@ from transformers import (
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
-from llm2vec_core.errors import AdapterError, ModelError
+from llm2vec_core.errors import ModelError
 
 Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
@@ -170,84 +168,6 @@ def load_tokenizer(source: str, revision: str | None) -> PreTrainedTokenizerBase
             f"cannot load the tokenizer of {shown(source)}: it needs tokenizer.json and tokenizer_config.json "
             f"({type(error).__name__})"
         ) from error
-
-
-def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bool = True) -> PreTrainedModel:
-    """Put PEFT adapters on a model, one on top of the other.
-
-    Args:
-        model: the base; changed in place.
-        adapters: folders or Hub ids.
-        merge: write them into the weights; otherwise they stay beside them as layers of their own, all
-            active at once, which gives the same sums.
-
-    Raises:
-        AdapterError: if an adapter is none, is a pickle, or belongs to another base.
-    """
-    if not adapters:
-        return model
-    # PEFT takes seconds to import and most encoders need none of it.
-    from peft import PeftConfig, PeftModel
-
-    wrapped: PeftModel | None = None
-    names = []
-    for number, adapter in enumerate(adapters):
-        folder = _adapter_folder(adapter)
-        name = "default" if merge else f"adapter_{number}"
-        try:
-            if merge or wrapped is None:
-                config = PeftConfig.from_pretrained(str(folder))
-                config.inference_mode = True
-                wrapped = PeftModel(model, config, adapter_name=name)
-            result = wrapped.load_adapter(
-                str(folder), name, torch_device=str(model.device), key_mapping=_without_head_prefix(model, folder)
-            )
-        except (*_LOAD_ERRORS, AssertionError) as error:
-            raise _foreign(
-                adapter, model, f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
-            ) from error
-        strangers = [*result.missing_keys, *result.unexpected_keys]
-        if strangers:
-            raise _foreign(
-                adapter, model, f"{len(strangers)} of its tensors find no place or are missing, {strangers[0]}"
-            )
-        names.append(name)
-        if merge:
-            model = wrapped.merge_and_unload()
-    if not merge:
-        wrapped.base_model.set_adapter(names, inference_mode=True)
-        model = wrapped.get_base_model()
-    refuse_broken_weights(model, adapters[-1])
-    return model.eval()
-
-
-def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with adapters that stand beside its weights written into them; itself if there are none.
-
-    Raises:
-        ModelError: if the weights are quantized, so that nothing can be written into them exactly.
-    """
-    if getattr(model, "is_quantized", False):
-        raise ModelError("quantized weights are not saved: load the model without quantization and save that")
-    if "peft" not in sys.modules:
-        return model
-    from peft import PeftModel
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    if isinstance(model, PeftModel):
-        # Merging adds to the weights in place, and the encoder goes on using them.
-        return copy.deepcopy(model).merge_and_unload()
-    if not any(isinstance(module, BaseTunerLayer) for module in model.modules()):
-        return model
-    merged = copy.deepcopy(model)
-    for name, module in list(merged.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            module.merge()
-            parent, _, leaf = name.rpartition(".")
-            setattr(merged.get_submodule(parent), leaf, module.get_base_layer())
-    # PEFT's mark on an injected model; it would save the adapter beside the merged weights.
-    merged._hf_peft_config_loaded = False
-    return merged
 
 
 def refuse_broken_weights(model: PreTrainedModel, source: str) -> None:
@@ -390,39 +310,3 @@ def _text_tower(model: PreTrainedModel) -> PreTrainedModel:
         return model
     tower = getattr(model, "language_model", None)
     return tower if isinstance(tower, PreTrainedModel) else model
-
-
-def _adapter_folder(adapter: str) -> Path:
-    try:
-        config = require_file(adapter, "adapter_config.json")
-    except ModelError as error:
-        raise AdapterError(f"{shown(adapter)} is no PEFT adapter, or cannot be reached: {error}") from error
-    weights = find_file(adapter, "adapter_model.safetensors")
-    if weights is None:
-        raise AdapterError(
-            f"the adapter {shown(adapter)} has no adapter_model.safetensors; a pickled adapter_model.bin can "
-            "run code when it "
-            "is read and is refused: save it again as safetensors"
-        )
-    return config.parent
-
-
-def _without_head_prefix(model: PreTrainedModel, folder: Path) -> dict[str, str] | None:
-    """An adapter trained on the model with its language-model head calls every module ``model.…``."""
-    with safe_open(str(folder / "adapter_model.safetensors"), framework="pt") as tensors:
-        names = list(tensors.keys())
-    prefix = f"{getattr(model, 'base_model_prefix', '') or 'model'}."
-    has_own = any(name.startswith(prefix) for name, _ in model.named_modules())
-    expected = (f"base_model.model.{prefix}", "base_model.model.lm_head")
-    if has_own or not names or not all(name.startswith(expected) for name in names):
-        return None
-    # PEFT applies this behind its own "base_model.model.".
-    return {"^" + prefix.replace(".", r"\."): ""}
-
-
-def _foreign(adapter: str, model: PreTrainedModel, why: str) -> AdapterError:
-    logging.getLogger(__name__).debug("adapter refused", exc_info=True)
-    return AdapterError(
-        f"the adapter {shown(adapter)} does not fit {type(model).__name__} "
-        f"({model.config.get_text_config().hidden_size} wide): it was trained on another base ({why})"
-    )

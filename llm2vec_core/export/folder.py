@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from llm2vec_core.adapters import merged_copy
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
 from llm2vec_core.export.plan import ExportPlan, plan_export
-from llm2vec_core.loading import merged_copy
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -17,10 +17,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from llm2vec_core.adapters import apply_adapters
 from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, ConversionError, ModelError
-from llm2vec_core.loading import apply_adapters
 from llm2vec_core.training.lora import linear_layers
 
 CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"

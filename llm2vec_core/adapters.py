@@ -1,0 +1,348 @@
+"""PEFT adapters, read by PEFT itself under the names they were trained with.
+
+An adapter's configuration names modules as the model it was trained on names them: ``model.layers.0...`` on a causal
+language model, ``layers.0...`` on the decoder alone, ``model.language_model.layers.0...`` on one that also sees. Target
+patterns, alpha and rank patterns, layer numbers and regular expressions all depend on these names, so they are not
+translated: the decoder is put into a shell in which it stands under the adapter's own prefix, and PEFT loads the
+adapter there. What belongs to a head (``lm_head``, ``score``) does not reach hidden states and is left aside.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from transformers import PreTrainedModel
+
+from llm2vec_core.checkpoints import find_file, require_file, shown
+from llm2vec_core.errors import AdapterError, ModelError
+
+if TYPE_CHECKING:
+    from peft import PeftConfig, PeftModel
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS_FILE = "adapter_model.safetensors"
+# What PEFT writes in front of a module's name.
+_PEFT_PREFIX = "base_model.model."
+# Largest difference of a hidden state between PEFT's layers and the merged weights, relative to the largest state.
+# Merging rounds to the weights' dtype.
+MERGE_TOLERANCE, HALF_MERGE_TOLERANCE = 1e-3, 0.2
+# Merging one plain adapter after the other gives the same sums as running them side by side.
+_NOT_ADDITIVE = ("use_dora", "modules_to_save", "trainable_token_indices", "lora_bias", "layer_replication")
+_RARE = ("alora_invocation_tokens", "layer_replication", "arrow_config", "use_qalora", "use_dora")
+_LOAD_ERRORS = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError, IndexError, re.error,
+    SafetensorError,
+)  # fmt: skip
+
+
+def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bool = True) -> PreTrainedModel:
+    """Put PEFT adapters on a model, one on top of the other.
+
+    Each is proven by behaviour: a few tokens must get the same hidden states from the result as from PEFT's own model.
+
+    Args:
+        model: the base without a head; changed in place.
+        adapters: folders or Hub ids.
+        merge: write them into the weights; otherwise they stay beside them as layers of their own, all active at
+            once, which gives the same sums.
+
+    Raises:
+        AdapterError: if an adapter is none, is a pickle, belongs to another base, or is of a kind that cannot become
+            part of the weights (a prompt, say).
+    """
+    if not adapters:
+        return model
+    wrapped: PeftModel | None = None
+    names: list[str] = []
+    for number, adapter in enumerate(adapters):
+        folder = _adapter_folder(adapter)
+        config = _readable_config(adapter, folder)
+        prefix = _prefix_in(folder, model)
+        if prefix is None:
+            continue
+        if not merge and len(adapters) > 1:
+            _refuse_side_by_side(adapter, config)
+        _fit_vocabulary(folder, prefix, model)
+        name = "default" if merge else f"adapter_{number}"
+        try:
+            wrapped = _load(adapter, folder, config, name, prefix, model, None if merge else wrapped)
+            names = [name] if merge else [*names, name]
+            wrapped.base_model.set_adapter(names, inference_mode=True)
+            expected = _probe_states(wrapped.eval(), model)
+            if merge:
+                wrapped.merge_and_unload()
+            got = _probe_states(model, model)
+        except AdapterError:
+            raise
+        except _LOAD_ERRORS as error:
+            raise _misfit(adapter, config, model, error) from error
+        _refuse_other_states(adapter, config, got, expected, half=model.dtype != torch.float32)
+    return model.eval()
+
+
+def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with adapters that stand beside its weights written into them; itself if there are none.
+
+    Raises:
+        ModelError: if the weights are quantized, so that nothing can be written into them exactly.
+    """
+    if getattr(model, "is_quantized", False):
+        raise ModelError("quantized weights are not saved: load the model without quantization and save that")
+    if "peft" not in sys.modules:
+        return model
+    from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    if isinstance(model, PeftModel):
+        # Merging adds to the weights in place, and the encoder goes on using them.
+        return copy.deepcopy(model).merge_and_unload()
+    if not any(isinstance(module, (BaseTunerLayer, AuxiliaryTrainingWrapper)) for module in model.modules()):
+        return model
+    merged = copy.deepcopy(model)
+    for name, module in list(merged.named_modules()):
+        parent, _, leaf = name.rpartition(".")
+        if isinstance(module, AuxiliaryTrainingWrapper):
+            plain = module.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
+            setattr(merged.get_submodule(parent), leaf, plain)
+        elif isinstance(module, BaseTunerLayer) and hasattr(module, "base_layer"):
+            module.merge()
+            setattr(merged.get_submodule(parent), leaf, module.get_base_layer())
+    # PEFT's mark on an injected model; it would save the adapter beside the merged weights.
+    merged._hf_peft_config_loaded = False
+    return merged
+
+
+class _Shell(PreTrainedModel):
+    """A model in which a decoder stands under a prefix of names, as it does in the model an adapter was trained on."""
+
+    # It has no attention of its own to check.
+    _supports_sdpa = _supports_flash_attn = _supports_flex_attn = _supports_attention_backend = True
+
+    def __init__(self, decoder: PreTrainedModel, prefix: str) -> None:
+        config = copy.deepcopy(decoder.config)
+        # There is no head here that could share the embeddings.
+        config.tie_word_embeddings = False
+        super().__init__(config)
+        *parents, last = prefix.rstrip(".").split(".")
+        place: nn.Module = self
+        for parent in parents:
+            place.add_module(parent, nn.Module())
+            place = place.get_submodule(parent)
+        place.add_module(last, decoder)
+        self._path = prefix.rstrip(".")
+
+    @property
+    def decoder(self) -> PreTrainedModel:
+        return self.get_submodule(self._path)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.decoder.get_input_embeddings()
+
+    def get_output_embeddings(self) -> None:
+        return None
+
+    def forward(self, **inputs: Any) -> Any:
+        return self.decoder(**inputs)
+
+
+def _load(
+    adapter: str,
+    folder: Path,
+    config: PeftConfig,
+    name: str,
+    prefix: str,
+    model: PreTrainedModel,
+    wrapped: PeftModel | None,
+) -> PeftModel:
+    from peft import PeftModel
+
+    if wrapped is None:
+        wrapped = PeftModel(_Shell(model, prefix) if prefix else model, config, adapter_name=name)
+    elif getattr(wrapped.get_base_model(), "_path", "") != prefix.rstrip("."):
+        raise AdapterError(
+            f"the adapter {shown(adapter)} was trained on another shape of the model than the one below it: load them "
+            "with merge_adapters=True"
+        )
+    result = wrapped.load_adapter(str(folder), name, torch_device=str(model.device), key_mapping={})
+    # Layers that share one bank of vectors list it once each.
+    missing = [key for key in result.missing_keys if "vblora_vector_bank" not in key]
+    aside = [key for key in result.unexpected_keys if _is_of_head(key, prefix)]
+    # Of a module that was saved whole in a resized model, PEFT writes the same tensor under a second name.
+    twice = [key for key in result.unexpected_keys if ".modules_to_save." in key or ".original_module." in key]
+    strangers = [*missing, *(key for key in result.unexpected_keys if key not in (*aside, *twice))]
+    if strangers:
+        raise _foreign(adapter, model, f"{len(strangers)} of its tensors find no place or are missing, {strangers[0]}")
+    if aside:
+        _tell_aside(adapter, aside)
+    return wrapped
+
+
+def _adapter_folder(adapter: str) -> Path:
+    try:
+        config = require_file(adapter, "adapter_config.json")
+    except ModelError as error:
+        raise AdapterError(f"{shown(adapter)} is no PEFT adapter, or cannot be reached: {error}") from error
+    if find_file(adapter, WEIGHTS_FILE) is None:
+        raise AdapterError(
+            f"the adapter {shown(adapter)} has no {WEIGHTS_FILE}; a pickled adapter_model.bin can run code when it is "
+            "read and is refused: save it again as safetensors"
+        )
+    return config.parent
+
+
+def _readable_config(adapter: str, folder: Path) -> PeftConfig:
+    """The adapter's configuration, if its kind can become part of a model's weights."""
+    from peft import PeftConfig
+
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+    except _LOAD_ERRORS as error:
+        raise AdapterError(
+            f"adapter_config.json of {shown(adapter)} cannot be read by PEFT ({type(error).__name__}: {_line(error)})"
+        ) from error
+    config.inference_mode = True
+    if config.is_prompt_learning or getattr(config, "is_adaption_prompt", False):
+        raise AdapterError(
+            f"the adapter {shown(adapter)} is of PEFT type {_kind(config)}: it teaches the model a prompt and changes "
+            "no weights, so it cannot be part of an encoder; LoRA and other types that change weights can"
+        )
+    for name in ("target_modules", "exclude_modules"):
+        # PEFT makes a set of a list; a text stays a pattern.
+        value = getattr(config, name, None)
+        if value is not None and not isinstance(value, (str, list, set, tuple)):
+            raise AdapterError(f"{name} in adapter_config.json of {shown(adapter)} is {value!r:.60}: no names")
+    return config
+
+
+def _prefix_in(folder: Path, model: PreTrainedModel) -> str | None:
+    """What stands in front of the decoder's own names in an adapter's tensors; None if they are a head's alone."""
+    names = [name for name in _tensor_names(folder) if name.startswith(_PEFT_PREFIX)]
+    children = {name for name, _ in model.named_children()}
+    found: Counter[str] = Counter()
+    for name in names:
+        parts = name.removeprefix(_PEFT_PREFIX).split(".")
+        depth = next((i for i, part in enumerate(parts) if part in children), None)
+        if depth is not None:
+            found[".".join(parts[:depth]) + "." * bool(depth)] += 1
+    if found:
+        return found.most_common(1)[0][0]
+    if names and all(_is_of_head(name, "model.") for name in names):
+        _tell_aside(str(folder), names)
+        return None
+    return ""  # PEFT will say which of them find no place
+
+
+def _tensor_names(folder: Path) -> list[str]:
+    try:
+        with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as tensors:
+            names = list(tensors.keys())
+            for name in names:
+                if not bool(torch.isfinite(tensors.get_tensor(name)).all()):
+                    raise AdapterError(f"the weight {name} of {shown(folder)} holds NaN or infinity: it is damaged")
+    except (OSError, SafetensorError) as error:
+        raise AdapterError(f"{WEIGHTS_FILE} of {shown(folder)} is damaged or no safetensors file ({error})") from error
+    return names
+
+
+def _is_of_head(key: str, prefix: str) -> bool:
+    """Whether a tensor belongs to something beside the decoder: its head, or the part that sees."""
+    return bool(prefix) and key.startswith(_PEFT_PREFIX) and not key.startswith(_PEFT_PREFIX + prefix)
+
+
+def _tell_aside(adapter: str, keys: Sequence[str]) -> None:
+    modules = sorted({key.removeprefix(_PEFT_PREFIX).split(".")[0] for key in keys})
+    logger.warning(
+        "the adapter %s also changes %s, which an encoder does not use: left aside", shown(adapter), ", ".join(modules)
+    )
+
+
+def _fit_vocabulary(folder: Path, prefix: str, model: PreTrainedModel) -> None:
+    """Give the model as many token embeddings as an adapter brings, if it brings them whole."""
+    embeddings = model.get_input_embeddings()
+    own = next((name for name, module in model.named_modules() if module is embeddings), None)
+    names = {f"{_PEFT_PREFIX}{prefix}{own}{suffix}.weight" for suffix in ("", ".base_layer", ".modules_to_save")}
+    with safe_open(str(folder / WEIGHTS_FILE), framework="pt") as tensors:
+        rows = next((tensors.get_slice(k).get_shape()[0] for k in tensors.keys() if k in names), None)  # noqa: SIM118
+    if rows and rows != embeddings.weight.shape[0]:
+        model.resize_token_embeddings(rows, mean_resizing=False)
+
+
+def _refuse_side_by_side(adapter: str, config: PeftConfig) -> None:
+    special = [name for name in _NOT_ADDITIVE if getattr(config, name, None)]
+    if getattr(config, "bias", "none") != "none":
+        special.append("bias")
+    if config.peft_type != "LORA":
+        special = [f"peft_type {_kind(config)}"]
+    if special:
+        raise AdapterError(
+            f"the adapter {shown(adapter)} ({', '.join(special)}) gives other numbers beside another adapter than on "
+            "top of it: load them with merge_adapters=True"
+        )
+
+
+@torch.no_grad()
+def _probe_states(reader: nn.Module, model: PreTrainedModel) -> torch.Tensor:
+    rows = model.get_input_embeddings().weight.shape[0]
+    ids = (torch.arange(1, 13, device=model.device) * 7919 % rows)[None]
+    states = reader(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).last_hidden_state
+    return states.float()
+
+
+def _refuse_other_states(
+    adapter: str, config: PeftConfig, got: torch.Tensor, expected: torch.Tensor, half: bool
+) -> None:
+    if not bool(torch.isfinite(got).all()):
+        raise AdapterError(f"with the adapter {shown(adapter)} the model answers with NaN or infinity: it is broken")
+    difference = float((got - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+    if difference > (HALF_MERGE_TOLERANCE if half else MERGE_TOLERANCE):
+        raise AdapterError(
+            f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights: PEFT's own model and "
+            f"the result differ by {difference:.1e} of the largest hidden state"
+        )
+
+
+def _misfit(adapter: str, config: PeftConfig, model: PreTrainedModel, error: Exception) -> AdapterError:
+    if isinstance(error, NotImplementedError):
+        return AdapterError(f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights")
+    rows = model.get_input_embeddings().weight.shape[0]
+    if "size mismatch" in str(error) and "embedding" in str(error):
+        return _foreign(
+            adapter, model, f"its vocabulary is not the base's of {rows} tokens, and it does not bring embeddings of "
+            f"its own: {_line(error)}"
+        )  # fmt: skip
+    return _foreign(adapter, model, f"{_kind(config)}, {type(error).__name__}: {_line(error)}")
+
+
+def _kind(config: PeftConfig) -> str:
+    """An adapter's type, and those of its settings that are seldom used."""
+    kind = str(getattr(config.peft_type, "value", config.peft_type))
+    rare = [
+        name for name in ("alora_invocation_tokens", "layer_replication", "use_dora") if getattr(config, name, None)
+    ]
+    return f"{kind} with {', '.join(rare)}" if rare else kind
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line; torch puts the tensors behind a headline."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300]
+
+
+def _foreign(adapter: str, model: PreTrainedModel, why: str) -> AdapterError:
+    logger.debug("adapter refused", exc_info=True)
+    return AdapterError(
+        f"the adapter {shown(adapter)} does not fit {type(model).__name__} "
+        f"({model.config.get_text_config().hidden_size} wide): it was trained on another base ({why})"
+    )
