@@ -16,7 +16,6 @@ distributed.py     embeddings gathered over several processes
 objectives/        one file an objective, registered by name
 loop.py            AdapterTraining: one run, with an event a step
 trainer.py         transformers.Trainer around it
-streaming.py       a callback turned into a generator
 memory.py          what a training takes of memory, estimated beforehand
 bundled.py         the bundled texts and pairs as training data
 foreign.py         an adapter from outside, checked

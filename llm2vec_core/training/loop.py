@@ -23,13 +23,13 @@ from safetensors.torch import load_file
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
+from llm2vec_core.threads import iterate_in_thread
 from llm2vec_core.training.config import FREE_TO_CHANGE, TrainingConfig
 from llm2vec_core.training.distributed import each_rank_alone
 from llm2vec_core.training.events import StepEvent
 from llm2vec_core.training.lora import add_lora, portable_adapter_config
 from llm2vec_core.training.objectives.base import Objective
 from llm2vec_core.training.schedule import BatchSchedule, mixed_seed
-from llm2vec_core.training.streaming import stream
 
 HELD_OUT_SEED = 1
 ADAPTER_FILE, SETTINGS_FILE = "adapter_model.safetensors", "training.json"
@@ -136,7 +136,7 @@ class AdapterTraining:
             TrainingError: as :meth:`fit` does.
             InputError: likewise.
         """
-        yield from stream(lambda emit: self.fit(emit, folder=folder, resume=resume))
+        yield from iterate_in_thread(lambda emit: self.fit(emit, folder=folder, resume=resume))
 
     def plan(self, ranks: int) -> None:
         """Decide which batch holds which examples.

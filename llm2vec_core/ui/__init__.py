@@ -1,15 +1,16 @@
 """The page. The only importer of gradio.
 
 app.py          header, one loop over the tabs, launch settings
-context.py      what handlers share: encoders, embeddings, limits
-visitor.py      what belongs to one visitor alone
-opening.py      the opening pair, painted before anything is computed
-handlers.py     errors become readable notices, what was on the screen stays
-html.py         places on the page for painted HTML
-paint.py        numbers -> escaped HTML and SVG
-plot.py, .js    a plotly figure that keeps its zoom
-text.py         all prose
+layout/         what stands around the tabs: header, sidebar, links to a view
+tabs/           one folder a tab
+form.py         a tab's fields and results by name; errors become notices
+session.py      what belongs to one visitor
+context.py      what all sessions share: encoders and what is computed with them
+encoders.py     the options of the pickers, and a handle on the one that was picked
+templates.py    HTML from Jinja2 templates that escape by themselves
+components.py   places on the page for HTML
+plot.py         a plotly figure that keeps its zoom
+copy.py         prose of the whole page
 theme.py        gradio's own colours, type and corners
-page.css        the look of what this project draws
-tabs/           one file a tab
+static/         scripts and styles of the whole page
 """

@@ -15,8 +15,8 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.search import SearchIndex
-from llm2vec_core.ui.choices import stage_choices
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import checked_text, notice_for
 from llm2vec_core.ui.models import Models
 
@@ -124,7 +124,7 @@ class Endpoints:
         }
 
     def _key(self, encoder: str) -> str:
-        keys = [choice.key for choice in stage_choices(self._context.preset, rivals=True)]
+        keys = [choice.key for choice in encoder_options(self._context.preset, baselines=True)]
         key = _is(encoder, str, "encoder") or self._context.preset.default.key
         if key not in keys:
             raise InputError(f"unknown encoder {key[:60]!r}; choose one of {', '.join(keys)}")

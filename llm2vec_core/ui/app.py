@@ -10,19 +10,19 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from llm2vec_core.ui import text
+from llm2vec_core.ui import copy
 from llm2vec_core.ui.api import add_endpoints
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.frame.header import Header
-from llm2vec_core.ui.frame.sidebar import QUEUE_ROOM, Sidebar
-from llm2vec_core.ui.frame.views import Views
+from llm2vec_core.ui.layout.header import Header
+from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
+from llm2vec_core.ui.layout.views import Views
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.paint.badge import badge as paint_badge
 from llm2vec_core.ui.plot import allow_plotly_file
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.tabs.base import Page
 from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILE, page_theme
-from llm2vec_core.ui.visitor import Visitor
 
 SESSION_SECONDS = 3600
 # More visitors than this at once push out the one who was idle longest.
@@ -41,16 +41,16 @@ def build_app(models: Models) -> gr.Blocks:
         The Blocks, ready for ``launch(**launch_settings())``.
     """
     allow_plotly_file()
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
-        visitor = gr.State(Visitor(), time_to_live=SESSION_SECONDS)
-        page = Page(models, visitor, demo)
+    with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+        session = gr.State(Session(), time_to_live=SESSION_SECONDS)
+        page = Page(models, session, demo)
         sidebar = Sidebar(page)
         header = Header(page)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
                     tab.build(page, container)
-        for bind in page.at_the_end:
+        for bind in page.on_built:
             bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
         views.bind_link(header)

@@ -12,8 +12,8 @@ import gradio as gr
 
 from llm2vec_core.batching import clean_text
 from llm2vec_core.errors import InputError, LLM2VecError
-from llm2vec_core.ui.questions import Question
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.requests import Request
+from llm2vec_core.ui.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def guarded_stream(outputs: int) -> Callable[[Callable[..., Iterator[Any]]], Cal
     return decorate
 
 
-def in_order(io: Mapping[str, Any], places: Iterable[Any] | None = None) -> dict[str, Any]:
+def latest_only(io: Mapping[str, Any], places: Iterable[Any] | None = None) -> dict[str, Any]:
     """Let the answers of several events stand on the page in the order of their questions.
 
     Opening a tab, pressing a button and choosing a model may all compute the same figures, and they do so at
@@ -81,13 +81,13 @@ def in_order(io: Mapping[str, Any], places: Iterable[Any] | None = None) -> dict
     handler, outputs = io["fn"], list(io["outputs"])
     decided = [component._id for component in (outputs if places is None else places)]
 
-    def ask(args: tuple[Any, ...]) -> Question:
-        (visitor,) = (value for value in args if isinstance(value, Visitor))
-        return visitor.questions.ask(decided)
+    def ask(args: tuple[Any, ...]) -> Request:
+        (session,) = (value for value in args if isinstance(value, Session))
+        return session.requests.begin(decided)
 
-    def shown(question: Question, results: tuple[Any, ...]) -> tuple[Any, ...]:
+    def shown(request: Request, results: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(
-            result if component._id not in question.places or question.newest(component._id) else gr.skip()
+            result if component._id not in request.targets or request.is_latest(component._id) else gr.skip()
             for component, result in zip(outputs, results, strict=True)
         )
 
@@ -97,23 +97,23 @@ def in_order(io: Mapping[str, Any], places: Iterable[Any] | None = None) -> dict
 
     @functools.wraps(handler)
     def once(*args: Any) -> tuple[Any, ...]:
-        question, stands = ask(args), []
+        request, stands = ask(args), []
         try:
             results = handler(*args)
             stands = answered(results)
-            return shown(question, results)
+            return shown(request, results)
         finally:
-            question.close(stands)
+            request.close(stands)
 
     @functools.wraps(handler)
     def stream(*args: Any) -> Iterator[tuple[Any, ...]]:
-        question, stands = ask(args), []
+        request, stands = ask(args), []
         try:
             for results in handler(*args):
                 stands = answered(results)
-                yield shown(question, results)
+                yield shown(request, results)
         finally:
-            question.close(stands)
+            request.close(stands)
 
     streams = inspect.isgeneratorfunction(handler)
     return {"trigger_mode": "always_last", **io, "fn": stream if streams else once}

@@ -11,14 +11,15 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import TypeVar
 
 from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, weight_bytes
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset, Stage
-from llm2vec_core.ui.context import AppContext, Limits
+from llm2vec_core.threads import wait_in_thread
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.limits import Limits
 
 T = TypeVar("T")
 
@@ -204,33 +205,19 @@ def checked_hub_id(name: str | None) -> str:
 
 
 def _ticking(work: Callable[[], T], what: str, limit: float = math.inf) -> Generator[str, None, T]:
-    """Run something long in a thread and tell every now and then that it goes on; returns what it returns.
+    """Run something long and tell every now and then that it goes on; returns what it returns.
 
     Raises:
-        ModelError: after so many seconds; what the thread still finds out is then of no use to anyone.
+        ModelError: after so many seconds.
     """
-    made: list[T] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            made.append(work())
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, name="model-loading", daemon=True)
-    start = monotonic()
-    thread.start()
+    waiting = wait_in_thread(work, TICK_SECONDS, limit)
     while True:
-        yield f"{what} … {monotonic() - start:.0f} s"
-        thread.join(TICK_SECONDS)
-        if not thread.is_alive():
-            break
-        if monotonic() - start > limit:
+        try:
+            yield f"{what} … {next(waiting):.0f} s"
+        except StopIteration as end:
+            return end.value
+        except TimeoutError as error:
             raise ModelError(
                 f"The Hub has not answered for {limit:.0f} seconds: it is out of reach from here, or very busy. Try "
                 "again later, or take a model that this server has already"
-            )
-    if raised:
-        raise raised[0]
-    return made[0]
+            ) from error

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.session import Session
 
 FILE = ASSETS / "figures" / "opening.json"
 PAIR = pair_presets()[0]
@@ -44,10 +44,10 @@ def paint_opening(context: AppContext) -> Opening:
     # Here and not above: the tab itself imports this module.
     from llm2vec_core.ui.tabs.see import parts
 
-    stage, visitor = context.preset.default.key, Visitor()
-    found = parts.beginning(context, visitor, PAIR.a, PAIR.b, stage, "mean", 1)
-    endings = parts.endings(context, visitor, BEGINNING, *ENDINGS, stage, "cosine")
-    attention = parts.attention(context, visitor, PAIR.a, stage, LAYER, HEAD)
+    stage, session = context.preset.default.key, Session()
+    found = parts.beginning(context, session, PAIR.a, PAIR.b, stage, "mean", 1)
+    endings = parts.endings(context, session, BEGINNING, *ENDINGS, stage, "cosine")
+    attention = parts.attention(context, session, PAIR.a, stage, LAYER, HEAD)
     return Opening(*found, endings, attention.picture, attention.grid)
 
 

@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from llm2vec_core.ui.paint.base import data_table, tools
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPT_FILE = Path(__file__).with_name("plot.js")
+SCRIPT_FILE = Path(__file__).parent / "static" / "plot.js"
 
 
 def plot_value(

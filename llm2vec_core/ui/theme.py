@@ -1,4 +1,4 @@
-"""Gradio's own colours, type and corners; ``page.css`` and the tabs' ``style.css`` dress what this project draws."""
+"""Gradio's own colours, type and corners; ``page.css`` and the tabs' ``tab.css`` dress what this project draws."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import gradio as gr
 
 HERE = Path(__file__).parent
 # A tab may bring its own style.
-CSS_FILES = (HERE / "page.css", HERE / "frame" / "style.css", *sorted((HERE / "tabs").glob("*/style.css")))
-SCRIPT_FILE = HERE / "page.js"
+STATIC = HERE / "static"
+CSS_FILES = (STATIC / "page.css", STATIC / "layout.css", *sorted((HERE / "tabs").glob("*/tab.css")))
+SCRIPT_FILE = STATIC / "page.js"
 
 # One face in two weights for the whole page, so that it looks alike on every system. Gradio brings it along and serves
 # it itself (112 kB). Of most other faces it has a few letters only.

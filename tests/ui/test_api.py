@@ -16,8 +16,9 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.api import NAMES, Endpoints
-from llm2vec_core.ui.context import AppContext, Limits
-from llm2vec_core.ui.tabs.away import paint, text
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.tabs.export import copy, paint
 
 TEXTS = ["The bank was steep and muddy.", "The bank was robbed at noon."]
 
@@ -53,7 +54,7 @@ def test_errors_over_the_wire_can_be_read(client):
 
 
 def test_the_python_on_the_page_runs(server, capsys):
-    exec(compile(text.API_PYTHON.replace(paint.ORIGIN, server), "example", "exec"), {})
+    exec(compile(copy.API_PYTHON.replace(paint.ORIGIN, server), "example", "exec"), {})
     lines = capsys.readouterr().out.strip().splitlines()[-3:]
     assert [line.split()[0] for line in lines] == ["1", "2", "3"]
     known = {p.text for p in passages()}
@@ -62,7 +63,7 @@ def test_the_python_on_the_page_runs(server, capsys):
 
 def test_the_shell_lines_on_the_page_are_what_the_server_answers(server):
     """Both requests of the example, read from it and sent without a shell (curl may be missing here)."""
-    source = text.API_CURL.replace(paint.ORIGIN, server).replace("\\\n", " ")
+    source = copy.API_CURL.replace(paint.ORIGIN, server).replace("\\\n", " ")
     first, second = source.rsplit("\n", 1)
     words = shlex.split(re.search(r"\$\((.+) \| cut", first, re.DOTALL)[1])
     url = next(word for word in words if word.startswith("http"))

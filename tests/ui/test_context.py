@@ -1,37 +1,18 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.errors import InputError
-from llm2vec_core.ui.choices import OWN_STAGE
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.session import Session
 
 
 @pytest.fixture(scope="module")
 def context() -> AppContext:
     return AppContext()
-
-
-def test_things_are_made_once_however_many_ask(context):
-    made = []
-
-    def make():
-        made.append(1)
-        return object()
-
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(context._once("thing", make))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
-    assert len(set(map(id, found))) == 1
 
 
 def test_stages_that_differ_in_direction_alone_share_their_weights(context):
@@ -56,41 +37,41 @@ def test_scores_of_the_collection_against_a_loop(context):
 
 
 def test_a_visitor_without_an_adapter_sees_the_bundled_stages(context):
-    visitor = Visitor()
+    session = Session()
     stages = [stage.key for stage in context.preset.stages]
-    assert [choice.key for choice in visitor.choices(context)] == stages
-    assert [choice.key for choice in visitor.choices(context, causal=False)] == stages[1:]
-    assert [choice.key for choice in visitor.choices(context, rivals=True)] == [*stages, "echo", "static"]
-    assert visitor.encoder_for("causal", context) is context.encoder("causal")
+    assert [choice.key for choice in session.choices(context)] == stages
+    assert [choice.key for choice in session.choices(context, causal=False)] == stages[1:]
+    assert [choice.key for choice in session.choices(context, baselines=True)] == [*stages, "echo", "static"]
+    assert session.encoder_for("causal", context) is context.encoder("causal")
 
 
 def test_a_visitors_adapter_is_that_visitors_alone(context):
-    one, other = Visitor(), Visitor()
+    one, other = Session(), Session()
     one.encoder = context.encoder("mntp")
-    assert one.choices(context)[-1].key == OWN_STAGE
-    assert OWN_STAGE not in [choice.key for choice in other.choices(context)]
-    assert one.encoder_for(OWN_STAGE, context) is one.encoder
+    assert one.choices(context)[-1].key == USER_ADAPTER
+    assert USER_ADAPTER not in [choice.key for choice in other.choices(context)]
+    assert one.encoder_for(USER_ADAPTER, context) is one.encoder
     with pytest.raises(InputError, match="Train it again"):
-        other.encoder_for(OWN_STAGE, context)
-    assert one.yardstick_for(OWN_STAGE, "mean", context) is one.yardstick_for(OWN_STAGE, "mean", context)
-    first = one.yardstick_for(OWN_STAGE, "mean", context)
+        other.encoder_for(USER_ADAPTER, context)
+    assert one.yardstick_for(USER_ADAPTER, "mean", context) is one.yardstick_for(USER_ADAPTER, "mean", context)
+    first = one.yardstick_for(USER_ADAPTER, "mean", context)
     one.forget_measurements()
-    assert one.yardstick_for(OWN_STAGE, "mean", context) is not first
+    assert one.yardstick_for(USER_ADAPTER, "mean", context) is not first
 
 
 def test_an_adapter_of_one_model_is_not_offered_for_another(context):
-    visitor = Visitor()
-    visitor.encoder, visitor.own_model_key = context.encoder("mntp"), "qwen3-0.6b"
-    assert OWN_STAGE not in [choice.key for choice in visitor.choices(context)]
+    session = Session()
+    session.encoder, session.own_model_key = context.encoder("mntp"), "qwen3-0.6b"
+    assert USER_ADAPTER not in [choice.key for choice in session.choices(context)]
     with pytest.raises(InputError, match="belongs to the model"):
-        visitor.encoder_for(OWN_STAGE, context)
+        session.encoder_for(USER_ADAPTER, context)
 
 
 def test_an_unknown_encoder_is_named_with_those_there_are(context):
     with pytest.raises(InputError, match=r"'nobody' is no encoder of .* choose one of causal, bidirectional"):
-        Visitor().encoder_for("nobody", context)
+        Session().encoder_for("nobody", context)
 
 
 def test_rivals_are_encoders_too(context):
     for key in ("echo", "static"):
-        assert Visitor().encoder_for(key, context).encode(["river", "bank"]).shape == (2, 384)
+        assert Session().encoder_for(key, context).encode(["river", "bank"]).shape == (2, 384)

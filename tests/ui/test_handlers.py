@@ -8,8 +8,8 @@ import gradio as gr
 import pytest
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.ui.handlers import UNEXPECTED, checked_text, guarded, guarded_stream, in_order, notice_for
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.handlers import UNEXPECTED, checked_text, guarded, guarded_stream, latest_only, notice_for
+from llm2vec_core.ui.session import Session
 
 
 def test_results_clear_the_notice():
@@ -80,38 +80,38 @@ NOTICE, TABLE, CODE, FIELD = map(Place, range(4))
 
 
 def event(handler, outputs, places=None):
-    return in_order({"fn": handler, "inputs": [], "outputs": outputs}, places)["fn"]
+    return latest_only({"fn": handler, "inputs": [], "outputs": outputs}, places)["fn"]
 
 
-def while_it_is_on_its_way(visitor, later):
+def while_it_is_on_its_way(session, later):
     """The answer to a question about table and code, during which ``later`` happens."""
 
     def slow(_visitor):
-        later(visitor)
+        later(session)
         return "", "old table", "old code"
 
-    return event(slow, [NOTICE, TABLE, CODE])(visitor)
+    return event(slow, [NOTICE, TABLE, CODE])(session)
 
 
 def test_a_late_answer_covers_no_newer_one():
     said = []
     quick = event(lambda _: ("", "new table"), [NOTICE, TABLE])
-    late = while_it_is_on_its_way(Visitor(), lambda visitor: said.append(quick(visitor)))
+    late = while_it_is_on_its_way(Session(), lambda session: said.append(quick(session)))
     assert said == [("", "new table")]
     assert late == (gr.skip(), gr.skip(), "old code")  # nobody asked anything newer about the code
-    assert while_it_is_on_its_way(Visitor(), lambda _: None) == ("", "old table", "old code")
+    assert while_it_is_on_its_way(Session(), lambda _: None) == ("", "old table", "old code")
 
 
 def test_nor_one_that_is_still_on_its_way():
-    visitor, started, go_on, found = Visitor(), threading.Event(), threading.Event(), []
+    session, started, go_on, found = Session(), threading.Event(), threading.Event(), []
 
     def newer(_visitor):
         started.set()
         go_on.wait(10)
         return "", "new table"
 
-    thread = threading.Thread(target=lambda: found.append(event(newer, [NOTICE, TABLE])(visitor)))
-    late = while_it_is_on_its_way(visitor, lambda _: (thread.start(), started.wait(10)))
+    thread = threading.Thread(target=lambda: found.append(event(newer, [NOTICE, TABLE])(session)))
+    late = while_it_is_on_its_way(session, lambda _: (thread.start(), started.wait(10)))
     go_on.set()
     thread.join()
     assert late == (gr.skip(), gr.skip(), "old code")
@@ -122,35 +122,35 @@ def test_one_that_failed_leaves_the_place_to_the_older_one():
     fails = event(guarded(1)(lambda _: fail(InputError("too long"))), [NOTICE, TABLE])
     raises = event(lambda _: fail(KeyError("no handler of ours raises")), [NOTICE, TABLE])
 
-    def later(visitor):
-        assert fails(visitor) == ("too long", gr.skip())
+    def later(session):
+        assert fails(session) == ("too long", gr.skip())
         with pytest.raises(KeyError):
-            raises(visitor)
+            raises(session)
 
     # What it said stands, though.
-    assert while_it_is_on_its_way(Visitor(), later) == (gr.skip(), "old table", "old code")
+    assert while_it_is_on_its_way(Session(), later) == (gr.skip(), "old table", "old code")
 
 
 def test_every_visitor_has_an_order_of_their_own():
-    quick, other = event(lambda _: ("", "new table"), [NOTICE, TABLE]), Visitor()
-    assert while_it_is_on_its_way(Visitor(), lambda _: quick(other)) == ("", "old table", "old code")
-    assert copy.deepcopy(Visitor()).questions is not other.questions
+    quick, other = event(lambda _: ("", "new table"), [NOTICE, TABLE]), Session()
+    assert while_it_is_on_its_way(Session(), lambda _: quick(other)) == ("", "old table", "old code")
+    assert copy.deepcopy(Session()).requests is not other.requests
 
 
 def test_a_field_that_was_chosen_meanwhile_stays_and_other_outputs_are_always_shown():
-    visitor = Visitor()
+    session = Session()
     chosen = event(lambda _: ("", "step 5"), [NOTICE, TABLE], [NOTICE, TABLE, FIELD])
 
-    def turn(visitor):
-        chosen(visitor)
+    def turn(session):
+        chosen(session)
         return "", "step 2", 2
 
-    assert event(turn, [NOTICE, TABLE, FIELD])(visitor) == (gr.skip(), gr.skip(), gr.skip())
-    assert event(turn, [NOTICE, TABLE, FIELD], [NOTICE, TABLE])(visitor) == (gr.skip(), gr.skip(), 2)
+    assert event(turn, [NOTICE, TABLE, FIELD])(session) == (gr.skip(), gr.skip(), gr.skip())
+    assert event(turn, [NOTICE, TABLE, FIELD], [NOTICE, TABLE])(session) == (gr.skip(), gr.skip(), 2)
 
 
 def test_a_stream_falls_silent_when_something_newer_is_asked():
-    visitor = Visitor()
+    session = Session()
     quick = event(lambda _: ("", "new table"), [NOTICE, TABLE])
 
     def steps(_visitor):
@@ -158,16 +158,16 @@ def test_a_stream_falls_silent_when_something_newer_is_asked():
         yield "", 2
 
     stream = event(steps, [NOTICE, TABLE])
-    going = stream(visitor)
+    going = stream(session)
     assert next(going) == ("", 1)
-    quick(visitor)
+    quick(session)
     assert list(going) == [(gr.skip(), gr.skip())]
     # One that is called off in the middle is over.
-    going = stream(visitor)
+    going = stream(session)
     next(going)
     going.close()
-    assert list(stream(visitor)) == [("", 1), ("", 2)]
+    assert list(stream(session)) == [("", 1), ("", 2)]
 
 
 def test_a_press_while_an_answer_is_on_its_way_waits_for_it():
-    assert in_order({"fn": fail, "outputs": []})["trigger_mode"] == "always_last"
+    assert latest_only({"fn": fail, "outputs": []})["trigger_mode"] == "always_last"

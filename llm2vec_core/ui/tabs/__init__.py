@@ -1,8 +1,8 @@
 """The tabs, in the order of the page. To add one, write one folder and name its ``TAB`` here."""
 
-from llm2vec_core.ui.tabs.away.view import TAB as AWAY
 from llm2vec_core.ui.tabs.base import Tab
 from llm2vec_core.ui.tabs.compare.view import TAB as COMPARE
+from llm2vec_core.ui.tabs.export.view import TAB as AWAY
 from llm2vec_core.ui.tabs.ladder.view import TAB as LADDER
 from llm2vec_core.ui.tabs.map.view import TAB as MAP
 from llm2vec_core.ui.tabs.search.view import TAB as SEARCH

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.ui.choices import OWN_STAGE, stage_choices
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_options
 from llm2vec_core.ui.models import Models
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.session import Session
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Picker:
     Attributes:
         component: the dropdown; its value is a choice's key.
         causal: whether causal stages are listed.
-        rivals: whether echo and static embeddings are.
+        baselines: whether echo and static embeddings are.
         follows: whether it jumps to a visitor's own adapter as soon as there is one.
         own: whether a visitor's own adapter is listed.
     """
 
     component: gr.Dropdown
     causal: bool
-    rivals: bool
+    baselines: bool
     follows: bool
     own: bool = True
 
@@ -39,7 +39,7 @@ class Page:
 
     Attributes:
         models: encoders, embeddings, limits, by model.
-        visitor: the session's state, a :class:`llm2vec_core.ui.visitor.Visitor`.
+        session: the session's state, a :class:`llm2vec_core.ui.session.Visitor`.
         demo: the Blocks, for events of the whole page.
         pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
         shared: by name in the address, the components whose values a link to this view carries.
@@ -48,21 +48,21 @@ class Page:
     """
 
     models: Models
-    visitor: gr.State
+    session: gr.State
     demo: gr.Blocks
     pickers: list[Picker] = field(default_factory=list)
     shared: dict[str, gr.components.Component] = field(default_factory=dict)
     shows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    at_the_end: list[Callable[[], None]] = field(default_factory=list)
+    on_built: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def context(self) -> AppContext:
         """The bundled model's context, for what is drawn before a visitor has chosen anything."""
         return self.models.bundled
 
-    def context_of(self, visitor: Visitor) -> AppContext:
+    def context_of(self, session: Session) -> AppContext:
         """The context of the model that a visitor looks at."""
-        return self.models.context(visitor.model_key)
+        return self.models.context(session.model_key)
 
     def picker(
         self,
@@ -70,7 +70,7 @@ class Page:
         *,
         value: str | None = None,
         causal: bool = True,
-        rivals: bool = False,
+        baselines: bool = False,
         follows: bool = False,
         own: bool = True,
         **options: Any,
@@ -81,37 +81,37 @@ class Page:
             label: shown to people.
             value: the choice's key at the start; by default the default stage's.
             causal: whether causal stages are listed.
-            rivals: whether echo and static embeddings are.
+            baselines: whether echo and static embeddings are.
             follows: whether it jumps to a visitor's own adapter as soon as there is one.
             own: whether a visitor's own adapter is listed.
             options: further arguments of ``gr.Dropdown``.
         """
         preset = self.context.preset
-        found = stage_choices(preset, causal=causal, rivals=rivals)
+        found = encoder_options(preset, causal=causal, baselines=baselines)
         component = gr.Dropdown(
             [(choice.label, choice.key) for choice in found],
             value=value or preset.default.key,
             label=label,
             **options,
         )
-        self.pickers.append(Picker(component, causal, rivals, follows, own))
+        self.pickers.append(Picker(component, causal, baselines, follows, own))
         return component
 
-    def refreshed_pickers(self, visitor: Visitor, *, new_own: bool = False) -> dict[Any, Any]:
+    def refreshed_pickers(self, session: Session, *, new_own: bool = False) -> dict[Any, Any]:
         """Updates of all pickers, after the visitor's model or adapter changed.
 
         Args:
-            visitor: whose.
+            session: whose.
             new_own: whether an adapter has just been made or loaded.
         """
-        context = self.context_of(visitor)
+        context = self.context_of(session)
         updates = {}
         for picker in self.pickers:
-            found = visitor.choices(context, causal=picker.causal, rivals=picker.rivals)
-            found = [choice for choice in found if picker.own or choice.key != OWN_STAGE]
+            found = session.choices(context, causal=picker.causal, baselines=picker.baselines)
+            found = [choice for choice in found if picker.own or choice.key != USER_ADAPTER]
             update: dict[str, Any] = {"choices": [(choice.label, choice.key) for choice in found]}
-            if new_own and picker.follows and found[-1].key == OWN_STAGE:
-                update["value"] = OWN_STAGE
+            if new_own and picker.follows and found[-1].key == USER_ADAPTER:
+                update["value"] = USER_ADAPTER
             updates[picker.component] = gr.update(**update)
         return updates
 

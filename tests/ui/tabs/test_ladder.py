@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.published import MTEB
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.ladder import answers
+from llm2vec_core.ui.tabs.ladder import model
 from tests.ui.conftest import open_tab
 
 # Milliseconds. The first visitor of a fresh server waits for every encoder, on a busy machine for long.
@@ -55,8 +55,8 @@ def test_climbing_shows_each_rungs_own_numbers(ladder, context):
 
 
 def test_blanks_are_filled_and_wrong_ones_lose_nothing(ladder, context):
-    for choice, (blank,) in answers.fill(
-        context, answers.Visitor(), "The war _ in 1945 with the surrender of germany.", "ended"
+    for choice, (blank,) in model.fill(
+        context, model.Session(), "The war _ in 1945 with the surrender of germany.", "ended"
     ).rows:
         place = ladder.locator(f"[data-fill={choice.key}] .l2v-ladder-asked")
         expect(place).to_have_attribute("data-rank", str(blank.rank))
@@ -90,7 +90,7 @@ def test_published_numbers_are_drawn_and_marked_as_such(ladder):
 
 
 def test_the_measured_ladder_changes_with_the_kind_or_says_that_it_is_missing(ladder):
-    summary = answers.stored_ladder()
+    summary = model.stored_ladder()
     if summary is None:
         expect(ladder.locator("#ladder-missing")).to_contain_text("python -m llm2vec_core evaluate")
         return

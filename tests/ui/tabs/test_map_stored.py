@@ -10,10 +10,10 @@ import pytest
 
 from llm2vec_core.projection import neighborhood_trust, pca_layout, umap_layout
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.map import answers, stored
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.map import model, stored
 from llm2vec_core.ui.tabs.map.plots import map_value
 from llm2vec_core.ui.tabs.map.settings import opening_settings
-from llm2vec_core.ui.visitor import Visitor
 
 RENEW = "the model is another one: run python -m llm2vec_core.ui.tabs.map, then python -m llm2vec_core.manifest"
 
@@ -50,10 +50,10 @@ def test_what_is_stored_is_what_the_model_says(context):
 
 def test_the_first_picture_needs_no_model():
     context = NoModel()
-    view = answers.opening_view(context)
+    view = model.opening_view(context)
     assert view.stored
     assert "Laid out beforehand" in map_value(view)
-    step = next(answers.draw(context, Visitor(), opening_settings(context.preset)))
+    step = next(model.draw(context, Session(), opening_settings(context.preset)))
     np.testing.assert_array_equal(step.view.points, view.points)
     value = map_value(view, with_texts=False)
     assert json.loads(value)["hover"] is None

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.presets import BUNDLED
-from llm2vec_core.ui.context import Limits
-from llm2vec_core.ui.tabs.search import text
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.tabs.search import copy
 from tests.ui.conftest import open_tab
 
 TOP = Limits().results
@@ -56,7 +56,7 @@ def test_our_collection(search):
     # The first example's claim is made of the numbers in the lists.
     note = search.locator("#search-note").inner_text()
     before, after = (int(x) for x in re.search(r"rank (\d+) with .* rank (\d+) with", note).groups())
-    first = next(q for q in queries() if q.query == text.EXAMPLES[0].query)
+    first = next(q for q in queries() if q.query == copy.EXAMPLES[0].query)
     answers = {i for i, p in enumerate(passages()) if p.id in first.relevant}
     marked = search.locator("#search-right-hits li", has_text="answers it")
     assert marked.count() == len(answers & set(right))
@@ -71,8 +71,8 @@ def test_our_collection(search):
 
     # Another example, an instruction, another encoder.
     search.locator("#search-example input").click()
-    search.get_by_role("option", name=text.EXAMPLES[1].query).click()
-    expect(search.locator("#search-note")).to_contain_text(text.EXAMPLES[1].point)
+    search.get_by_role("option", name=copy.EXAMPLES[1].query).click()
+    expect(search.locator("#search-note")).to_contain_text(copy.EXAMPLES[1].point)
     before = rows(search, "left")
     search.locator("#search-instruction textarea, #search-instruction input").first.fill("Find a passage <b>now</b>:")
     search.locator("#search-instruction textarea, #search-instruction input").first.press("Enter")

@@ -11,10 +11,11 @@ import pytest
 from llm2vec_core import InputError
 from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.presets import ASSETS
-from llm2vec_core.ui.context import AppContext, Limits
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import uploads
 from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE
-from llm2vec_core.ui.visitor import Visitor
 
 TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
@@ -43,9 +44,9 @@ def test_an_archive_is_an_upload_whatever_paths_it_names(context, tmp_path, plac
         tmp_path,
         [(place + CONFIG_FILE, CONFIG), (place + WEIGHTS_FILE, WEIGHTS), (place + "evil.py", b"raise SystemExit")],
     )
-    visitor = Visitor()
-    assert uploads.load(context, visitor, [file], "bidirectional").changed
-    assert np.abs(visitor.encoder.encode(TEXTS) - context.encoder("mntp").encode(TEXTS)).max() < 1e-4
+    session = Session()
+    assert uploads.load(context, session, [file], "bidirectional").changed
+    assert np.abs(session.encoder.encode(TEXTS) - context.encoder("mntp").encode(TEXTS)).max() < 1e-4
     assert set(tmp_path.rglob("*")) - before == {Path(file)}
 
 
@@ -67,11 +68,11 @@ def other(**changes) -> bytes:
     ],
 )
 def test_archives_that_are_no_adapter_leave_the_one_in_use(context, tmp_path, members, message):
-    visitor = Visitor()
-    visitor.encoder, visitor.description = context.encoder("mntp"), "earlier"
+    session = Session()
+    session.encoder, session.description = context.encoder("mntp"), "earlier"
     with pytest.raises(LLM2VecError, match=message):
-        uploads.load(context, visitor, [archive(tmp_path, members)], "bidirectional")
-    assert (visitor.encoder, visitor.description) == (context.encoder("mntp"), "earlier")
+        uploads.load(context, session, [archive(tmp_path, members)], "bidirectional")
+    assert (session.encoder, session.description) == (context.encoder("mntp"), "earlier")
 
 
 def test_uploads_that_are_no_adapter(context, tmp_path):
@@ -81,6 +82,6 @@ def test_uploads_that_are_no_adapter(context, tmp_path):
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(LLM2VecError, match=message):
-            uploads.load(context, Visitor(), [str(tmp_path / name)], "bidirectional")
+            uploads.load(context, Session(), [str(tmp_path / name)], "bidirectional")
     with pytest.raises(InputError, match=r"adapter_config.json is missing"):
-        uploads.load(context, Visitor(), [], "bidirectional")
+        uploads.load(context, Session(), [], "bidirectional")

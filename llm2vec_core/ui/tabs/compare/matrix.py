@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from llm2vec_core.ui.tabs.compare.answers import PERCENTILE
+from llm2vec_core.ui.tabs.compare.model import PERCENTILE
 
 LEFT, TOP, SIDE = 30, 24, 320
 WIDTH = LEFT + SIDE + 2

@@ -8,9 +8,9 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.ui.paint.base import card, figure_card
-from llm2vec_core.ui.tabs.compare import text
-from llm2vec_core.ui.tabs.compare.answers import PERCENTILE, Comparison, Side
+from llm2vec_core.ui.tabs.compare import copy
 from llm2vec_core.ui.tabs.compare.matrix import difference_colors, difference_svg, outlined, similarity_svg
+from llm2vec_core.ui.tabs.compare.model import PERCENTILE, Comparison, Side
 
 # Smaller differences of a separation are one or two comparisons of a small group.
 CLEAR = 0.05
@@ -84,7 +84,7 @@ def matrices(found: Comparison) -> str:
         "keys: the pair is told here, and a tap or Enter takes it to the table of poolings. The numbers are those of the texts listed below.</p>"
         f"{_outline_key(found, together)}"
         f'<div class="l2v-compare-grid">{"".join(cards)}</div>'
-        f'<p class="muted">{text.WHY_PERCENTILE}</p></div>'
+        f'<p class="muted">{copy.WHY_PERCENTILE}</p></div>'
     )
 
 

@@ -10,10 +10,10 @@ from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.similarity import Structure, cosine_matrix, percentiles, separation_of_structure
-from llm2vec_core.ui.choices import Choice
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.compare.answers import Fields, known_about, yardstick_of
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.encoders import EncoderOption
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.compare.model import Fields, known_about, yardstick_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Pooled:
         apart: mean cosine of those to be kept apart.
     """
 
-    choice: Choice
+    choice: EncoderOption
     pooling: str
     cosine: float
     percentile: float | None
@@ -41,12 +41,12 @@ class Pooled:
     apart: float | None = None
 
 
-def all_poolings(context: AppContext, visitor: Visitor, fields: Fields, pair: tuple[int, int]) -> list[Pooled]:
+def all_poolings(context: AppContext, session: Session, fields: Fields, pair: tuple[int, int]) -> list[Pooled]:
     """Every encoder with every mode that it has.
 
     Args:
         context: of the model.
-        visitor: whose encoders are among them.
+        session: whose encoders are among them.
         fields: texts and instruction.
         pair: rows of the two texts.
 
@@ -56,14 +56,14 @@ def all_poolings(context: AppContext, visitor: Visitor, fields: Fields, pair: tu
     i, j = pair
     if not (0 <= i < len(fields.texts) and 0 <= j < len(fields.texts)) or i == j:
         raise InputError(f"Choose two different texts, from 1 to {len(fields.texts)}.")
-    _, structure = known_about(visitor, fields.texts, context.limits)
+    _, structure = known_about(session, fields.texts, context.limits)
     # Without labels only the two texts matter.
     texts = list(fields.texts) if structure else [fields.texts[i], fields.texts[j]]
     place = (i, j) if structure else (0, 1)
     return [
-        _measured(context, visitor, choice, mode, cosine_matrix(embeddings), place, structure, bool(fields.instruction))
-        for choice in visitor.choices(context, rivals=True)
-        for mode, embeddings in _embeddings(context, visitor, choice, texts, fields.instruction).items()
+        _measured(context, session, choice, mode, cosine_matrix(embeddings), place, structure, bool(fields.instruction))
+        for choice in session.choices(context, baselines=True)
+        for mode, embeddings in _embeddings(context, session, choice, texts, fields.instruction).items()
     ]
 
 
@@ -74,9 +74,9 @@ def best(found: list[Pooled]) -> list[Pooled]:
 
 
 def _embeddings(
-    context: AppContext, visitor: Visitor, choice: Choice, texts: list[str], instruction: str
+    context: AppContext, session: Session, choice: EncoderOption, texts: list[str], instruction: str
 ) -> dict[str, np.ndarray]:
-    encoder = visitor.encoder_for(choice.key, context)
+    encoder = session.encoder_for(choice.key, context)
     if isinstance(encoder, StaticEmbeddings):
         return {"mean": encoder.encode(texts)}
     found = encoder.encode_poolings(texts, instruction or None)
@@ -85,8 +85,8 @@ def _embeddings(
 
 def _measured(
     context: AppContext,
-    visitor: Visitor,
-    choice: Choice,
+    session: Session,
+    choice: EncoderOption,
     mode: str,
     cosines: np.ndarray,
     place: tuple[int, int],
@@ -96,7 +96,7 @@ def _measured(
     cosine = float(cosines[place])
     percentile = separation = None
     if not instructed:
-        yardstick = yardstick_of(context, visitor, choice.key, mode)
+        yardstick = yardstick_of(context, session, choice.key, mode)
         percentile = 100.0 * float(percentiles(np.array(cosine), yardstick.unrelated))
         separation = yardstick.separation()
     if structure is None:

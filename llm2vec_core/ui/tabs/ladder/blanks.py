@@ -7,9 +7,9 @@ from html import escape
 from math import ceil
 
 from llm2vec_core.filling import Blank, ClozeScores
-from llm2vec_core.ui.choices import Choice
+from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.paint.base import Cell, figure_card
-from llm2vec_core.ui.tabs.ladder.answers import Filled
+from llm2vec_core.ui.tabs.ladder.model import Filled
 
 
 def filled_card(filled: Filled) -> str:
@@ -43,7 +43,7 @@ def filled_card(filled: Filled) -> str:
     )
 
 
-def _answers(blank: Blank, number: int, count: int, choice: Choice, top: float) -> str:
+def _answers(blank: Blank, number: int, count: int, choice: EncoderOption, top: float) -> str:
     head = f'<p class="muted">blank {number}</p>' if count > 1 else ""
     lines = []
     for p in blank.predictions:
@@ -94,7 +94,7 @@ def _notice(filled: Filled) -> str:
     )
 
 
-def cloze_card(rows: Sequence[tuple[Choice, ClozeScores]], lower: Mapping[str, str | None]) -> str:
+def cloze_card(rows: Sequence[tuple[EncoderOption, ClozeScores]], lower: Mapping[str, str | None]) -> str:
     """How often the hidden word is found, rung by rung.
 
     Args:

@@ -11,7 +11,7 @@ from llm2vec_core.figures import published_scores, sample_efficiency, score_ladd
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.published import MTEB, SCALE, SOURCE
 from llm2vec_core.ui.plot import plot_value
-from llm2vec_core.ui.tabs.ladder.answers import below, rows_of_rungs, saved_steps
+from llm2vec_core.ui.tabs.ladder.model import below, rows_of_rungs, saved_steps
 from llm2vec_core.ui.tabs.ladder.paint import points
 
 
@@ -37,10 +37,10 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
     """The finished encoder against the best rival, then step by step; a line each, worded by its sign."""
     rows = rows_of_rungs(preset, summary)
     names = {stage.key: stage.label for stage in preset.stages}
-    rivals = [row for row in summary.encoders if row.direction != "bidirectional"]
+    baselines = [row for row in summary.encoders if row.direction != "bidirectional"]
     parts = []
-    if preset.default.key in rows and preset.default.bidirectional and rivals:
-        best = max(rivals, key=lambda row: row.means[kind].score)
+    if preset.default.key in rows and preset.default.bidirectional and baselines:
+        best = max(baselines, key=lambda row: row.means[kind].score)
         found = summary.encoder(rows[preset.default.key]).above[best.label][kind]
         parts.append(
             f"{preset.default.label} {_verb(found)} {best.label}, the best that reads in one direction only or not at all "

@@ -9,10 +9,10 @@ from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.summary import MEAN, LadderSummary, kind_label
 from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.separation import PairCosines
-from llm2vec_core.ui.choices import Choice
+from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.paint.base import card, figure_card
-from llm2vec_core.ui.tabs.ladder import text
-from llm2vec_core.ui.tabs.ladder.answers import Rung
+from llm2vec_core.ui.tabs.ladder import copy
+from llm2vec_core.ui.tabs.ladder.model import Rung
 
 MEASURES = (
     ("separation", "Separation: chance that a similar pair is above an unrelated one", "0.5 is guessing, 1 is perfect"),
@@ -40,7 +40,7 @@ def stage_card(rung: Rung, tokens: Sequence[int]) -> str:
         tokens: read for all bundled pairs by the rung and by the one below it; the first alone if there is none.
     """
     choice, before = rung.choice, rung.before
-    done = text.DONE.get(choice.key, escape(choice.meaning))
+    done = copy.DONE.get(choice.key, escape(choice.meaning))
     words = f'<h3 class="{choice.css}">{escape(choice.label)}</h3><dl class="l2v-ladder-facts"><dt>What was done</dt><dd>{done}</dd><dt>What it costs</dt><dd>{cost(rung, tokens)}</dd><dt>What changed</dt><dd id="ladder-change">{change(rung)}</dd>{on_public_sets(rung)}</dl>'
     now, old = measures(rung.cosines), measures(rung.cosines_before) if rung.cosines_before else None
     head = f'<th scope="col">measure</th>{f"<th scope=col>{escape(before.label)}</th>" if before else ""}<th scope="col" class="{choice.css}">{escape(choice.label)}</th>'
@@ -71,8 +71,8 @@ def cost(rung: Rung, tokens: Sequence[int]) -> str:
         minutes = record.get("hours", 0) * 60
         things = "pairs" if record.get("objective") == "supervised" else "texts"
         took = f", {minutes:.0f} minutes on the machine that trained it" if minutes >= 1 else ""
-        return f"{escape(text.COSTS.get(rung.choice.key, ''))} This one: {record['steps_done']:,} steps of {record['batch_size']:,} {things}{took}."
-    return text.COSTS.get(rung.choice.key, text.UNKNOWN_COST)
+        return f"{escape(copy.COSTS.get(rung.choice.key, ''))} This one: {record['steps_done']:,} steps of {record['batch_size']:,} {things}{took}."
+    return copy.COSTS.get(rung.choice.key, copy.UNKNOWN_COST)
 
 
 def change(rung: Rung) -> str:
@@ -110,7 +110,7 @@ def on_public_sets(rung: Rung) -> str:
         parts.append(f"{kind_label(found.kind)}: {was}<b>{found.score.score:.1f}</b>{gain}.")
     mean, live = rung.measured[-1].above, rung.change
     hidden = mean is not None and mean.low > 0 and live is not None and live.low <= 0
-    told = f" {text.TOO_EASY}" if hidden and rung.cosines_before.separation().score > EASY else ""
+    told = f" {copy.TOO_EASY}" if hidden and rung.cosines_before.separation().score > EASY else ""
     return f'<dt>On public sets</dt><dd id="ladder-public">{"<br>".join(parts)}{told}</dd>'
 
 
@@ -168,7 +168,7 @@ def measured_table(summary: LadderSummary, kind: str) -> str:
             )
         )
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*names, "mean"))
-    asked = text.KINDS.get(kind, "")
+    asked = copy.KINDS.get(kind, "")
     measured = f"{asked} {'' if overall else f'Measured: {escape(all_tasks()[kind].metric)}.'} "
     limit = f" At most {summary.limit:,} examples of each set: a quick look." if summary.limit else ""
     return figure_card(
@@ -183,11 +183,11 @@ def measured_table(summary: LadderSummary, kind: str) -> str:
 
 def missing(what: str, command: str) -> str:
     """In the place of a figure whose file is not there."""
-    return card(f"<h3>{escape(what)}</h3><p>{text.NOT_MEASURED}</p><p><code>{escape(command)}</code></p>")
+    return card(f"<h3>{escape(what)}</h3><p>{copy.NOT_MEASURED}</p><p><code>{escape(command)}</code></p>")
 
 
 def echo_card(
-    choices: Sequence[tuple[Choice, PairCosines]], tokens: Sequence[int], against: Sequence[tuple[str, Estimate]]
+    choices: Sequence[tuple[EncoderOption, PairCosines]], tokens: Sequence[int], against: Sequence[tuple[str, Estimate]]
 ) -> str:
     """How echo embeddings work, and what they give on the bundled pairs.
 

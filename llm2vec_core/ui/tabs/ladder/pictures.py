@@ -8,14 +8,14 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.separation import PairCosines
-from llm2vec_core.ui.choices import Choice
+from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.paint.base import figure_card
 
 BINS, WIDTH, LEFT, ROW, HEIGHT = 28, 372, 10, 72, 40
 KINDS = (("unrelated", "unrelated pairs", "var(--muted)"), ("similar", "similar pairs", "var(--good)"))
 
 
-def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
+def histograms(rows: Sequence[tuple[EncoderOption, PairCosines]], chosen: str) -> str:
     """Small multiples of all rungs.
 
     Args:
@@ -94,7 +94,7 @@ def histograms(rows: Sequence[tuple[Choice, PairCosines]], chosen: str) -> str:
     )
 
 
-def _notice(rows: Sequence[tuple[Choice, PairCosines]]) -> str:
+def _notice(rows: Sequence[tuple[EncoderOption, PairCosines]]) -> str:
     highest = max(rows, key=lambda row: row[1].mean("unrelated"))
     best = max(rows, key=lambda row: row[1].separation().score)
     first = (

@@ -13,46 +13,46 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.summary import MEAN, kind_label
 from llm2vec_core.figures import ladder_height, published_height
 from llm2vec_core.published import MTEB
-from llm2vec_core.ui.choices import stage_choices
+from llm2vec_core.ui.components import SIDE_WIDTH, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, in_order
-from llm2vec_core.ui.html import SIDE_WIDTH, code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.encoders import encoder_options
+from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.plot import plot_view
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page, Picker, Tab
-from llm2vec_core.ui.tabs.ladder import answers, blanks, charts, paint, pictures, text
-from llm2vec_core.ui.tabs.ladder.snippet import snippet
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.tabs.ladder import blanks, charts, copy, model, paint, pictures
+from llm2vec_core.ui.tabs.ladder.code import snippet
 
 log = logging.getLogger(__name__)
 EFFICIENCY_HEIGHT = 520
 
 
-def show_rung(context: AppContext, visitor: Visitor, key: str, sentence: str, expected: str) -> tuple[str, str]:
+def show_rung(context: AppContext, session: Session, key: str, sentence: str, expected: str) -> tuple[str, str]:
     """The card of a rung and the code."""
-    found = answers.rung(context, visitor, key)
+    found = model.rung(context, session, key)
     keys = [key, found.before.key] if found.before else [key]
     stages = [stage.key for stage in context.preset.stages]
     code = snippet(context.preset.key, stages, key, sentence or "", expected or "")
-    return paint.stage_card(found, answers.token_counts(context, visitor, keys)), code
+    return paint.stage_card(found, model.token_counts(context, session, keys)), code
 
 
-def show_pairs(context: AppContext, visitor: Visitor, key: str) -> tuple[str, str]:
+def show_pairs(context: AppContext, session: Session, key: str) -> tuple[str, str]:
     """Histograms of every rung, and the echo card."""
-    rows = answers.all_cosines(context, visitor)
+    rows = model.all_cosines(context, session)
     by_key = {choice.key: (choice, cosines) for choice, cosines in rows}
     first, last = context.preset.stages[0].key, context.preset.default.key
     shown = [by_key[name] for name in dict.fromkeys((first, "echo", last))]
     against = [
         (by_key[name][0].label, by_key["echo"][1].above(by_key[name][1])) for name in dict.fromkeys((first, last))
     ]
-    tokens = answers.token_counts(context, visitor, [first, "echo"])
+    tokens = model.token_counts(context, session, [first, "echo"])
     return pictures.histograms(rows, key), paint.echo_card(shown, tokens, against)
 
 
-def show_cloze(context: AppContext, visitor: Visitor) -> str:
+def show_cloze(context: AppContext, session: Session) -> str:
     """How often each rung finds a hidden word."""
-    rows = answers.hidden_words(context, visitor)
-    return blanks.cloze_card(rows, {choice.key: answers.below(context.preset, choice.key) for choice, _ in rows})
+    rows = model.hidden_words(context, session)
+    return blanks.cloze_card(rows, {choice.key: model.below(context.preset, choice.key) for choice, _ in rows})
 
 
 def _stored(read: Callable[[], Any]) -> Any:
@@ -66,23 +66,23 @@ def _stored(read: Callable[[], Any]) -> Any:
 
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
-    ladder, efficiency = _stored(answers.stored_ladder), _stored(answers.stored_efficiency)
+    ladder, efficiency = _stored(model.stored_ladder), _stored(model.stored_efficiency)
 
-    panel(text.INTRO)
+    panel(copy.INTRO)
     stage = gr.Radio(
-        [(choice.label, choice.key) for choice in stage_choices(preset, rivals=True)],
+        [(choice.label, choice.key) for choice in encoder_options(preset, baselines=True)],
         value=preset.default.key,
-        label=text.STEPPER,
+        label=copy.STEPPER,
         elem_id="ladder-stage",
         elem_classes="l2v-stops",
     )
-    page.pickers.append(Picker(stage, causal=True, rivals=True, follows=True))
+    page.pickers.append(Picker(stage, causal=True, baselines=True, follows=True))
     notice = notice_panel("ladder-notice")
     card, histograms = side_by_side(
         lambda: panel(elem_id="ladder-card", min_height=420), lambda: panel(elem_id="ladder-pairs", min_height=420)
     )
 
-    panel(text.FILL)
+    panel(copy.FILL)
     with gr.Row(equal_height=True):
         example = gr.Dropdown(
             [(each.name, i) for i, each in enumerate(blank_presets())],
@@ -112,7 +112,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     cloze_notice = notice_panel("ladder-cloze-notice")
     cloze = panel(elem_id="ladder-hidden-words")
 
-    panel(text.MEASURED)
+    panel(copy.MEASURED)
     kind = chart = table = None
     if ladder:
         kinds = [*ladder.kinds, *([MEAN] if len(ladder.kinds) > 1 else [])]
@@ -125,73 +125,73 @@ def _build(page: Page, tab: gr.Tab) -> None:
             with gr.Column(min_width=SIDE_WIDTH, scale=6):
                 table = panel(elem_id="ladder-table")
     else:
-        panel(paint.missing("Scores on public test sets", answers.LADDER_COMMAND), elem_id="ladder-missing")
-    panel(text.ECHO)
+        panel(paint.missing("Scores on public test sets", model.LADDER_COMMAND), elem_id="ladder-missing")
+    panel(copy.ECHO)
     echo = panel(elem_id="ladder-echo")
     with gr.Row():
         with gr.Column(min_width=SIDE_WIDTH):
-            panel(text.EFFICIENCY)
+            panel(copy.EFFICIENCY)
             if efficiency:
                 curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
             else:
-                told = paint.missing("Sample efficiency", answers.EFFICIENCY_COMMAND)
+                told = paint.missing("Sample efficiency", model.EFFICIENCY_COMMAND)
                 panel(told, elem_id="ladder-efficiency-missing")
         with gr.Column(min_width=SIDE_WIDTH):
-            panel(text.PUBLISHED)
+            panel(copy.PUBLISHED)
             published = plot_view(published_height(MTEB), elem_id="ladder-published")
     code = code_view("ladder-code")
 
     quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    rung_io = in_order(
+    rung_io = latest_only(
         {
-            "fn": guarded(2)(lambda visitor, *values: show_rung(page.context_of(visitor), visitor, *values)),
-            "inputs": [page.visitor, stage, sentence, expected],
+            "fn": guarded(2)(lambda session, *values: show_rung(page.context_of(session), session, *values)),
+            "inputs": [page.session, stage, sentence, expected],
             "outputs": [notice, card, code],
             **quiet,
         }
     )
-    pairs_io = in_order(
+    pairs_io = latest_only(
         {
-            "fn": guarded(2)(lambda visitor, key: show_pairs(page.context_of(visitor), visitor, key)),
-            "inputs": [page.visitor, stage],
+            "fn": guarded(2)(lambda session, key: show_pairs(page.context_of(session), session, key)),
+            "inputs": [page.session, stage],
             "outputs": [notice, histograms, echo],
             **quiet,
         }
     )
-    fill_io = in_order(
+    fill_io = latest_only(
         {
             "fn": guarded(1)(
-                lambda visitor, *values: blanks.filled_card(answers.fill(page.context_of(visitor), visitor, *values))
+                lambda session, *values: blanks.filled_card(model.fill(page.context_of(session), session, *values))
             ),
-            "inputs": [page.visitor, sentence, expected],
+            "inputs": [page.session, sentence, expected],
             "outputs": [fill_notice, filled],
             **quiet,
         }
     )
-    cloze_io = in_order(
+    cloze_io = latest_only(
         {
-            "fn": guarded(1)(lambda visitor: show_cloze(page.context_of(visitor), visitor)),
-            "inputs": [page.visitor],
+            "fn": guarded(1)(lambda session: show_cloze(page.context_of(session), session)),
+            "inputs": [page.session],
             "outputs": [cloze_notice, cloze],
             **quiet,
         }
     )
     page.share(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
 
-    def show(visitor: Visitor, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
-        context = page.context_of(visitor)
-        painted, code_ = show_rung(context, visitor, key, sentence_, expected_)
+    def show(session: Session, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
+        context = page.context_of(session)
+        painted, code_ = show_rung(context, session, key, sentence_, expected_)
         return (
             painted,
             code_,
-            *show_pairs(context, visitor, key),
-            blanks.filled_card(answers.fill(context, visitor, sentence_, expected_)),
+            *show_pairs(context, session, key),
+            blanks.filled_card(model.fill(context, session, sentence_, expected_)),
         )
 
-    page.shows["ladder"] = in_order(
+    page.shows["ladder"] = latest_only(
         {
             "fn": guarded(5)(show),
-            "inputs": [page.visitor, stage, sentence, expected],
+            "inputs": [page.session, stage, sentence, expected],
             "outputs": [notice, card, code, histograms, echo, filled],
             **quiet,
         }

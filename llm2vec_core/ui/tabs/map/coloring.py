@@ -11,10 +11,10 @@ from llm2vec_core.figures import STYLES
 from llm2vec_core.projection import NO_CLUSTER, matched_clusters
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import checked_text
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
-from llm2vec_core.ui.texts import Texts
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.user_texts import Texts
 
 UNLABELLED = "no label"
 STRAY = "in no cluster"
@@ -52,7 +52,7 @@ class Cosines:
 
 
 def coloring(
-    context: AppContext, visitor: Visitor, texts: Texts, spaces: tuple[Space, Space], settings: MapSettings
+    context: AppContext, session: Session, texts: Texts, spaces: tuple[Space, Space], settings: MapSettings
 ) -> Groups | Cosines:
     """Colours of both panels.
 
@@ -61,7 +61,7 @@ def coloring(
     """
     if settings.color == "query":
         query = checked_text(settings.query, "The text to compare with", context.limits.text_characters)
-        values = tuple(_cosines(visitor.encoder_for(s.choice.key, context).encode(query), s) for s in spaces)
+        values = tuple(_cosines(session.encoder_for(s.choice.key, context).encode(query), s) for s in spaces)
         nearest = tuple(np.argsort(-v, kind="stable")[:NEIGHBORS].tolist() for v in values)
         return Cosines(query, values, nearest)
     if settings.color == "label":

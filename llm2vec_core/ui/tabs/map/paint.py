@@ -8,9 +8,9 @@ from html import escape
 from llm2vec_core.figures import map_style
 from llm2vec_core.figures.maps import COSINE_SCALE
 from llm2vec_core.ui.paint.base import figure_card
-from llm2vec_core.ui.tabs.map import text
-from llm2vec_core.ui.tabs.map.answers import Measures, Step, View
+from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups
+from llm2vec_core.ui.tabs.map.model import Measures, Step, View
 
 _OPEN = 'fill="none" stroke="{color}" stroke-width="2"'
 SHAPES = {
@@ -75,7 +75,7 @@ def _group_legend(groups: Groups, dimensions: int, clustered: bool) -> str:
     if each:
         items.append(_muted(f"{each} each"))
     if clustered:
-        items.append(f'<span class="muted">{escape(text.CLUSTERS)}</span>')
+        items.append(f'<span class="muted">{escape(copy.CLUSTERS)}</span>')
     return f'<div class="l2v"><div class="l2v-legend" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
 
 
@@ -109,21 +109,21 @@ def numbers(view: View, measures: Measures) -> str:
     rows = [
         Row(
             f"Silhouette of the {grouped}",
-            text.SILHOUETTE,
+            copy.SILHOUETTE,
             few,
             "{:.2f}",
             [(quality.silhouette, quality.silhouette_picture) for quality in sides],
         ),
         Row(
             "Neighbour vote",
-            text.ACCURACY,
+            copy.ACCURACY,
             unlabelled,
             "{:.0%}",
             [(quality.accuracy, quality.accuracy_picture) for quality in sides],
         ),
         Row(
             "Trustworthiness of the picture",
-            text.TRUST,
+            copy.TRUST,
             "not defined: all vectors are equal",
             "{:.2f}",
             [(None, quality.trust) for quality in sides],
@@ -138,7 +138,7 @@ def numbers(view: View, measures: Measures) -> str:
         "How good are the pictures, and the vectors behind them?",
         body,
         name=f"map-measures-{left.key}-{right.key}",
-        notice=escape(text.findings(view, measures)),
+        notice=escape(copy.findings(view, measures)),
         columns=("measure", *(f"{choice.label}, {kind}" for choice in (left, right) for kind in KINDS)),
         rows=[(row.name, *row.values[0], *row.values[1]) for row in rows],
     )

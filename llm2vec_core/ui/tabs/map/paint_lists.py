@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from html import escape
 
 from llm2vec_core.ui.paint.base import card, tools
-from llm2vec_core.ui.tabs.map import text
-from llm2vec_core.ui.tabs.map.answers import Measures, View
+from llm2vec_core.ui.tabs.map import copy
+from llm2vec_core.ui.tabs.map.model import Measures, View
 from llm2vec_core.ui.tabs.map.picking import Neighbor, Picked
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
-from llm2vec_core.ui.texts import Texts
+from llm2vec_core.ui.user_texts import Texts
 
 SHOWN_MOVERS = 8
 SIDES = ("left", "right")
@@ -70,7 +70,7 @@ def movers(view: View, measures: Measures) -> str:
 def selection(texts: Texts, rows: Sequence[int], how: str) -> str:
     """Selected texts as a table that can be taken away as csv."""
     if not rows:
-        return hint("Selection: nothing", text.SELECT_HINT)
+        return hint("Selection: nothing", copy.SELECT_HINT)
     columns = ["number", *(["label"] if texts.labels else []), f"text (first {CELL} characters)"]
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(

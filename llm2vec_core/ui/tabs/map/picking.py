@@ -9,9 +9,9 @@ import numpy as np
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import prepared
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
-from llm2vec_core.ui.texts import Texts
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.user_texts import Texts
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ def picked(spaces: tuple[Space, Space], row: int, metric: str) -> Picked:
     return Picked(row, (sides[0], sides[1]))
 
 
-def remembered(visitor: Visitor, texts: Texts) -> int | None:
+def remembered(session: Session, texts: Texts) -> int | None:
     """The row that this visitor picked last among these texts."""
-    key, row = visitor.by_tab.get("map", (None, None))
+    key, row = session.by_tab.get("map", (None, None))
     return row if key == texts.key else None
 
 
-def remember(visitor: Visitor, texts: Texts, row: int) -> None:
+def remember(session: Session, texts: Texts, row: int) -> None:
     """Keep a picked row, so that another colour or encoder shows the same text's neighbours."""
-    visitor.by_tab["map"] = (texts.key, row)
+    session.by_tab["map"] = (texts.key, row)
 
 
 def checked_row(value: Any, count: int) -> int:

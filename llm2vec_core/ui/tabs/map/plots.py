@@ -15,13 +15,13 @@ from llm2vec_core.figures import cosine_map, scatter_map
 from llm2vec_core.figures.base import wrapped
 from llm2vec_core.ui.paint.base import data_table, tools
 from llm2vec_core.ui.plot import PLOTLY_FILE
-from llm2vec_core.ui.tabs.map import text
-from llm2vec_core.ui.tabs.map.answers import View
+from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines
+from llm2vec_core.ui.tabs.map.model import View
 from llm2vec_core.ui.tabs.map.picking import Picked
-from llm2vec_core.ui.texts import Texts
+from llm2vec_core.ui.user_texts import Texts
 
-SCRIPT_FILE = Path(__file__).with_name("map.js")
+SCRIPT_FILE = Path(__file__).with_name("tab.js")
 SIDES = ("left", "right")
 
 
@@ -42,8 +42,8 @@ def map_view(value: str, **options: Any) -> gr.HTML:
     )
     template = (
         f'<div class="l2v l2v-map"><div class="l2v-map-panels">{panels}</div>'
-        f'<div class="l2v-map-bar"><label><input type="checkbox" class="l2v-map-lines"> {text.LINES}</label>'
-        f'<span>{text.HINT}</span></div><p class="l2v-map-told" role="status" hidden></p></div>'
+        f'<div class="l2v-map-bar"><label><input type="checkbox" class="l2v-map-lines"> {copy.LINES}</label>'
+        f'<span>{copy.HINT}</span></div><p class="l2v-map-told" role="status" hidden></p></div>'
     )
     return gr.HTML(value, html_template=template, js_on_load=script, apply_default_css=False, marks="", **options)
 
@@ -79,7 +79,7 @@ def map_value(view: View, *, with_texts: bool = True) -> str:
         value[side] = json.loads(figure.to_json()) | {
             "title": title,
             "css": choice.css,
-            "caption": text.caption(view, i),
+            "caption": copy.caption(view, i),
             "name": f"map-{view.settings.kind}-{choice.key}",
         }
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -8,7 +8,7 @@ from typing import Any
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.projection import METRICS
-from llm2vec_core.ui.texts import OURS
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS
 
 KINDS = ("umap", "pca")
 COLORS = ("label", "kmeans", "hdbscan", "query")
@@ -58,7 +58,7 @@ class MapSettings:
 
 def opening_settings(preset: ModelPreset) -> MapSettings:
     """What the tab shows at first: our collection, the causal model beside the default stage."""
-    return MapSettings(OURS, preset.stages[0].key, preset.default.key)
+    return MapSettings(BUNDLED_TEXTS, preset.stages[0].key, preset.default.key)
 
 
 def map_settings(

@@ -1,4 +1,4 @@
-"""One encoder's view of the texts: its embeddings, and what is computed from them, kept for the next time."""
+"""One encoder's view of the texts: its embeddings, and what is computed from them, cached."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from llm2vec_core.cache import Cache
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import (
     NO_CLUSTER,
@@ -23,13 +24,12 @@ from llm2vec_core.projection import (
 )
 from llm2vec_core.projection.base import MIN_POINTS, all_equal
 from llm2vec_core.projection.pca import PcaLayout
-from llm2vec_core.ui.choices import OWN_STAGE, Choice
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.kept import Kept
+from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.stored import stored_layouts
-from llm2vec_core.ui.texts import OURS, Texts
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 NEIGHBORS = 10
 # HDBSCAN's smallest cluster: a fiftieth of the texts, at least this many.
@@ -62,40 +62,40 @@ class Space:
     Args:
         choice: the encoder.
         key: what the embeddings depend on.
-        kept: where results stay.
+        cache: of this session, or shared.
         encode: makes the embeddings, shape (texts, hidden); called with a progress callback or None.
         stored: layouts made beforehand, by :meth:`MapSettings.layout_key`.
     """
 
     def __init__(
         self,
-        choice: Choice,
+        choice: EncoderOption,
         key: tuple[Hashable, ...],
-        kept: Kept,
+        cache: Cache,
         encode: Callable[[Progress | None], np.ndarray],
         stored: Mapping[tuple[Hashable, ...], PcaLayout | np.ndarray] | None = None,
     ) -> None:
         self.choice = choice
         self._key = key
-        self._kept = kept
+        self._cache = cache
         self._encode = encode
         self._stored = stored or {}
 
     @property
     def is_encoded(self) -> bool:
         """Whether the embeddings are at hand."""
-        return ("embeddings", *self._key) in self._kept
+        return ("embeddings", *self._key) in self._cache
 
     def embeddings(self, progress: Progress | None = None) -> np.ndarray:
         """Embeddings of the texts, shape (texts, hidden)."""
-        return self._kept.once(("embeddings", *self._key), lambda: self._encode(progress))
+        return self._cache.get(("embeddings", *self._key), lambda: self._encode(progress))
 
     def _once(self, name: str, *about: Hashable, make: Callable[[], Any]) -> Any:
-        return self._kept.once((name, *self._key, *about), make)
+        return self._cache.get((name, *self._key, *about), make)
 
     def has_layout(self, settings: MapSettings) -> bool:
         """Whether positions are at hand without computing."""
-        return self.is_stored(settings) or ("layout", *self._key, *settings.layout_key()) in self._kept
+        return self.is_stored(settings) or ("layout", *self._key, *settings.layout_key()) in self._cache
 
     def is_stored(self, settings: MapSettings) -> bool:
         """Whether positions were made beforehand."""
@@ -181,7 +181,7 @@ def smallest_cluster(count: int) -> int:
     return max(SMALLEST_CLUSTER, count // 50)
 
 
-def space_of(context: AppContext, visitor: Visitor, texts: Texts, key: str) -> Space:
+def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> Space:
     """The view that an encoder has of some texts.
 
     What belongs to a visitor (their texts, their adapter) is kept with the visitor, the rest for everyone.
@@ -199,20 +199,20 @@ def space_of(context: AppContext, visitor: Visitor, texts: Texts, key: str) -> S
         raise InputError(
             f"{count} {'text is' if count == 1 else 'texts are'} too few for a map; give at least {MIN_POINTS}."
         )
-    choice = visitor.choice(key, context)
+    choice = session.choice(key, context)
     ours = texts.key == "our collection"
     is_stage = key in {stage.key for stage in context.preset.stages}
 
     def encode(progress: Progress | None) -> np.ndarray:
         if ours and is_stage and context.preset.bundled:
             return context.collection(key)
-        return visitor.encoder_for(key, context).encode(list(texts.texts), progress=progress)
+        return session.encoder_for(key, context).encode(list(texts.texts), progress=progress)
 
-    kept = context.kept if ours and key != OWN_STAGE else visitor.kept
+    cache = context.cache if ours and key != USER_ADAPTER else session.cache
     stored = stored_layouts().get(key) if ours and context.preset.bundled else None
-    return Space(choice, (context.preset.key, key, texts.key), kept, encode, stored)
+    return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored)
 
 
 def source_is_ours(settings: MapSettings) -> bool:
     """Whether our collection is shown."""
-    return settings.source == OURS
+    return settings.source == BUNDLED_TEXTS

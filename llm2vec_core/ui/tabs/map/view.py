@@ -7,12 +7,13 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
-from llm2vec_core.ui.html import code_view, notice_panel, panel
-from llm2vec_core.ui.own_texts import own_texts, source_radio
+from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.map import answers, paint, paint_lists, picking, text
+from llm2vec_core.ui.tabs.map import copy, model, paint, paint_lists, picking
+from llm2vec_core.ui.tabs.map.code import map_snippet
 from llm2vec_core.ui.tabs.map.plots import map_marks, map_value, map_view
 from llm2vec_core.ui.tabs.map.settings import (
     MAX_CLUSTERS,
@@ -21,8 +22,7 @@ from llm2vec_core.ui.tabs.map.settings import (
     map_settings,
     opening_settings,
 )
-from llm2vec_core.ui.tabs.map.snippet import map_snippet
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.text_picker import source_radio, text_picker
 
 # A number in a list is pressed: the same event as a click on the map.
 PRESS = """element.addEventListener('click', event => {
@@ -32,13 +32,13 @@ PRESS = """element.addEventListener('click', event => {
 SKIP = object()
 
 
-def show(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
+def show(context: AppContext, session: Session, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
     """(status, maps, legend, numbers, movers, neighbours, code) again and again; SKIP for what has not changed.
 
     Neighbours are those of the text picked last, or of the one that moved most.
     """
-    view: answers.View | None = None
-    for step in answers.draw(context, visitor, settings):
+    view: model.View | None = None
+    for step in model.draw(context, session, settings):
         status = paint.status(step)
         if step.view is not None:
             view = step.view
@@ -46,7 +46,7 @@ def show(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterat
             yield status, map_value(view), paint.legend(view), SKIP, SKIP, SKIP, code
         elif step.measures is not None and view is not None:
             measures = step.measures
-            row = picking.remembered(visitor, view.texts)
+            row = picking.remembered(session, view.texts)
             if row is None:
                 row = (measures.movers or [0])[0]
             found = picking.picked(view.spaces, row, settings.metric)
@@ -58,40 +58,40 @@ def show(context: AppContext, visitor: Visitor, settings: MapSettings) -> Iterat
             yield status, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP
 
 
-def pick(context: AppContext, visitor: Visitor, settings: MapSettings, row: Any) -> tuple[Any, str]:
+def pick(context: AppContext, session: Session, settings: MapSettings, row: Any) -> tuple[Any, str]:
     """(highlights, lists of neighbours) of one text."""
-    texts, spaces = answers.spaces_of(context, visitor, settings)
+    texts, spaces = model.spaces_of(context, session, settings)
     found = picking.picked(spaces, picking.checked_row(row, len(texts)), settings.metric)
-    picking.remember(visitor, texts, found.row)
+    picking.remember(session, texts, found.row)
     return gr.update(marks=map_marks(texts, found=found)), paint_lists.neighbors(texts, spaces, found)
 
 
-def select(context: AppContext, visitor: Visitor, settings: MapSettings, rows: Any) -> str:
+def select(context: AppContext, session: Session, settings: MapSettings, rows: Any) -> str:
     """The table of selected texts."""
-    texts, _ = answers.spaces_of(context, visitor, settings)
+    texts, _ = model.spaces_of(context, session, settings)
     return paint_lists.selection(texts, picking.checked_rows(rows, len(texts)), "from the map")
 
 
-def find(context: AppContext, visitor: Visitor, settings: MapSettings, words: str) -> str:
+def find(context: AppContext, session: Session, settings: MapSettings, words: str) -> str:
     """The table of texts that hold some words."""
-    texts, _ = answers.spaces_of(context, visitor, settings)
+    texts, _ = model.spaces_of(context, session, settings)
     return paint_lists.selection(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     first = opening_settings(preset)
-    opening = answers.opening_view(page.context)
-    page.context.warm_ups.append(lambda: answers.warm_up(page.context))
+    opening = model.opening_view(page.context)
+    page.context.warm_ups.append(lambda: model.warm_up(page.context))
 
-    panel(text.INTRO)
+    panel(copy.INTRO)
     with gr.Row():
-        left = page.picker("Left encoder", value=first.left, rivals=True, elem_id="map-left")
-        right = page.picker("Right encoder", rivals=True, follows=True, elem_id="map-right")
+        left = page.picker("Left encoder", value=first.left, baselines=True, elem_id="map-left")
+        right = page.picker("Right encoder", baselines=True, follows=True, elem_id="map-right")
         source = source_radio("map", min_width=290)
-    texts = own_texts(page, "map", source=source)
+    texts = text_picker(page, "map", source=source)
     with gr.Row(elem_id="map-choices"):
-        kind = gr.Radio(text.KINDS, value=first.kind, label="Picture", elem_id="map-kind", scale=4, min_width=170)
+        kind = gr.Radio(copy.KINDS, value=first.kind, label="Picture", elem_id="map-kind", scale=4, min_width=170)
         dimensions = gr.Radio(
             [("2-D", 2), ("3-D", 3)],
             value=first.dimensions,
@@ -101,7 +101,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             min_width=160,
         )
         color = gr.Radio(
-            text.COLORS,
+            copy.COLORS,
             value=first.color,
             label="Colour by label, cluster or text",
             elem_id="map-color",
@@ -112,7 +112,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         stop = gr.Button("Stop", elem_id="map-stop", scale=0, min_width=76)
     with gr.Row(visible=False) as query_row:
         query = gr.Textbox(
-            text.QUERY, label="Colour by the cosine with this text", lines=1, elem_id="map-query", submit_btn="Colour"
+            copy.QUERY, label="Colour by the cosine with this text", lines=1, elem_id="map-query", submit_btn="Colour"
         )
     status = panel(elem_id="map-status", min_height=28)
     notice = notice_panel("map-notice")
@@ -123,14 +123,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
             neighbors = gr.Number(
                 first.n_neighbors,
                 label=f"n_neighbors (2 to {MAX_NEIGHBORS})",
-                info=text.NEIGHBORS_INFO,
+                info=copy.NEIGHBORS_INFO,
                 elem_id="map-neighbors",
                 min_width=220,
             )
             min_dist = gr.Number(
                 first.min_dist,
                 label="min_dist (0 to 1)",
-                info=text.MIN_DIST_INFO,
+                info=copy.MIN_DIST_INFO,
                 step=0.05,
                 elem_id="map-min-dist",
                 min_width=220,
@@ -147,11 +147,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
                 [("Cosine", "cosine"), ("Euclidean", "euclidean")],
                 value=first.metric,
                 label="Metric",
-                info=text.METRIC_INFO,
+                info=copy.METRIC_INFO,
                 elem_id="map-metric",
                 min_width=260,
             )
-            seed = gr.Number(first.seed, label="Seed", info=text.SEED_INFO, elem_id="map-seed", min_width=220)
+            seed = gr.Number(first.seed, label="Seed", info=copy.SEED_INFO, elem_id="map-seed", min_width=220)
     numbers = panel(elem_id="map-summary")
     with gr.Row():
         with gr.Column(min_width=330, scale=1):
@@ -159,7 +159,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         with gr.Column(min_width=330, scale=2):
             pick_notice = notice_panel("map-pick-notice")
             picked = gr.HTML(
-                paint_lists.hint("Neighbours", text.PICK_HINT),
+                paint_lists.hint("Neighbours", copy.PICK_HINT),
                 js_on_load=PRESS,
                 apply_default_css=False,
                 elem_id="map-neighbours",
@@ -174,34 +174,34 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     select_notice = notice_panel("map-select-notice")
     selected = gr.HTML(
-        paint_lists.hint("Selection", text.SELECT_HINT),
+        paint_lists.hint("Selection", copy.SELECT_HINT),
         js_on_load=PRESS,
         apply_default_css=False,
         elem_id="map-selection",
     )
-    panel(text.CANNOT)
+    panel(copy.CANNOT)
     code = code_view("map-code", map_snippet(preset, opening.texts, first))
 
     fields = [texts.source, left, right, kind, dimensions, color, query, clusters, neighbors, min_dist, metric, seed]
-    visitor = page.visitor
+    session = page.session
 
-    def on_show(visitor: Visitor, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for results in show(page.context_of(visitor), visitor, map_settings(*values)):
+    def on_show(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
+        for results in show(page.context_of(session), session, map_settings(*values)):
             yield tuple(gr.skip() if result is SKIP else result for result in results)
 
-    def on_pick(event: gr.EventData, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
-        return pick(page.context_of(visitor), visitor, map_settings(*values), _sent(event, "row"))
+    def on_pick(event: gr.EventData, session: Session, *values: Any) -> tuple[Any, ...]:
+        return pick(page.context_of(session), session, map_settings(*values), _sent(event, "row"))
 
-    def on_lasso(event: gr.EventData, visitor: Visitor, *values: Any) -> tuple[Any, ...]:
-        return (select(page.context_of(visitor), visitor, map_settings(*values), _sent(event, "rows")),)
+    def on_lasso(event: gr.EventData, session: Session, *values: Any) -> tuple[Any, ...]:
+        return (select(page.context_of(session), session, map_settings(*values), _sent(event, "rows")),)
 
-    def on_find(visitor: Visitor, words: str, *values: Any) -> tuple[Any, ...]:
-        return (find(page.context_of(visitor), visitor, map_settings(*values), words),)
+    def on_find(session: Session, words: str, *values: Any) -> tuple[Any, ...]:
+        return (find(page.context_of(session), session, map_settings(*values), words),)
 
-    io = in_order(
+    io = latest_only(
         {
             "fn": guarded_stream(7)(on_show),
-            "inputs": [visitor, *fields],
+            "inputs": [session, *fields],
             "outputs": [notice, status, maps, legend, numbers, movers, picked, code],
             "concurrency_id": "map",
             "concurrency_limit": 2,
@@ -222,7 +222,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     texts.then(**io)
     color.input(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
     stop.click(
-        lambda: paint.status(answers.Step("Stopped. What was drawn last is still here; Draw goes on.")),
+        lambda: paint.status(model.Step("Stopped. What was drawn last is still here; Draw goes on.")),
         None,
         status,
         cancels=[drawn],
@@ -231,9 +231,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
     )
     for component in (maps, picked, movers, selected):
-        component.pick(guarded(2)(on_pick), [visitor, *fields], [pick_notice, maps, picked], **quick)
-    maps.lasso(guarded(1)(on_lasso), [visitor, *fields], [select_notice, selected], **quick)
-    words.submit(guarded(1)(on_find), [visitor, words, *fields], [select_notice, selected], **quick)
+        component.pick(guarded(2)(on_pick), [session, *fields], [pick_notice, maps, picked], **quick)
+    maps.lasso(guarded(1)(on_lasso), [session, *fields], [select_notice, selected], **quick)
+    words.submit(guarded(1)(on_find), [session, words, *fields], [select_notice, selected], **quick)
 
     page.share(
         map_left=left,

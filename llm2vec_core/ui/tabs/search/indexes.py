@@ -13,10 +13,10 @@ from llm2vec_core.bundled_data import queries
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.search import SearchIndex
-from llm2vec_core.ui.choices import OWN_STAGE
 from llm2vec_core.ui.context import AppContext, relevant_rows
-from llm2vec_core.ui.texts import Texts, our_collection
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.user_texts import Texts, our_collection
 
 T = TypeVar("T")
 # Texts encoded between two looks at whether the visitor pressed Stop.
@@ -97,17 +97,17 @@ def labelled_queries(texts: Texts, limit: int) -> Asked | None:
     )
 
 
-def index_key(visitor: Visitor, context: AppContext, texts: Texts, key: str, pooling: str) -> tuple[Any, ...]:
+def index_key(session: Session, context: AppContext, texts: Texts, key: str, pooling: str) -> tuple[Any, ...]:
     """Whatever an index depends on; another one of these, and the index is no longer right."""
-    adapter = (visitor.encoder, visitor.adapter_version) if key == OWN_STAGE else None
+    adapter = (session.encoder, session.adapter_version) if key == USER_ADAPTER else None
     return texts.key, context.preset.key, key, pooling, adapter
 
 
-def kept_for(visitor: Visitor, texts: Texts) -> Kept:
+def kept_for(session: Session, texts: Texts) -> Kept:
     """The visitor's indexes, without those of texts or of an adapter that are gone."""
-    kept: Kept = visitor.by_tab.setdefault("search", Kept())
-    alive = {our_collection().key, visitor.texts.key if visitor.texts else texts.key}
-    now = (visitor.encoder, visitor.adapter_version)
+    kept: Kept = session.by_tab.setdefault("search", Kept())
+    alive = {our_collection().key, session.texts.key if session.texts else texts.key}
+    now = (session.encoder, session.adapter_version)
     for store in (kept.indexes, kept.scores):
         for key in [k for k in store if k[0] not in alive or k[4] not in (None, now)]:
             del store[key]
@@ -116,21 +116,21 @@ def kept_for(visitor: Visitor, texts: Texts) -> Kept:
 
 def shared(texts: Texts, key: str) -> bool:
     """Whether an index belongs to everybody: our collection under an encoder that is nobody's own."""
-    return texts.key == our_collection().key and key != OWN_STAGE
+    return texts.key == our_collection().key and key != USER_ADAPTER
 
 
-def missing(visitor: Visitor, context: AppContext, texts: Texts, keys: Sequence[str], pooling: str) -> list[str]:
+def missing(session: Session, context: AppContext, texts: Texts, keys: Sequence[str], pooling: str) -> list[str]:
     """The encoders whose index of these texts has yet to be made for this visitor."""
-    found = kept_for(visitor, texts).indexes
+    found = kept_for(session, texts).indexes
     return [
         key
         for key in dict.fromkeys(keys)
-        if not shared(texts, key) and index_key(visitor, context, texts, key, pooling) not in found
+        if not shared(texts, key) and index_key(session, context, texts, key, pooling) not in found
     ]
 
 
 def make_indexes(
-    visitor: Visitor, context: AppContext, texts: Texts, keys: Sequence[str], pooling: str
+    session: Session, context: AppContext, texts: Texts, keys: Sequence[str], pooling: str
 ) -> Iterator[Progress]:
     """Index texts under each encoder that lacks it. The new indexes take the old ones' place when all are finished.
 
@@ -139,16 +139,16 @@ def make_indexes(
     Raises:
         InputError: if an index would be larger than allowed.
     """
-    kept = kept_for(visitor, texts)
-    wanted = {key: index_key(visitor, context, texts, key, pooling) for key in keys if not shared(texts, key)}
-    todo = missing(visitor, context, texts, keys, pooling)
+    kept = kept_for(session, texts)
+    wanted = {key: index_key(session, context, texts, key, pooling) for key in keys if not shared(texts, key)}
+    todo = missing(session, context, texts, keys, pooling)
     # A text that is there twice is encoded once: it saves time, and both get the very same vector.
     different = list(dict.fromkeys(texts.texts))
     total, started = len(different) * len(todo), time.monotonic()
     made: dict[Any, SearchIndex] = {}
     for number, key in enumerate(todo):
-        label = visitor.choice(key, context).label
-        encoder = visitor.encoder_for(key, context)
+        label = session.choice(key, context).label
+        encoder = session.encoder_for(key, context)
         vectors = None
         for done, part, rows in _encoded(encoder, different, pooling):
             if vectors is None:
@@ -165,7 +165,7 @@ def make_indexes(
         kept.indexes = {key: everything[key] for key in wanted.values()}
 
 
-def index_of(visitor: Visitor, context: AppContext, texts: Texts, key: str, pooling: str) -> SearchIndex:
+def index_of(session: Session, context: AppContext, texts: Texts, key: str, pooling: str) -> SearchIndex:
     """A finished index.
 
     Raises:
@@ -173,9 +173,9 @@ def index_of(visitor: Visitor, context: AppContext, texts: Texts, key: str, pool
     """
     if shared(texts, key):
         return context.index(key, pooling)
-    found = kept_for(visitor, texts).indexes.get(index_key(visitor, context, texts, key, pooling))
+    found = kept_for(session, texts).indexes.get(index_key(session, context, texts, key, pooling))
     if found is None:
-        label = visitor.choice(key, context).label
+        label = session.choice(key, context).label
         raise InputError(
             f"{len(texts):,} texts are loaded, but not yet indexed with {label}. Press “Index my texts”; "
             "it can be stopped."
@@ -184,7 +184,7 @@ def index_of(visitor: Visitor, context: AppContext, texts: Texts, key: str, pool
 
 
 def scores_of(
-    visitor: Visitor,
+    session: Session,
     context: AppContext,
     texts: Texts,
     key: str,
@@ -194,17 +194,17 @@ def scores_of(
     """Scores of one encoder over all labelled queries; None where nothing is labelled."""
     if shared(texts, key) and not instruction:
         return context.query_scores(key, pooling)
-    kept = kept_for(visitor, texts)
-    name = (*index_key(visitor, context, texts, key, pooling), instruction)
+    kept = kept_for(session, texts)
+    name = (*index_key(session, context, texts, key, pooling), instruction)
     if name not in kept.scores:
         asked = labelled_queries(texts, context.limits.scored_queries)
         if asked is None:
             return None
-        index = index_of(visitor, context, texts, key, pooling)
+        index = index_of(session, context, texts, key, pooling)
         if asked.rows and not instruction:
             vectors = index.vectors(asked.rows)
         else:
-            encoder = visitor.encoder_for(key, context)
+            encoder = session.encoder_for(key, context)
             vectors = encoder.encode(list(asked.names), instruction or None, pooling_mode=pooling)
         kept.scores[name] = score_queries(index.cosines(vectors), asked.relevant(), asked.rows)
         for oldest in list(kept.scores)[:-KEPT_SCORES]:

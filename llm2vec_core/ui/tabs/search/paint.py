@@ -7,9 +7,9 @@ from html import escape
 
 from llm2vec_core.figures import topic_style
 from llm2vec_core.ui.paint.base import card, figure_card
-from llm2vec_core.ui.tabs.search import text
-from llm2vec_core.ui.tabs.search.answers import Answer, Side
+from llm2vec_core.ui.tabs.search import copy
 from llm2vec_core.ui.tabs.search.indexes import Progress
+from llm2vec_core.ui.tabs.search.model import Answer, Side
 
 SHOWN_CHARACTERS = 320
 SHAPES = {
@@ -40,7 +40,7 @@ def hit_column(answer: Answer, side: Side, top: int) -> str:
 def search_note(answer: Answer, top: int) -> str:
     """Above the lists: what was asked, what the example is about, and what came out."""
     fields = answer.fields
-    point = next((e.point for e in text.EXAMPLES if e.query.lower() == fields.query.lower()), "")
+    point = next((e.point for e in copy.EXAMPLES if e.query.lower() == fields.query.lower()), "")
     told = f" with the instruction <em>{escape(_cut(fields.instruction, 120))}</em>" if fields.instruction else ""
     shown = min(top, len(answer.texts))
     return (
@@ -48,7 +48,7 @@ def search_note(answer: Answer, top: int) -> str:
         f"{len(answer.texts):,} texts.{' ' + escape(point) if point else ''}</p>"
         f'<p class="l2v-notice-line"><b>What to notice.</b> {_first_answers(answer)} '
         f"{answer.in_both(shown)} of the first {shown} are in both lists.</p>"
-        f'<p class="muted">{escape(text.RANKS_NOTE)}</p></div>'
+        f'<p class="muted">{escape(copy.RANKS_NOTE)}</p></div>'
     )
 
 

@@ -8,26 +8,26 @@ from typing import Any
 import gradio as gr
 
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import text as page_text
+from llm2vec_core.ui import copy as page_copy
+from llm2vec_core.ui.components import code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
-from llm2vec_core.ui.html import code_view, notice_panel, panel, side_by_side
-from llm2vec_core.ui.own_texts import chosen_texts, own_texts
+from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.search import paint, text
-from llm2vec_core.ui.tabs.search.answers import INSTRUCTION_CHARACTERS, answer, checked_fields, checked_instruction
+from llm2vec_core.ui.tabs.search import copy, paint
+from llm2vec_core.ui.tabs.search.code import search_snippet
 from llm2vec_core.ui.tabs.search.indexes import make_indexes, missing, scores_of
+from llm2vec_core.ui.tabs.search.model import INSTRUCTION_CHARACTERS, answer, checked_fields, checked_instruction
 from llm2vec_core.ui.tabs.search.scores.paint import charts
-from llm2vec_core.ui.tabs.search.snippet import search_snippet
-from llm2vec_core.ui.texts import OWN
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.text_picker import chosen_texts, text_picker
+from llm2vec_core.ui.user_texts import USER_TEXTS
 
 STOP = "search: stop"
 
 
-def search(context: AppContext, visitor: Visitor, source: str, *values: Any) -> tuple[str, ...]:
+def search(context: AppContext, session: Session, source: str, *values: Any) -> tuple[str, ...]:
     """The note, both lists, what stands below them, and the Python that does the same."""
-    found = answer(context, visitor, chosen_texts(visitor, source), checked_fields(context, *values))
+    found = answer(context, session, chosen_texts(session, source), checked_fields(context, *values))
     top = context.limits.results
     left, right = paint.columns(found, top)
     below = charts(found) + paint.hit_table(found, top)
@@ -35,46 +35,46 @@ def search(context: AppContext, visitor: Visitor, source: str, *values: Any) -> 
 
 
 def index(
-    context: AppContext, visitor: Visitor, source: str, left: str, right: str, pooling: str, instruction: str
+    context: AppContext, session: Session, source: str, left: str, right: str, pooling: str, instruction: str
 ) -> Iterator[tuple[Any, ...]]:
     """Index the visitor's texts under both encoders; yields (status,) while it goes on."""
-    texts, keys = chosen_texts(visitor, source), (left, right)
+    texts, keys = chosen_texts(session, source), (left, right)
     instruction = checked_instruction(instruction)
-    if not missing(visitor, context, texts, keys, pooling):
+    if not missing(session, context, texts, keys, pooling):
         yield (paint.status_note("Both encoders have indexed these texts already."),)
         return
     # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
-    visitor.by_tab[STOP] = False
-    for progress in make_indexes(visitor, context, texts, keys, pooling):
-        if visitor.by_tab[STOP]:
-            yield (paint.status_note(text.STOPPED),)
+    session.by_tab[STOP] = False
+    for progress in make_indexes(session, context, texts, keys, pooling):
+        if session.by_tab[STOP]:
+            yield (paint.status_note(copy.STOPPED),)
             return
         yield (paint.progress_note(progress),)
     # Here and not with the first question, which should be answered at once.
     for key in keys:
-        scores_of(visitor, context, texts, key, pooling, instruction)
+        scores_of(session, context, texts, key, pooling, instruction)
     yield (paint.status_note(f"{len(texts):,} texts are indexed."),)
 
 
-def stop_indexing(visitor: Visitor) -> None:
+def stop_indexing(session: Session) -> None:
     """Ask the visitor's indexing to end after the batch that it is at."""
-    visitor.by_tab[STOP] = True
+    session.by_tab[STOP] = True
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    panel(text.INTRO)
-    texts = own_texts(page, "search")
+    panel(copy.INTRO)
+    texts = text_picker(page, "search")
     with gr.Row(visible=False) as index_row:
         run_index = gr.Button("Index my texts", elem_id="search-index", min_width=140)
         stop = gr.Button("Stop", elem_id="search-stop", min_width=100)
     status = panel(elem_id="search-status")
     with gr.Row(equal_height=True):
-        query = gr.Textbox(text.EXAMPLES[0].query, label="Question", elem_id="search-query", scale=5, min_width=260)
+        query = gr.Textbox(copy.EXAMPLES[0].query, label="Question", elem_id="search-query", scale=5, min_width=260)
         run = gr.Button("Search", variant="primary", elem_id="search-button", scale=1, min_width=110)
     with gr.Row():
         example = gr.Dropdown(
-            [e.query for e in text.EXAMPLES],
-            value=text.EXAMPLES[0].query,
+            [e.query for e in copy.EXAMPLES],
+            value=copy.EXAMPLES[0].query,
             label="Examples",
             elem_id="search-example",
             min_width=240,
@@ -89,10 +89,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     with gr.Row():
         first = page.context.preset.stages[0].key
-        left = page.picker("Left encoder", value=first, rivals=True, elem_id="search-left", min_width=200)
-        right = page.picker("Right encoder", rivals=True, follows=True, elem_id="search-right", min_width=200)
+        left = page.picker("Left encoder", value=first, baselines=True, elem_id="search-left", min_width=200)
+        right = page.picker("Right encoder", baselines=True, follows=True, elem_id="search-right", min_width=200)
         pooling = gr.Dropdown(
-            [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+            [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
             value="mean",
             label="Pooling: tokens into one vector",
             elem_id="search-pooling",
@@ -106,10 +106,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
     below = panel(elem_id="search-below")
     code = code_view("search-code")
 
-    io = in_order(
+    io = latest_only(
         {
-            "fn": guarded(5)(lambda visitor, *values: search(page.context_of(visitor), visitor, *values)),
-            "inputs": [page.visitor, texts.source, query, left, right, pooling, instruction],
+            "fn": guarded(5)(lambda session, *values: search(page.context_of(session), session, *values)),
+            "inputs": [page.session, texts.source, query, left, right, pooling, instruction],
             "outputs": [notice, note, left_list, right_list, below, code],
             "concurrency_id": "interactive",
             "show_progress": "minimal",
@@ -122,11 +122,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
     tab.select(**io)
     texts.then(**io)
     texts.source.input(
-        lambda source: gr.update(visible=source == OWN), texts.source, index_row, queue=False, api_name=False
+        lambda source: gr.update(visible=source == USER_TEXTS), texts.source, index_row, queue=False, api_name=False
     )
     indexing = run_index.click(
-        guarded_stream(1)(lambda visitor, *values: index(page.context_of(visitor), visitor, *values)),
-        [page.visitor, texts.source, left, right, pooling, instruction],
+        guarded_stream(1)(lambda session, *values: index(page.context_of(session), session, *values)),
+        [page.session, texts.source, left, right, pooling, instruction],
         [notice, status],
         concurrency_id="indexing",
         concurrency_limit=1,
@@ -135,7 +135,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         api_name=False,
     )
     indexing.success(**io)
-    stop.click(stop_indexing, page.visitor, None, api_name=False, show_progress="hidden")
+    stop.click(stop_indexing, page.session, None, api_name=False, show_progress="hidden")
     page.share(
         search_q=query,
         search_left=left,

@@ -10,9 +10,9 @@ import numpy as np
 
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.token_change import SAME, TokenChange, echoed_change, token_change
-from llm2vec_core.ui.choices import Choice
-from llm2vec_core.ui.tabs.see import text
-from llm2vec_core.ui.tabs.see.answers import Pair, future_share, likenesses, watched
+from llm2vec_core.ui.encoders import EncoderOption
+from llm2vec_core.ui.tabs.see import copy
+from llm2vec_core.ui.tabs.see.model import Pair, future_share, likenesses, watched
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
@@ -67,19 +67,19 @@ class Step:
     find: Callable[[Pair], Finding]
 
 
-def _value(choice: Choice, value: float, what: str = "") -> Value:
+def _value(choice: EncoderOption, value: float, what: str = "") -> Value:
     return Value(choice.label + what, choice.direction, float(value))
 
 
-def _bidirectional(pair: Pair) -> list[Choice]:
+def _bidirectional(pair: Pair) -> list[EncoderOption]:
     """Bidirectional choices that are already at hand, the chosen one among them."""
     if pair.context.preset.bundled:
-        return pair.visitor.choices(pair.context, causal=False)
+        return pair.session.choices(pair.context, causal=False)
     return [pair.stage]
 
 
 def _nothing_shared(unit: str) -> Finding:
-    return Finding(unit, (), text.NOTHING_SHARED)
+    return Finding(unit, (), copy.NOTHING_SHARED)
 
 
 def blind(pair: Pair) -> Finding:
@@ -108,7 +108,7 @@ def opened(pair: Pair) -> Finding:
     """The share of attention that goes to later words."""
     limit = pair.context.limits.token_pictures
     shares = [
-        float(future_share(pair.visitor.encoder_for(c.key, pair.context).attentions(pair.a, limit).weights).mean())
+        float(future_share(pair.session.encoder_for(c.key, pair.context).attentions(pair.a, limit).weights).mean())
         for c in (pair.causal, pair.stage)
     ]
     told = (
@@ -148,10 +148,10 @@ def moved(pair: Pair) -> Finding:
 
 def pooled(pair: Pair) -> Finding:
     """How much of the sentence the tokens behind a sentence vector have seen."""
-    count = len(pair.visitor.encoder_for(pair.causal.key, pair.context).token_states(pair.a).tokens)
+    count = len(pair.session.encoder_for(pair.causal.key, pair.context).token_states(pair.a).tokens)
     cosines = {}
     for choice in (pair.causal, pair.stage):
-        encoder = pair.visitor.encoder_for(choice.key, pair.context)
+        encoder = pair.session.encoder_for(choice.key, pair.context)
         for mode in ("last_token", "mean"):
             vectors = encoder.encode([pair.a, pair.b], pooling_mode=mode)
             cosines[choice.key, mode] = float(cosine_of_pairs(vectors[:1], vectors[1:])[0])
@@ -179,10 +179,10 @@ def echoed(pair: Pair) -> Finding:
     word = watched(once.tokens)
     if word is None:
         return _nothing_shared(unit)
-    twice = echoed_change(pair.visitor.encoder_for(pair.causal.key, pair.context), pair.a, pair.b)
+    twice = echoed_change(pair.session.encoder_for(pair.causal.key, pair.context), pair.a, pair.b)
     again = _again(once, twice, word)
     if again is None:
-        return Finding(unit, (_value(pair.causal, once.cosines[word]),), text.NO_SECOND_COPY)
+        return Finding(unit, (_value(pair.causal, once.cosines[word]),), copy.NO_SECOND_COPY)
     first, second = float(once.cosines[word]), float(twice.cosines[again])
     name = f"<em>{escape(once.tokens[word])}</em>"
     told = f"{name} in the first copy: cosine {first:.3f}. In the second: <b>{second:.3f}</b>. "
@@ -231,16 +231,16 @@ def compared(pair: Pair) -> Finding:
 
 def proven(pair: Pair) -> Finding:
     """The prefix test on Sentence A: does anything notice a word that comes later?"""
-    longer = f"{pair.a.rstrip()} {text.ADDED_WORD}"
+    longer = f"{pair.a.rstrip()} {copy.ADDED_WORD}"
     found = [
-        (c, token_change(pair.visitor.encoder_for(c.key, pair.context), pair.a, longer))
+        (c, token_change(pair.session.encoder_for(c.key, pair.context), pair.a, longer))
         for c in (pair.causal, pair.stage)
     ]
     causal, other = (float(change.distances.max(initial=0.0)) for _, change in found)
     verdicts = "causal holds" if causal < SAME else "causal fails"
     verdicts += ", bidirectional holds" if other >= SAME else ", bidirectional fails"
     told = (
-        f"With “{text.ADDED_WORD}” behind Sentence A, the vectors of its {len(found[0][1].tokens)} tokens change by at "
+        f"With “{copy.ADDED_WORD}” behind Sentence A, the vectors of its {len(found[0][1].tokens)} tokens change by at "
         f"most <b>{causal:.3f}</b> of their length under causal attention and by up to <b>{other:.3f}</b> under "
         f"{escape(pair.stage.label)}. Prefix test on your text: <b>{verdicts}</b>."
     )
@@ -253,5 +253,5 @@ def proven(pair: Pair) -> Finding:
 
 STEPS: Sequence[Step] = tuple(
     Step(title, prose, find)
-    for (title, prose), find in zip(text.LESSON, (blind, opened, moved, pooled, echoed, compared, proven), strict=True)
+    for (title, prose), find in zip(copy.LESSON, (blind, opened, moved, pooled, echoed, compared, proven), strict=True)
 )

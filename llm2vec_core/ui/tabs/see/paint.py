@@ -1,6 +1,6 @@
 """The opening as HTML and SVG: both masks, and the shared words, in two states that one switch shows.
 
-Everything is drawn once; ``style.css`` shows the state that the switch is in. So it answers without the server.
+Everything is drawn once; ``tab.css`` shows the state that the switch is in. So it answers without the server.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from llm2vec_core.token_change import SAME, TokenChange
 from llm2vec_core.ui.paint.base import figure_card
-from llm2vec_core.ui.tabs.see.answers import watched
+from llm2vec_core.ui.tabs.see.model import watched
 
 # A bar of full length; changes beyond it are drawn at full length and told by their number.
 FULL_BAR_CHANGE = 1.0

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.ui.paint.base import figure_card
-from llm2vec_core.ui.tabs.see.answers import Heads, future_share
+from llm2vec_core.ui.tabs.see.model import Heads, future_share
 
 # Thumbnails of a model with more heads than this are coarser, so that the picture stays small.
 MANY_HEADS = 144

@@ -7,7 +7,7 @@ from html import escape
 
 from llm2vec_core.token_change import SAME, TokenChange
 from llm2vec_core.ui.paint.base import figure_card, key
-from llm2vec_core.ui.tabs.see.answers import Endings
+from llm2vec_core.ui.tabs.see.model import Endings
 from llm2vec_core.ui.tabs.see.paint import ending_of
 
 LEFT, BAR, ROW, TOP = 84, 280, 34, 4

@@ -9,14 +9,14 @@ import gradio as gr
 
 from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import text as page_text
-from llm2vec_core.ui.handlers import guarded, in_order
-from llm2vec_core.ui.html import code_view, notice_panel, panel
+from llm2vec_core.ui import copy as page_copy
+from llm2vec_core.ui.components import code_view, notice_panel, panel
+from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.see import parts, text
+from llm2vec_core.ui.tabs.see import copy, parts
 from llm2vec_core.ui.tabs.see.lesson import STEPS
-from llm2vec_core.ui.visitor import Visitor
 
 HEADS_SCRIPT = Path(__file__).with_name("heads.js")
 SWITCH_SCRIPT = Path(__file__).with_name("switch.js")
@@ -26,7 +26,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     opening = stored_opening()
     layers, heads = page.context.layers_and_heads()
 
-    panel(text.INTRO)
+    panel(copy.INTRO)
     with gr.Row(equal_height=True, elem_id="see-fields"):
         a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", min_width=240)
         b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", min_width=240)
@@ -41,10 +41,10 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=0, min_width=104)
     notice = notice_panel("compare-notice")
     with gr.Column(elem_id="see-play"):
-        panel(text.SWITCH, elem_id="see-switch", js_on_load=SWITCH_SCRIPT.read_text(encoding="utf-8"))
+        panel(copy.SWITCH, elem_id="see-switch", js_on_load=SWITCH_SCRIPT.read_text(encoding="utf-8"))
         table = panel(opening.opening, elem_id="prefix")
 
-    panel(text.LESSON_INTRO)
+    panel(copy.LESSON_INTRO)
     with gr.Row(equal_height=True, elem_id="see-steps"):
         back = gr.Button("← Previous", elem_id="see-back", scale=0, min_width=110)
         step = gr.Radio(
@@ -62,7 +62,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     lesson_notice = notice_panel("lesson-notice")
     lesson = panel(opening.lesson, elem_id="see-lesson")
 
-    panel(text.ENDINGS_INTRO)
+    panel(copy.ENDINGS_INTRO)
     with gr.Row(equal_height=True):
         start = gr.Textbox(BEGINNING, label="Beginning", lines=1, elem_id="see-beginning", min_width=200)
         reference = gr.Textbox(ENDINGS[0], label="First ending", lines=1, elem_id="see-reference", min_width=200)
@@ -70,12 +70,12 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             ENDINGS[1], label="Another ending (type here)", lines=1, elem_id="see-ending", min_width=200
         )
     measure = gr.Radio(
-        text.MEASURES, value="cosine", label="Measure", show_label=False, container=False, elem_id="see-measure"
+        copy.MEASURES, value="cosine", label="Measure", show_label=False, container=False, elem_id="see-measure"
     )
     ending_notice = notice_panel("ending-notice")
     bars = panel(opening.endings, elem_id="see-endings")
 
-    panel(text.ATTENTION_INTRO)
+    panel(copy.ATTENTION_INTRO)
     with gr.Row(equal_height=True):
         which = gr.Radio(
             [("Sentence A", "a"), ("Sentence B", "b")],
@@ -100,9 +100,9 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         with gr.Column(min_width=330, scale=5):
             picture = panel(opening.picture, elem_id="attention-picture")
 
-    panel(text.STRIPS_INTRO)
+    panel(copy.STRIPS_INTRO)
     pooling = gr.Dropdown(
-        [(page_text.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
+        [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
         value="mean",
         label="Pooling: token vectors into one",
         elem_id="pooling",
@@ -111,28 +111,28 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     strips = panel(opening.strips, elem_id="similarity")
     code = code_view("see-code", opening.code)
 
-    def on_beginning(visitor: Visitor, *values: Any) -> tuple[str, ...]:
-        return parts.beginning(page.context_of(visitor), visitor, *values)
+    def on_beginning(session: Session, *values: Any) -> tuple[str, ...]:
+        return parts.beginning(page.context_of(session), session, *values)
 
-    def on_strips(visitor: Visitor, *values: Any) -> str:
-        return parts.strips(page.context_of(visitor), visitor, *values)
+    def on_strips(session: Session, *values: Any) -> str:
+        return parts.strips(page.context_of(session), session, *values)
 
-    def on_step(visitor: Visitor, now: int, *values: Any) -> str:
-        return parts.lesson(page.context_of(visitor), visitor, *values, now or 1)
+    def on_step(session: Session, now: int, *values: Any) -> str:
+        return parts.lesson(page.context_of(session), session, *values, now or 1)
 
     def on_turn(by: int) -> Any:
-        def turned(visitor: Visitor, now: int, *values: Any) -> tuple[int, str]:
+        def turned(session: Session, now: int, *values: Any) -> tuple[int, str]:
             now = min(max((now or 1) + by, 1), len(STEPS))
-            return now, on_step(visitor, now, *values)
+            return now, on_step(session, now, *values)
 
         return guarded(2)(turned)
 
-    def on_endings(visitor: Visitor, *values: Any) -> str:
-        return parts.endings(page.context_of(visitor), visitor, *values)
+    def on_endings(session: Session, *values: Any) -> str:
+        return parts.endings(page.context_of(session), session, *values)
 
-    def attention(visitor: Visitor, sentence: str, stage_key: str, wanted: Any, fields: Any) -> tuple[Any, ...]:
-        context = page.context_of(visitor)
-        found = parts.attention(context, visitor, sentence, stage_key, *wanted)
+    def attention(session: Session, sentence: str, stage_key: str, wanted: Any, fields: Any) -> tuple[Any, ...]:
+        context = page.context_of(session)
+        found = parts.attention(context, session, sentence, stage_key, *wanted)
         # A field that shows it already is not set: by now another one may have been chosen there.
         lists = (
             gr.update(choices=_numbered(count), **({} if number == field else {"value": number}))
@@ -140,27 +140,27 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         )
         return found.picture, gr.update(value=found.grid, chosen=f"{found.layer},{found.head}"), *lists
 
-    def on_attention(visitor: Visitor, a: str, b: str, which: str, stage_key: str, *head: Any) -> tuple[Any, ...]:
-        return attention(visitor, a if which == "a" else b, stage_key, head, head)
+    def on_attention(session: Session, a: str, b: str, which: str, stage_key: str, *head: Any) -> tuple[Any, ...]:
+        return attention(session, a if which == "a" else b, stage_key, head, head)
 
-    def on_pick(visitor: Visitor, a: str, b: str, which: str, stage_key: str, event: gr.EventData) -> tuple[Any, ...]:
+    def on_pick(session: Session, a: str, b: str, which: str, stage_key: str, event: gr.EventData) -> tuple[Any, ...]:
         sent = event._data if isinstance(event._data, dict) else {}
         wanted = (sent.get("layer"), sent.get("head"))
-        return attention(visitor, a if which == "a" else b, stage_key, wanted, (None, None))
+        return attention(session, a if which == "a" else b, stage_key, wanted, (None, None))
 
-    def on_show(visitor: Visitor, *values: Any) -> tuple[Any, ...]:
+    def on_show(session: Session, *values: Any) -> tuple[Any, ...]:
         a, b, stage_key, pooling_mode, step, start, reference, ending, measure, which, layer, head = values
         return (
-            *on_beginning(visitor, a, b, stage_key, pooling_mode, step),
-            on_endings(visitor, start, reference, ending, stage_key, measure),
-            *on_attention(visitor, a, b, which, stage_key, layer, head),
+            *on_beginning(session, a, b, stage_key, pooling_mode, step),
+            on_endings(session, start, reference, ending, stage_key, measure),
+            *on_attention(session, a, b, which, stage_key, layer, head),
         )
 
-    visitor = page.visitor
+    session = page.session
     common = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    sentences = [visitor, a, b, stage]
+    sentences = [session, a, b, stage]
     heads_out = [picture, grid, layer, head]
-    beginning_io = in_order(
+    beginning_io = latest_only(
         {
             "fn": guarded(4)(on_beginning),
             "inputs": [*sentences, pooling, step],
@@ -168,24 +168,24 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             **common,
         }
     )
-    attention_io = in_order(
+    attention_io = latest_only(
         {
             "fn": guarded(4)(on_attention),
-            "inputs": [visitor, a, b, which, stage, layer, head],
+            "inputs": [session, a, b, which, stage, layer, head],
             "outputs": [attention_notice, *heads_out],
             **common,
         }
     )
-    endings_io = in_order(
+    endings_io = latest_only(
         {
             "fn": guarded(1)(on_endings),
-            "inputs": [visitor, start, reference, ending, stage, measure],
+            "inputs": [session, start, reference, ending, stage, measure],
             "outputs": [ending_notice, bars],
             **common,
             "show_progress": "hidden",
         }
     )
-    strips_io = in_order(
+    strips_io = latest_only(
         {
             "fn": guarded(1)(on_strips),
             "inputs": [*sentences, pooling],
@@ -193,20 +193,20 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             **common,
         }
     )
-    step_io = in_order(
+    step_io = latest_only(
         {
             "fn": guarded(1)(on_step),
-            "inputs": [visitor, step, *sentences[1:]],
+            "inputs": [session, step, *sentences[1:]],
             "outputs": [lesson_notice, lesson],
             **common,
         },
         # The dot that was pressed is not set by the answer: by then another one may have been.
         places=[lesson_notice, lesson, step],
     )
-    pick_io = in_order(
+    pick_io = latest_only(
         {
             "fn": guarded(4)(on_pick),
-            "inputs": [visitor, a, b, which, stage],
+            "inputs": [session, a, b, which, stage],
             "outputs": [attention_notice, *heads_out],
             **common,
         }
@@ -220,7 +220,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     pooling.input(**strips_io)
     for event, by in ((back.click, -1), (forth.click, 1)):
         turned = {"fn": on_turn(by), "inputs": step_io["inputs"], "outputs": [lesson_notice, step, lesson], **common}
-        event(**in_order(turned))
+        event(**latest_only(turned))
     step.input(**step_io)
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
@@ -243,7 +243,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         see_ending=ending,
         see_measure=measure,
     )
-    page.shows["see"] = in_order(
+    page.shows["see"] = latest_only(
         {
             "fn": guarded(9)(on_show),
             "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],

@@ -6,7 +6,7 @@ from llm2vec_core.figures import training_curves
 from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.plot import plot_value
-from llm2vec_core.ui.tabs.train import text
+from llm2vec_core.ui.tabs.train import copy
 from llm2vec_core.ui.tabs.train.run import Progress, starting_point
 from llm2vec_core.ui.tabs.train.settings import Settings, recipe_settings
 
@@ -39,8 +39,8 @@ def curves(context: AppContext, progress: Progress, notice: str) -> str:
         progress: its first step may still be to come.
         notice: what to look at.
     """
-    name = text.OBJECTIVE_NAMES[progress.settings.objective]
-    separations = {text.MEASURES[other]: points for other, points in progress.separations.items()}
+    name = copy.OBJECTIVE_NAMES[progress.settings.objective]
+    separations = {copy.MEASURES[other]: points for other, points in progress.separations.items()}
     title, goal = f"{name}: loss and separation", None
     if (longer := compared_with(context, progress.settings)) and longer.held_out:
         label = context.preset.stage(longer.settings.start).label

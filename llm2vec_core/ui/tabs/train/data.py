@@ -12,8 +12,8 @@ from llm2vec_core.batching import clean_text
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.bundled import bundled_pairs, bundled_texts, hold_out, measured_pairs
 from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
-from llm2vec_core.ui.context import Limits
-from llm2vec_core.ui.texts import OURS, Texts
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 FEWEST = 16
 PAIR_KINDS = (".jsonl", ".csv", ".tsv")
@@ -59,10 +59,10 @@ def training_data(
         InputError: if there is nothing to learn from; the message says what would be right.
     """
     if objective == "supervised":
-        if source == OURS:
+        if source == BUNDLED_TEXTS:
             return TrainingData(*bundled_pairs(), measured_pairs(), "our pairs")
         return own_pairs(pairs_file, limits)
-    if source == OURS:
+    if source == BUNDLED_TEXTS:
         return TrainingData(*bundled_texts(objective), measured_pairs(), "our collection")
     return own_training_texts(texts, limits)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from llm2vec_core.errors import AdapterError, InputError
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.tabs.train import text
+from llm2vec_core.ui.tabs.train import copy
+from llm2vec_core.ui.tabs.train.code import loading_snippet, peft_snippet
 from llm2vec_core.ui.tabs.train.run import Progress
-from llm2vec_core.ui.tabs.train.snippet import loading_snippet, peft_snippet
 
 FOLDER = "my-adapter"
 CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
@@ -65,7 +65,7 @@ settings of the run and what was measured are in training.json.
 
 ## Licence
 
-{text.LICENCE.format(license=preset.license)}
+{copy.LICENCE.format(license=preset.license)}
 """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.paint.base import Cell, figure_card
-from llm2vec_core.ui.tabs.train import text
+from llm2vec_core.ui.tabs.train import copy
 
 # A smaller change of a share of pairs is none that so few pairs could show.
 SMALLEST_CHANGE = 0.01
@@ -86,12 +86,12 @@ def starting_pairs(before: PairCosines, pairs: Mapping[str, Sequence[tuple[str, 
     notice = f"{pair} (round) lies further right than {' and than '.join(shares)}, taken at random."
     return figure_card(
         "Held-out pairs before training, cosine of the two sentences",
-        _pairs({"Now": before}, text.OWN_EXPLAINED if own else text.EXPLAINED),
+        _pairs({"Now": before}, copy.OWN_EXPLAINED if own else copy.EXPLAINED),
         name="before-training",
         notice=escape(notice),
         columns=("kind", "first", "second", "cosine"),
         rows=[
-            (text.KINDS[kind][0], a[:160], b[:160], float(value))
+            (copy.KINDS[kind][0], a[:160], b[:160], float(value))
             for kind, both in pairs.items()
             for (a, b), value in zip(both, before.by_label[kind], strict=True)
         ],
@@ -119,7 +119,7 @@ def before_and_after(
     moved = float(after.by_label["similar"].mean() - before.by_label["similar"].mean())
     way = "rose" if moved > 0 else "fell"
     sentences.append(f"Their mean cosine {way} by {abs(moved):.3f}, which alone says nothing: the order counts.")
-    explained = text.OWN_EXPLAINED if own else text.EXPLAINED
+    explained = copy.OWN_EXPLAINED if own else copy.EXPLAINED
     notice = " ".join(escape(sentence) for sentence in sentences)
     body = _pairs({"Before": before, "After": after}, explained)
     return figure_card(
@@ -140,14 +140,14 @@ def _rows(
     found: list[Sequence[Cell]] = []
     for kind, both in pairs.items():
         values = zip(both, before.by_label[kind], after.by_label[kind], strict=True)
-        found += [(text.KINDS[kind][0], a[:160], b[:160], float(old), float(new)) for (a, b), old, new in values]
+        found += [(copy.KINDS[kind][0], a[:160], b[:160], float(old), float(new)) for (a, b), old, new in values]
     return found
 
 
 def _legend(cosines: PairCosines) -> str:
     marks = "".join(
         f'<span><svg viewBox="0 0 14 14" aria-hidden="true">{_SHAPES[kind].format(x=7.0, y=7.0)}</svg>'
-        f"{escape(text.KINDS[kind][0])} <i>({escape(text.KINDS[kind][1])})</i></span>"
+        f"{escape(copy.KINDS[kind][0])} <i>({escape(copy.KINDS[kind][1])})</i></span>"
         for kind in cosines.by_label
     )
     return f'<div class="l2v-legend l2v-train-legend">{marks}<span>▏ median</span></div>'
@@ -172,7 +172,7 @@ def _picture(measured: Mapping[str, PairCosines]) -> str:
             middle = y + LANE / 2
             parts.append(
                 f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{middle:.1f}" y2="{middle:.1f}" stroke="var(--line)"/>'
-                f'<text class="q" x="0" y="{middle + 4:.1f}" font-size="13">{text.KINDS[kind][0]}</text>'
+                f'<text class="q" x="0" y="{middle + 4:.1f}" font-size="13">{copy.KINDS[kind][0]}</text>'
             )
             parts += [_SHAPES[kind].format(x=cx, y=middle + dy) for cx, dy in _swarm([x(v) for v in values])]
             median = x(float(np.median(values)))
@@ -189,7 +189,7 @@ def _picture(measured: Mapping[str, PairCosines]) -> str:
     ]
     height = y + 18
     medians = "; ".join(
-        f"{name}, {text.KINDS[kind][0]}: median {float(np.median(values)):.2f}"
+        f"{name}, {copy.KINDS[kind][0]}: median {float(np.median(values)):.2f}"
         for name, cosines in measured.items()
         for kind, values in cosines.by_label.items()
     )

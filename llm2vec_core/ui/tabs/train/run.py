@@ -191,7 +191,7 @@ def starting_point(context: AppContext, objective: str, start: str) -> Progress:
         progress.training = None  # it will learn nothing, and would hold an adapter in memory
         return progress
 
-    return context.kept.once(("starting point", objective, start), measure)
+    return context.cache.get(("starting point", objective, start), measure)
 
 
 def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:

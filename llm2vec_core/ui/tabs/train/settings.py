@@ -8,8 +8,8 @@ from typing import Any
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.context import Limits
-from llm2vec_core.ui.texts import OURS
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS
 
 MAX_LEARNING_RATE = 0.1
 # What every objective starts with: the published rank, texts that a short run can afford, any seed.
@@ -103,7 +103,15 @@ def recipe_settings(objective: str, start: str, length: str = SHORT) -> Settings
     """
     recipe = RECIPES[objective]
     return Settings(
-        objective, OURS, start, recipe.steps[length], recipe.learning_rate, RANK, recipe.batch_size, LONGEST, SEED
+        objective,
+        BUNDLED_TEXTS,
+        start,
+        recipe.steps[length],
+        recipe.learning_rate,
+        RANK,
+        recipe.batch_size,
+        LONGEST,
+        SEED,
     )
 
 

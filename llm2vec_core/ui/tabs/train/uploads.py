@@ -13,22 +13,22 @@ from llm2vec_core.presets import Stage
 from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import paint
-from llm2vec_core.ui.tabs.train.answers import TAB_ID, Shown, hand_over
+from llm2vec_core.ui.tabs.train.code import loading_snippet
 from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_FILE, uploaded_parts
+from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, hand_over
 from llm2vec_core.ui.tabs.train.run import Ticket
-from llm2vec_core.ui.tabs.train.snippet import loading_snippet
-from llm2vec_core.ui.visitor import Visitor
 
 MAX_REPORT_BYTES = 64 * 1024
 
 
-def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, start: str) -> Shown:
+def load(context: AppContext, session: Session, files: Sequence[str] | None, start: str) -> Shown:
     """Put a visitor's uploaded adapter on a stage.
 
     Args:
         context: of the visitor's model.
-        visitor: gets the adapter.
+        session: gets the adapter.
         files: uploaded; told apart by their names.
         start: key of the stage that it stands on, where the files do not say.
 
@@ -39,8 +39,8 @@ def load(context: AppContext, visitor: Visitor, files: Sequence[str] | None, sta
     with uploaded_parts(files or (), context.limits.adapter_bytes) as parts:
         encoder, stage = _adapted(context, parts, start)
     description = f"loaded from your files, on {stage.label}"
-    hand_over(visitor, context, encoder, description)
-    ticket = visitor.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
+    hand_over(session, context, encoder, description)
+    ticket = session.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
     ticket.standing, ticket.drawn = "Loaded from your files; nothing was trained.", context.preset.key
     pairs = measured_pairs()
     before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))

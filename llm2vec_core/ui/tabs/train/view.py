@@ -8,33 +8,33 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.ui.handlers import guarded, guarded_stream, in_order
-from llm2vec_core.ui.html import code_view, notice_panel, panel
-from llm2vec_core.ui.own_texts import own_texts
+from llm2vec_core.ui.components import code_view, notice_panel, panel
+from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
 from llm2vec_core.ui.plot import plot_view
+from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.train import answers, paint, text, uploads
+from llm2vec_core.ui.tabs.train import copy, model, paint, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
 from llm2vec_core.ui.tabs.train.settings import LONGEST, RANK, RECIPES, SEED, SHORT, default_start
-from llm2vec_core.ui.visitor import Visitor
+from llm2vec_core.ui.text_picker import text_picker
 
 FIRST = "mntp"
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
 
-def shown_values(shown: answers.Shown, visitor: Visitor) -> tuple[Any, ...]:
+def shown_values(shown: model.Shown, session: Session) -> tuple[Any, ...]:
     """A result as the outputs take it: what is None stays as it is."""
     kept = tuple(gr.skip() if value is None else value for value in shown[:4])
     download = (
         gr.skip() if shown.download is None else gr.update(value=shown.download or None, visible=bool(shown.download))
     )
     code = gr.skip() if shown.code is None else shown.code
-    return (*kept, download, code, visitor if shown.changed else gr.skip())
+    return (*kept, download, code, session if shown.changed else gr.skip())
 
 
 def _number(name: str, value: float, **options: Any) -> gr.Number:
-    label, info = text.FIELDS[name]
+    label, info = copy.FIELDS[name]
     # No bounds of gradio's own: its message would cover the page; ours stands in its place.
     return gr.Number(value, label=label, info=info, elem_id=f"train-{name.replace('_', '-')}", min_width=200, **options)
 
@@ -42,29 +42,29 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
 def _build(page: Page, tab: gr.Tab) -> None:
     preset, recipe = page.context.preset, RECIPES[FIRST]
     machine = Machine()
-    page.context.warm_ups.append(lambda: answers.warm_up(page.context))
-    panel(text.INTRO)
+    page.context.warm_ups.append(lambda: model.warm_up(page.context))
+    panel(copy.INTRO)
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
             objective = gr.Radio(
-                [(label, key) for key, label in text.OBJECTIVE_LABELS.items()],
+                [(label, key) for key, label in copy.OBJECTIVE_LABELS.items()],
                 value=FIRST,
                 label="What to practise",
                 elem_id="objective",
             )
             length = gr.Radio(
-                [(label, key) for key, label in text.LENGTHS.items()],
+                [(label, key) for key, label in copy.LENGTHS.items()],
                 value=SHORT,
                 label="How long",
-                info=text.LENGTH_INFO,
+                info=copy.LENGTH_INFO,
                 elem_id="train-length",
             )
             with gr.Column() as texts_box:
-                own = own_texts(page, "train")
+                own = text_picker(page, "train")
             with gr.Column(visible=False) as pairs_box:
-                pairs_source = gr.Radio(text.PAIRS_SOURCES, value="ours", label="Pairs", elem_id="train-pairs-source")
+                pairs_source = gr.Radio(copy.PAIRS_SOURCES, value="ours", label="Pairs", elem_id="train-pairs-source")
                 pairs_file = gr.File(
-                    label=text.PAIRS_FILE,
+                    label=copy.PAIRS_FILE,
                     file_types=list(PAIR_KINDS),
                     height=150,
                     visible=False,
@@ -79,7 +79,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
                     value=default_start(FIRST, preset),
                     causal=False,
                     own=False,
-                    info=text.START_INFO,
+                    info=copy.START_INFO,
                     elem_id="start-stage",
                 )
                 with gr.Row():
@@ -100,7 +100,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     result = panel(elem_id="train-result")
     code = code_view("train-code")
     with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
-        panel(text.UPLOAD_INTRO)
+        panel(copy.UPLOAD_INTRO)
         files = gr.File(
             label="The archive, or adapter_config.json and adapter_model.safetensors",
             file_count="multiple",
@@ -113,30 +113,30 @@ def _build(page: Page, tab: gr.Tab) -> None:
     load_notice = notice_panel("load-notice")
 
     numbers = [steps, rate, rank, batch_size, max_length, seed]
-    shown = [status, plot, confirmation, result, download, code, page.visitor]
+    shown = [status, plot, confirmation, result, download, code, page.session]
     page.share(
         train_objective=objective, train_length=length, train_steps=steps, train_start=start, train_rate=rate,
         train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
     )  # fmt: skip
 
-    def recipe_of(visitor: Visitor, key: str, seconds: str) -> tuple[Any, ...]:
+    def recipe_of(session: Session, key: str, seconds: str) -> tuple[Any, ...]:
         chosen = RECIPES[key]
         return (
             chosen.steps[seconds],
             chosen.batch_size,
             chosen.learning_rate,
-            default_start(key, page.context_of(visitor).preset),
+            default_start(key, page.context_of(session).preset),
         )
 
     # What stands there before a run; a run of this visitor stays on the screen.
-    show = in_order(
+    show = latest_only(
         {
             "fn": guarded(len(shown))(
-                lambda visitor, *chosen: shown_values(
-                    answers.expected(page.context_of(visitor), visitor, *chosen), visitor
+                lambda session, *chosen: shown_values(
+                    model.expected(page.context_of(session), session, *chosen), session
                 )
             ),
-            "inputs": [page.visitor, objective, start, steps],
+            "inputs": [page.session, objective, start, steps],
             "outputs": [notice, *shown],
             "concurrency_id": "interactive",
             "show_progress": "hidden",
@@ -145,7 +145,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
     objective.input(
         recipe_of,
-        [page.visitor, objective, length],
+        [page.session, objective, length],
         [steps, batch_size, rate, start],
         queue=False,
         **QUIET,
@@ -168,20 +168,20 @@ def _build(page: Page, tab: gr.Tab) -> None:
         lambda chosen: gr.update(visible=chosen == "own"), pairs_source, pairs_file, queue=False, **QUIET
     )
 
-    def on_run(visitor: Visitor, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for found in answers.run(machine, page.context_of(visitor), visitor, *values):
-            yield shown_values(found, visitor)
+    def on_run(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
+        for found in model.run(machine, page.context_of(session), session, *values):
+            yield shown_values(found, session)
 
     # A second press while a run goes on would wait behind it: the button says so by itself.
     started = run.click(
-        lambda visitor: (answers.ask(machine, visitor), gr.update(interactive=False), visitor),
-        page.visitor,
-        [status, run, page.visitor],
+        lambda session: (model.ask(machine, session), gr.update(interactive=False), session),
+        page.session,
+        [status, run, page.session],
         queue=False,
         **QUIET,
     ).then(
         guarded_stream(len(shown))(on_run),
-        [page.visitor, pairs_source, pairs_file, objective, own.source, start, *numbers],
+        [page.session, pairs_source, pairs_file, objective, own.source, start, *numbers],
         [notice, *shown],
         concurrency_id="training",
         concurrency_limit=1,
@@ -192,33 +192,33 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
     # No event is cancelled: a run that is told to stop ends by itself after its step, measures, and keeps what it has.
     stop.click(
-        lambda visitor: (answers.stop(visitor), gr.update(interactive=True)),
-        page.visitor,
+        lambda session: (model.stop(session), gr.update(interactive=True)),
+        page.session,
         [status, run],
         queue=False,
         **QUIET,
     )
     loaded = load.click(
         guarded(len(shown))(
-            lambda visitor, found, key: shown_values(
-                uploads.load(page.context_of(visitor), visitor, found, key), visitor
+            lambda session, found, key: shown_values(
+                uploads.load(page.context_of(session), session, found, key), session
             )
         ),
-        [page.visitor, files, start],
+        [page.session, files, start],
         [load_notice, *shown],
         concurrency_id="interactive",
         show_progress="minimal",
         api_name=False,
     )
-    page.at_the_end.append(partial(_refresh_after, page, (started, loaded), run, status))
+    page.on_built.append(partial(_refresh_after, page, (started, loaded), run, status))
 
 
 def _refresh_after(page: Page, events: tuple[Any, ...], run: gr.Button, status: gr.HTML) -> None:
-    def refreshed(visitor: Visitor) -> dict[Any, Any]:
-        return {run: gr.update(interactive=True), **page.refreshed_pickers(visitor, new_own=True)}
+    def refreshed(session: Session) -> dict[Any, Any]:
+        return {run: gr.update(interactive=True), **page.refreshed_pickers(session, new_own=True)}
 
     for event in events:
-        event.then(refreshed, page.visitor, [run, *(picker.component for picker in page.pickers)], **QUIET)
+        event.then(refreshed, page.session, [run, *(picker.component for picker in page.pickers)], **QUIET)
 
 
 TAB = Tab("train", "Train", _build)

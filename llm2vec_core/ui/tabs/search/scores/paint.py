@@ -12,8 +12,8 @@ import numpy as np
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.query_scores import score_difference
 from llm2vec_core.ui.paint.base import card, figure_card
-from llm2vec_core.ui.tabs.search import text
-from llm2vec_core.ui.tabs.search.answers import Answer, Side
+from llm2vec_core.ui.tabs.search import copy
+from llm2vec_core.ui.tabs.search.model import Answer, Side
 
 MEASURE = "ndcg_at_10"
 TITLE_CHARACTERS = 44
@@ -36,7 +36,7 @@ def measure_chart(answer: Answer) -> str:
     count = len(answer.asked.names)
     names = _names(answer)
     # Of a label with hundreds of texts ten hits are a tiny share, whatever the encoder: no word on quality.
-    measures = [m for m in text.MEASURES if answer.ours or m != "recall_at_10"]
+    measures = [m for m in copy.MEASURES if answer.ours or m != "recall_at_10"]
     found = {m: [side.scores.estimate(m) for side in sides] for m in measures}
     ahead = {m: score_difference(answer.right.scores, answer.left.scores, m) for m in measures}
     highest = max(_end(e) for pair in found.values() for e in pair)
@@ -60,7 +60,7 @@ def measure_chart(answer: Answer) -> str:
     for row, measure in enumerate(measures):
         y = row * step + 18
         parts.append(
-            f'<text x="{left}" y="{y}" font-size="13" font-weight="600">{escape(text.MEASURES[measure][0])}</text>'
+            f'<text x="{left}" y="{y}" font-size="13" font-weight="600">{escape(copy.MEASURES[measure][0])}</text>'
         )
         for place, (side, found_here) in enumerate(zip(sides, found[measure], strict=True)):
             parts.append(_whisker(side, found_here, y + 14 + 19 * place, x, place, names[place]))
@@ -68,11 +68,11 @@ def measure_chart(answer: Answer) -> str:
     columns = ["measure", *(f"{name} {part}" for name in names for part in ("score", "low", "high"))]
     columns += [f"{names[1]} minus {names[0]}", "low", "high"]
     rows = [
-        [text.MEASURES[m][0], *(v for e in (*found[m], ahead[m]) for v in (e.score, _known(e.low), _known(e.high)))]
+        [copy.MEASURES[m][0], *(v for e in (*found[m], ahead[m]) for v in (e.score, _known(e.low), _known(e.high)))]
         for m in measures
     ]
     legend = f'<div class="l2v-legend"><span>{_sample(answer.left, 0)}{escape(names[0])}</span><span>{_sample(answer.right, 1)}{escape(names[1])}</span></div>'
-    said = "".join(f"<dt>{escape(text.MEASURES[m][0])}</dt><dd>{escape(text.MEASURES[m][1])}</dd>" for m in measures)
+    said = "".join(f"<dt>{escape(copy.MEASURES[m][0])}</dt><dd>{escape(copy.MEASURES[m][1])}</dd>" for m in measures)
     return figure_card(
         f"How well are {count} known questions answered? (0 to 1, more is better)"
         if answer.ours
@@ -158,7 +158,7 @@ def rank_chart(answer: Answer) -> str:
 
 
 def _score_notice(names: tuple[str, str], ahead: Estimate, count: int) -> str:
-    measure = text.MEASURES[MEASURE][0]
+    measure = copy.MEASURES[MEASURE][0]
     if math.isnan(ahead.low) or ahead.score == 0 == ahead.low == ahead.high:
         return (
             f"Both have the same {measure}." if ahead.score == 0 else f"One question alone says little about {measure}."
@@ -234,7 +234,7 @@ def _line(color: str, dash: str) -> str:
 
 def _spoken(names: tuple[str, str], found: dict[str, list[Estimate]]) -> str:
     return "; ".join(
-        f"{text.MEASURES[m][0]}: {names[0]} {pair[0].score:.3f}, {names[1]} {pair[1].score:.3f}"
+        f"{copy.MEASURES[m][0]}: {names[0]} {pair[0].score:.3f}, {names[1]} {pair[1].score:.3f}"
         for m, pair in found.items()
     )
 

@@ -1,0 +1,127 @@
+"""From a thread to a generator: what long work reports, or how long it has been running."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotReady
+from enum import Enum, auto
+from time import monotonic
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Emit = Callable[[Item], bool]
+
+
+class _Kind(Enum):
+    ITEM = auto()
+    END = auto()
+    ERROR = auto()
+
+
+def iterate_in_thread(work: Callable[[Emit], None]) -> Iterator[Item]:
+    """Run ``work(emit)`` in a thread of its own and yield what it emits.
+
+    The thread and the consumer take turns: ``emit`` returns only when the next item is asked for, so nothing is done
+    that nobody waits for. It returns False once the consumer has left; ``work`` should then come to its end, for which
+    the consumer waits. What ``work`` raises is raised here.
+
+    Args:
+        work: the function; called with ``emit``.
+
+    Yields:
+        What was emitted, in order.
+
+    Example:
+        >>> def count(emit):
+        ...     number = 0
+        ...     while emit(number):
+        ...         number += 1
+        >>> numbers = iterate_in_thread(count)
+        >>> next(numbers), next(numbers)
+        (0, 1)
+        >>> numbers.close()
+    """
+    # Unbounded: a worker whose consumer has left must be able to report its end.
+    reports: queue.SimpleQueue[tuple[_Kind, object]] = queue.SimpleQueue()
+    wanted = threading.Semaphore(0)
+    left = threading.Event()
+
+    def emit(item: Item) -> bool:
+        reports.put((_Kind.ITEM, item))
+        wanted.acquire()
+        return not left.is_set()
+
+    def run() -> None:
+        try:
+            work(emit)
+        except BaseException as error:
+            reports.put((_Kind.ERROR, error))
+        else:
+            reports.put((_Kind.END, None))
+
+    thread = threading.Thread(target=run, name="iterate_in_thread", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = reports.get()
+            if kind is _Kind.END:
+                return
+            if kind is _Kind.ERROR:
+                raise value
+            yield value
+            wanted.release()
+    finally:
+        left.set()
+        wanted.release()
+        thread.join()
+
+
+def wait_in_thread(work: Callable[[], Result], every: float, limit: float = math.inf) -> Generator[float, None, Result]:
+    """Run work that reports nothing in a thread, and yield the seconds that have passed.
+
+    Args:
+        work: the function.
+        every: seconds between two values; the first comes at once.
+        limit: seconds after which it is no longer waited for. The thread goes on; its result is dropped.
+
+    Yields:
+        Seconds since the start.
+
+    Returns:
+        What ``work`` returned; what it raised is raised.
+
+    Raises:
+        TimeoutError: at the limit.
+
+    Example:
+        >>> def steps():
+        ...     result = yield from wait_in_thread(lambda: "done", every=0.01)
+        ...     yield result
+        >>> list(steps())[-1]
+        'done'
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    started = monotonic()
+    threading.Thread(target=run, name="wait_in_thread", daemon=True).start()
+    while True:
+        yield (passed := monotonic() - started)
+        if passed > limit:
+            raise TimeoutError(f"no result after {limit:.0f} seconds")
+        try:
+            return future.result(every)
+        except NotReady:
+            # Raised by the work itself, or ready just now.
+            if future.done():
+                return future.result()

@@ -1,0 +1,150 @@
+"""Encoders as the page knows them: the options of its pickers, and a handle on the one that was picked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.cache import Cache
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.presets import ModelPreset
+from llm2vec_core.ui.user_texts import Texts
+
+T = TypeVar("T")
+
+# In addresses and picker values.
+USER_ADAPTER = "own"
+USER_LABEL = "Your adapter"
+
+
+@dataclass(frozen=True)
+class EncoderOption:
+    """One encoder that a picker offers.
+
+    Attributes:
+        key: in code, addresses and tests.
+        label: shown to people.
+        direction: "causal", "bidirectional" or "none" (no attention at all); it decides the colour.
+        meaning: one sentence for newcomers.
+    """
+
+    key: str
+    label: str
+    direction: str
+    meaning: str
+
+    @property
+    def css(self) -> str:
+        """Class of headings and words in this encoder's colour."""
+        return {"causal": "c", "bidirectional": "b"}.get(self.direction, "n")
+
+    @property
+    def color(self) -> str:
+        """This encoder's colour, as a CSS value that follows light and dark."""
+        return {"causal": "var(--causal)", "bidirectional": "var(--bidi)"}.get(self.direction, "var(--muted)")
+
+
+USER_OPTION = EncoderOption(
+    USER_ADAPTER, USER_LABEL, "bidirectional", "The adapter that you trained or loaded, for you alone."
+)
+# Keys are those of llm2vec_core.baselines.BASELINES.
+BASELINE_OPTIONS = {
+    "echo": EncoderOption(
+        "echo", "Causal, echo", "causal", "The text stands there twice; only the second copy is averaged."
+    ),
+    "static": EncoderOption(
+        "static", "Static token embeddings", "none", "No attention: the mean of bare word vectors."
+    ),
+}
+
+
+def encoder_options(preset: ModelPreset, *, causal: bool = True, baselines: bool = False) -> list[EncoderOption]:
+    """A model's stages in the order of the recipe, then the baselines.
+
+    Args:
+        preset: the model.
+        causal: whether causal stages are among them.
+        baselines: whether echo and static embeddings are (they are causal, or without direction).
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> [choice.key for choice in encoder_options(BUNDLED, baselines=True)][:2]
+        ['causal', 'bidirectional']
+    """
+    stages = [
+        EncoderOption(stage.key, stage.label, "bidirectional" if stage.bidirectional else "causal", stage.meaning)
+        for stage in preset.stages
+        if causal or stage.bidirectional
+    ]
+    return [*stages, *BASELINE_OPTIONS.values()] if baselines else stages
+
+
+@dataclass(frozen=True)
+class EncoderHandle:
+    """One encoder of one session, with its pooling and instruction; its weights are loaded when first used.
+
+    Attributes:
+        option: what was picked.
+        pooling: mode in which token vectors become one.
+        instruction: put in front of what is asked; "" for none.
+        model_key: of the preset.
+        version: of the visitor's adapter; None for an encoder that every session shares.
+    """
+
+    option: EncoderOption
+    pooling: str
+    instruction: str
+    model_key: str
+    version: int | None
+    _load: Callable[[], LLM2Vec | StaticEmbeddings] = field(repr=False, compare=False)
+    _private: Cache = field(repr=False, compare=False)
+    _shared: Cache = field(repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Of the option, as in addresses."""
+        return self.option.key
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return self.option.label
+
+    @property
+    def color(self) -> str:
+        """As a CSS value."""
+        return self.option.color
+
+    @property
+    def encoder(self) -> LLM2Vec | StaticEmbeddings:
+        """The encoder itself."""
+        return self._load()
+
+    @property
+    def cache_key(self) -> tuple[Hashable, ...]:
+        """What embeddings of given texts depend on, but for the instruction."""
+        return self.model_key, self.key, self.pooling, self.version
+
+    def cache(self, texts: Texts | None = None) -> Cache:
+        """Where results may be cached: in the session if they are of the visitor's texts or adapter, else shared."""
+        shared = self.version is None and (texts is None or texts.is_bundled)
+        return self._shared if shared else self._private
+
+    def encode(self, texts: Sequence[str], *, instructed: bool = True, **options: Any) -> np.ndarray:
+        """Embeddings, shape (texts, hidden).
+
+        Args:
+            texts: to embed.
+            instructed: whether the instruction stands before each of them.
+            options: further arguments of :meth:`llm2vec_core.encoder.LLM2Vec.encode`.
+        """
+        instruction = self.instruction if instructed else ""
+        return self.encoder.encode(list(texts), instruction or None, pooling_mode=self.pooling, **options)
+
+    def without_instruction(self) -> EncoderHandle:
+        """The same encoder without an instruction."""
+        return replace(self, instruction="")

@@ -1,0 +1,88 @@
+"""What the page shows: a link carries it, an address brings it back, another model computes it anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui.layout.header import Header
+from llm2vec_core.ui.layout.links import complaint, view_of
+from llm2vec_core.ui.tabs.base import Page
+
+
+class Views:
+    """Made after all tabs, when their fields are known.
+
+    A tab's own handler (``page.shows``) is run through a state of its own: whoever wants the tab computed sets
+    its state to another value, and the state's change runs the handler. So one event decides which of them run.
+
+    Args:
+        page: the page that is being built.
+        tabs: the drawn tabs.
+        ids: of the tabs, in their order.
+    """
+
+    def __init__(self, page: Page, tabs: gr.Tabs, ids: list[str]) -> None:
+        self.page, self.tabs, self.ids = page, tabs, ids
+        self.wanted = {tab_id: gr.State(0) for tab_id in ids if tab_id in page.shows}
+        for tab_id, state in self.wanted.items():
+            state.change(**page.shows[tab_id])
+
+    def bind_link(self, header: Header) -> None:
+        """Bind the button that makes a link, and bring back what the address of a new visit asks for."""
+        names = json.dumps(list(self.page.shared))
+        header.link.click(
+            None,
+            list(self.page.shared.values()),
+            None,
+            js=f"(...values) => window.__l2vLink({names}, values)",
+            api_name=False,
+            queue=False,
+        )
+        self.page.demo.load(
+            self.restore,
+            None,
+            [header.notice, self.tabs, *self.wanted.values(), *self.page.shared.values()],
+            # Through the queue: the answer to an event that bypasses it does not tell the browser which states changed.
+            api_name=False,
+            show_progress="hidden",
+        )
+
+    def restore(self, request: gr.Request) -> tuple[Any, ...]:
+        """Updates of notice, tabs, wanted states and fields, as the address asks."""
+        query = dict(request.query_params)
+        tab, values, wrong = view_of(query, self.page.shared, self.ids)
+        model = query.get("model")
+        told = complaint(wrong, model if model not in (None, BUNDLED.key) else None)
+        first = self.ids[0]
+        return (
+            told,
+            gr.update(selected=tab) if tab and tab != first else gr.skip(),
+            *self._computed((tab or first) if values or tab else None),
+            *(gr.update(value=values[name]) if name in values else gr.skip() for name in self.page.shared),
+        )
+
+    def after(self, events: tuple[Any, ...]) -> None:
+        """Compute the open tab anew after these events (the model is another one)."""
+        # The browser knows which tab is open; the box only carries its answer.
+        opened = gr.Textbox(visible=False)
+        for event in events:
+            event.then(
+                self._computed_alone,
+                opened,
+                list(self.wanted.values()),
+                js="() => window.__l2vTab()",
+                api_name=False,
+                show_progress="hidden",
+            )
+
+    def _computed(self, tab: str | None) -> list[Any]:
+        return [time.time_ns() if tab_id == tab else gr.skip() for tab_id in self.wanted]
+
+    def _computed_alone(self, tab: str | None) -> Any:
+        found = self._computed(tab)
+        return found if len(found) != 1 else found[0]

@@ -1,0 +1,148 @@
+"""What belongs to one visitor alone. Knows no gradio; the page keeps one session per visit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.bundled_data import sentence_pairs
+from llm2vec_core.cache import Cache, Limit
+from llm2vec_core.comparison import Yardstick
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.filling import ClozeScores
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.separation import PairCosines, measure_pairs
+from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
+from llm2vec_core.ui.encoders import USER_ADAPTER, USER_OPTION, EncoderHandle, EncoderOption, encoder_options
+from llm2vec_core.ui.requests import Requests
+from llm2vec_core.ui.user_texts import Texts
+
+# Of the last two encoders; an index has a limit of its own (Limits.index_megabytes).
+CACHED = {"embeddings": Limit(3), "index": Limit(2), "query scores": Limit(8)}
+
+
+class Session:
+    """One visitor's choices and results.
+
+    No dataclass: the page's state would turn one into a dictionary.
+
+    Attributes:
+        model_key: preset that the visitor looks at.
+        own_model_key: preset that the visitor's adapter belongs to.
+        description: how the adapter was trained, in a few words.
+        adapter_version: grows whenever the adapter has learned; what was computed with an older one is stale.
+        by_tab: what a tab keeps for this session, by the tab's id.
+        cache: results computed from the visitor's own texts or adapter.
+        requests: those that are running.
+    """
+
+    def __init__(self) -> None:
+        self.model_key = BUNDLED.key
+        self.own_model_key = BUNDLED.key
+        self.description = ""
+        self.adapter_version = 0
+        self.by_tab: dict[str, Any] = {}
+        self.cache = Cache(CACHED)
+        self.requests = Requests()
+        self._encoder: LLM2Vec | None = None
+        self._texts: Texts | None = None
+
+    @property
+    def encoder(self) -> LLM2Vec | None:
+        """The visitor's model with the visitor's adapter, if there is one."""
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: LLM2Vec | None) -> None:
+        self._encoder = encoder
+        self.forget_measurements()
+
+    @property
+    def texts(self) -> Texts | None:
+        """The visitor's texts, uploaded or pasted; results of earlier ones are dropped."""
+        return self._texts
+
+    @texts.setter
+    def texts(self, texts: Texts | None) -> None:
+        before, self._texts = self._texts, texts
+        if before is not None and (texts is None or before.key != texts.key):
+            self.cache.discard(before.key)
+
+    def choices(self, context: AppContext, *, causal: bool = True, baselines: bool = False) -> list[EncoderOption]:
+        """Encoders to pick from: stages, baselines, and the visitor's own last."""
+        found = encoder_options(context.preset, causal=causal, baselines=baselines)
+        own = self.encoder is not None and self.own_model_key == context.preset.key
+        return [*found, USER_OPTION] if own else found
+
+    def choice(self, key: str, context: AppContext) -> EncoderOption:
+        """The option of this key.
+
+        Raises:
+            InputError: if there is none (any more).
+        """
+        known = {option.key: option for option in self.choices(context, baselines=True)}
+        if key == USER_ADAPTER and key not in known:
+            raise InputError(
+                "Your adapter is no longer here: it is kept for an hour, and belongs to the model that it was trained "
+                "on. Train it again, or choose a stage."
+            )
+        if key not in known:
+            raise InputError(f"{key!r} is no encoder of {context.preset.label}; choose one of {', '.join(known)}.")
+        return known[key]
+
+    def handle(self, key: str, context: AppContext, pooling: str = "mean", instruction: str = "") -> EncoderHandle:
+        """One encoder as a tab uses it.
+
+        Args:
+            key: of the option.
+            context: of the model in use.
+            pooling: a mode of :data:`llm2vec_core.pooling.POOLING_MODES`.
+            instruction: "" for none.
+
+        Raises:
+            InputError: as :meth:`choice`.
+        """
+        option = self.choice(key, context)
+        # Taken now: another adapter may take its place while this one is still used.
+        own = self.encoder if key == USER_ADAPTER else None
+        return EncoderHandle(
+            option,
+            pooling,
+            instruction,
+            context.preset.key,
+            None if own is None else self.adapter_version,
+            lambda: context.encoder(key) if own is None else own,
+            self.cache,
+            context.cache,
+        )
+
+    def encoder_for(self, key: str, context: AppContext) -> LLM2Vec | StaticEmbeddings:
+        """The encoder of an option; raises as :meth:`choice`."""
+        return self.handle(key, context).encoder
+
+    def yardstick_for(self, key: str, pooling_mode: str, context: AppContext) -> Yardstick:
+        """The yardstick of an option; raises as :meth:`choice`."""
+        if key != USER_ADAPTER:
+            return context.yardstick(key, pooling_mode)
+        encoder = self.encoder_for(key, context)
+        return self.cache.get(("yardsticks", key), lambda: yardsticks_of(encoder))[pooling_mode]
+
+    def pair_cosines_for(self, key: str, context: AppContext) -> PairCosines:
+        """Cosines of the bundled pairs under an option; raises as :meth:`choice`."""
+        encoder = self.encoder_for(key, context)
+        if key != USER_ADAPTER:
+            return context.pair_cosines(key)
+        return self.cache.get(("pair cosines", key), lambda: measure_pairs(encoder, sentence_pairs()))
+
+    def cloze_for(self, key: str, context: AppContext) -> ClozeScores:
+        """How well an option finds hidden words; raises as :meth:`choice`."""
+        encoder = self.encoder_for(key, context)
+        if key != USER_ADAPTER:
+            return context.cloze(key)
+        return self.cache.get(("cloze", key), lambda: cloze_of(encoder))
+
+    def forget_measurements(self) -> None:
+        """Drop what was computed with the adapter as it was: it has learned since."""
+        self.adapter_version += 1
+        self.cache.discard(USER_ADAPTER)

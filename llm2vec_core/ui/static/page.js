@@ -1,0 +1,147 @@
+// Downloads of figures, made in the browser. One listener for the whole page; cards are made by paint/base.py and plot.js.
+(() => {
+  if (window.__l2vPage) return;
+  window.__l2vPage = true;
+  const save = (name, blob) => {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  // A spreadsheet must not take a visitor's text for a formula.
+  const field = text => {
+    if (/^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+(e[+-]?\d+)?%?$/i.test(text)) text = "'" + text;
+    return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  };
+  const csv = table => [...table.rows].map(row => [...row.cells].map(cell => field(cell.textContent)).join(',')).join('\r\n');
+  const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-family', 'font-weight', 'text-anchor'];
+  const standalone = svg => {
+    const copy = svg.cloneNode(true);
+    const from = [svg, ...svg.querySelectorAll('*')], to = [copy, ...copy.querySelectorAll('*')];
+    from.forEach((node, i) => {
+      const style = getComputedStyle(node);
+      for (const name of KEPT) to[i].style.setProperty(name, style.getPropertyValue(name));
+    });
+    const box = svg.viewBox.baseVal;
+    copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+    copy.setAttribute('width', box.width);
+    copy.setAttribute('height', box.height);
+    copy.style.background = getComputedStyle(svg.closest('.l2v-card') || document.body).backgroundColor;
+    return new XMLSerializer().serializeToString(copy);
+  };
+  const png = (svg, done) => {
+    const box = svg.viewBox.baseVal, image = new Image();
+    image.onload = () => {
+      const canvas = document.createElement('canvas');
+      canvas.width = box.width * 2;
+      canvas.height = box.height * 2;
+      canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob(done, 'image/png');
+    };
+    image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(standalone(svg));
+  };
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('[data-export]');
+    if (!button) return;
+    const figure = button.closest('.l2v-figure');
+    const name = figure.dataset.name, kind = button.dataset.export;
+    const plot = figure.querySelector('.js-plotly-plot');
+    if (kind === 'csv') save(name + '.csv', new Blob(['\ufeff' + csv(figure.querySelector('.l2v-data table'))], {type: 'text/csv'}));
+    else if (plot) window.__l2vPlotly.then(p => p.downloadImage(plot, {format: kind, filename: name, scale: kind === 'png' ? 2 : 1}));
+    else if (kind === 'svg') save(name + '.svg', new Blob([standalone(figure.querySelector('svg'))], {type: 'image/svg+xml'}));
+    else png(figure.querySelector('svg'), blob => save(name + '.png', blob));
+  });
+  document.addEventListener('click', event => {
+    if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
+  });
+  // A row of radio buttons may be a slider with stops: the arrow keys go from one to the next, as they are seen.
+  const STEPS = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1};
+  document.addEventListener('keydown', event => {
+    const row = event.key in STEPS && event.target.type === 'radio' && event.target.closest('.l2v-stops');
+    if (!row) return;
+    event.preventDefault();
+    const place = input => Number(getComputedStyle(input.closest('label')).order);
+    const stops = [...row.querySelectorAll('input[type=radio]')].sort((a, b) => place(a) - place(b));
+    const next = stops[stops.indexOf(event.target) + STEPS[event.key]];
+    if (!next) return;
+    next.focus();
+    next.click();
+  });
+  document.addEventListener('click', event => {
+    if (!event.target.closest || !event.target.closest('.l2v-skip')) return;
+    event.preventDefault(); // the page has a base address: "#tabs" alone would load it anew
+    document.querySelector('#tabs [role=tab][aria-selected=true]').focus();
+  });
+  document.addEventListener('click', event => {
+    const button = event.target.closest && event.target.closest('[data-l2v=copy]');
+    if (!button || !navigator.clipboard) return;
+    navigator.clipboard.writeText(button.closest('.l2v-code').querySelector('pre').textContent).then(() => say('Copied.'));
+  });
+  // A link to this view: the open tab and its fields. layout/links.py checks whatever comes back.
+  const LONGEST_LINK = 6000;
+  const asText = value => typeof value === 'string' ? value : JSON.stringify(value);
+  window.__l2vTab = () => {
+    const tab = document.querySelector('#tabs [role=tab][aria-selected=true]');
+    return tab ? tab.id.replace(/^tab-|-button$/g, '') : '';
+  };
+  const say = text => {
+    let place = document.getElementById('l2v-said');
+    if (!place) {
+      place = document.createElement('div');
+      place.id = 'l2v-said';
+      place.setAttribute('role', 'status');
+      document.body.appendChild(place);
+    }
+    place.textContent = text;
+    place.hidden = false;
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => { place.hidden = true; }, 6000);
+  };
+  // Gradio says no more than "Error" about a file that its server will refuse: it is stopped here, with the reason.
+  const tooLarge = (event, files) => {
+    const limit = (window.gradio_config || {}).max_file_size;
+    const large = [...(files || [])].find(file => limit && file.size > limit);
+    if (!large) return false;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const megabytes = size => (size / 2 ** 20).toLocaleString('en', {maximumFractionDigits: 1}) + ' MB';
+    say(`${large.name} has ${megabytes(large.size)}; a file may have at most ${megabytes(limit)}. Nothing was uploaded.`);
+    return true;
+  };
+  document.addEventListener('change', event => {
+    if (event.target.type === 'file' && tooLarge(event, event.target.files)) event.target.value = '';
+  }, true);
+  document.addEventListener('drop', event => tooLarge(event, event.dataTransfer && event.dataTransfer.files), true);
+  window.__l2vLink = (names, values) => {
+    const tab = window.__l2vTab(), model = document.querySelector('.l2v-inuse');
+    const address = new URL(location.href.split(/[?#]/)[0]);
+    address.searchParams.set('tab', tab);
+    if (model && model.dataset.model !== 'mini') address.searchParams.set('model', model.dataset.model);
+    const own = names.map((name, i) => [name, values[i]])
+      .filter(([name, value]) => name.startsWith(tab + '_') && value !== null && value !== undefined)
+      .map(([name, value]) => [name, asText(value)]).sort((a, b) => a[1].length - b[1].length);
+    const left = [];
+    for (const [name, value] of own) {
+      address.searchParams.set(name, value);
+      if (address.href.length > LONGEST_LINK) { address.searchParams.delete(name); left.push(name); }
+    }
+    const link = address.href;
+    const theme = new URL(location.href).searchParams.get('__theme');
+    if (theme) address.searchParams.set('__theme', theme);
+    history.replaceState(null, '', address.href);
+    const note = left.length ? ' Without the longest texts: with them it would be too long for an address.' : '';
+    const shown = () => say('The link is in the address bar.' + note);
+    if (navigator.clipboard) navigator.clipboard.writeText(link).then(() => say('Link copied.' + note), shown);
+    else shown();
+    return [];
+  };
+  window.__l2vTheme = () => {
+    const dark = document.body.classList.toggle('dark');
+    const address = new URL(location.href);
+    address.searchParams.set('__theme', dark ? 'dark' : 'light');
+    history.replaceState(null, '', address.href);
+    window.dispatchEvent(new Event('l2v-theme'));
+    return [];
+  };
+})();

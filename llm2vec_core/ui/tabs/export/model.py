@@ -1,0 +1,188 @@
+"""What can be taken along, as files. Knows no gradio components."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm2vec_core.batching import clean_text
+from llm2vec_core.corpus.outputs import OUTPUTS, embedding_table
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError, MissingPackageError
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.downloads import folder_for_download, offer, safe_name
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.user_texts import Texts
+
+FORMATS = {"parquet": ".parquet", "npy": ".npy", "csv": ".csv"}
+PRECISIONS = ("full", "int8")
+# Between two pieces the page hears how far it is, and whether it should stop.
+PIECE_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a file of embeddings is to be made.
+
+    Attributes:
+        encoder: key of a stage, a rival, or "own".
+        pooling: key of :data:`llm2vec_core.pooling.POOLING_MODES`.
+        instruction: put in front of each text; empty: none.
+        normalize: whether each embedding is scaled to length 1.
+        precision: "full" (float32) or "int8".
+        kind: key of :data:`FORMATS`.
+
+    Raises:
+        InputError: for a value that is none of these.
+    """
+
+    encoder: str
+    pooling: str = "mean"
+    instruction: str = ""
+    normalize: bool = True
+    precision: str = "full"
+    kind: str = "parquet"
+
+    def __post_init__(self) -> None:
+        # An untouched field of the page arrives as None.
+        object.__setattr__(self, "instruction", self.instruction or "")
+        for name, value, known in (
+            ("pooling", self.pooling, POOLING_MODES),
+            ("precision", self.precision, PRECISIONS),
+            ("format", self.kind, FORMATS),
+        ):
+            if value not in known:
+                raise InputError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that is ready.
+
+    Attributes:
+        path: where :class:`gradio.DownloadButton` finds it.
+        rows: texts in it.
+        dimensions: of an embedding.
+        bytes: its size.
+    """
+
+    path: str
+    rows: int
+    dimensions: int
+    bytes: int
+
+
+def encoder_for(context: AppContext, session: Session, order: Order) -> Any:
+    """The encoder of an order.
+
+    Raises:
+        InputError: if it cannot be had in this way.
+    """
+    found = session.encoder_for(order.encoder, context)
+    if isinstance(found, LLM2Vec):
+        return found.with_settings(precision=order.precision)
+    label = session.choice(order.encoder, context).label
+    if order.precision != "full":
+        raise InputError(f"{label} multiplies nothing, so there is nothing to make faster: choose float32.")
+    if order.pooling != "mean":
+        raise InputError(f"{label} pools by the mean alone: choose {'mean'!r}.")
+    return found
+
+
+def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> Iterator[int | Made]:
+    """Embed texts into a file.
+
+    Args:
+        context: of the visitor's model.
+        session: whose.
+        texts: at most as many as the limits allow.
+        order: how.
+
+    Yields:
+        How many texts are done, again and again; at the end what was made.
+
+    Raises:
+        InputError: for too many texts, or an order that cannot be met.
+    """
+    limits = context.limits
+    if len(texts) > limits.user_texts:
+        raise InputError(f"{len(texts):,} texts are too many for one file; at most {limits.user_texts:,} fit.")
+    instruction = clean_text(order.instruction).strip()
+    if len(instruction) > limits.text_characters:
+        raise InputError(f"The instruction has {len(instruction):,} characters; shorten it.")
+    encoder = encoder_for(context, session, order)
+    how: dict[str, Any] = {"normalize": bool(order.normalize)}
+    if isinstance(encoder, LLM2Vec):
+        how["pooling_mode"] = order.pooling
+    pieces: list[np.ndarray] = []
+    # Sorted by length, a piece holds texts of one length and little padding; order is restored at the end.
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts.texts[i]), reverse=True)
+    yield 0
+    for start in range(0, len(texts), PIECE_TEXTS):
+        rows = by_length[start : start + PIECE_TEXTS]
+        pieces.append(encoder.encode([texts.texts[i] for i in rows], instruction or None, **how))
+        yield start + len(rows)
+    vectors = np.concatenate(pieces)
+    vectors[by_length] = vectors.copy()
+    settings = {"model": context.preset.label, "encoder": order.encoder, "instruction": instruction, **how}
+    yield write(texts, vectors, order, {**settings, "precision": order.precision})
+
+
+def write(texts: Texts, vectors: np.ndarray, order: Order, settings: dict[str, Any]) -> Made:
+    """A file of texts, labels (if there are any) and embeddings, ready for download."""
+    table = embedding_table(0, list(texts.texts), vectors)
+    if texts.labels is not None:
+        table = table.add_column(2, "label", [list(texts.labels)])
+    stem = Path(texts.name).stem or "texts"
+    path = folder_for_download() / safe_name(f"{stem}-{order.encoder}{FORMATS[order.kind]}")
+    with path.open("wb") as file:
+        OUTPUTS[FORMATS[order.kind]](file, [table], len(vectors), settings)
+    return Made(str(path), len(vectors), vectors.shape[1], path.stat().st_size)
+
+
+def can_export() -> bool:
+    """Whether the optional package of the export is installed."""
+    return importlib.util.find_spec("sentence_transformers") is not None
+
+
+def export(context: AppContext, session: Session, key: str) -> str:
+    """A stage as a zipped sentence-transformers folder, compared with ours before it is handed over.
+
+    Returns:
+        The zip's path.
+
+    Raises:
+        MissingPackageError: if sentence-transformers is not installed.
+        InputError: for a model of the Hub (its weights are there already), or an encoder that is none.
+        ExportError: if sentence-transformers would read the model otherwise than we do.
+    """
+    if not can_export():
+        raise MissingPackageError("The export needs sentence-transformers: pip install 'sentence-transformers>=6.2,<7'")
+    if not context.preset.bundled:
+        raise InputError("Only the bundled model is handed out from here; export a Hub model with the command below.")
+    encoder = session.encoder_for(key, context)
+    if not isinstance(encoder, LLM2Vec):
+        raise InputError("Static token embeddings are no transformer; choose a stage.")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / f"llm2vec-mini-{key}"
+        encoder.export_sentence_transformers(folder)
+        return offer(f"{folder.name}.zip", zipped(folder, sorted(folder.rglob("*"))))
+
+
+def zipped(folder: Path, files: Sequence[Path]) -> bytes:
+    """Files of a folder as a zip with the folder's name in front."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for file in files:
+            if file.is_file():
+                archive.write(file, Path(folder.name) / file.relative_to(folder))
+    return packed.getvalue()

@@ -1,0 +1,66 @@
+"""The Python that searches as the tab just did."""
+
+from __future__ import annotations
+
+from llm2vec_core.baselines import BASELINES
+from llm2vec_core.presets import ModelPreset
+from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.tabs.search.model import Answer, Side
+
+# Longer lists of the visitor's own are read from a file.
+WRITTEN_OUT = 2_000
+
+
+def search_snippet(answer: Answer, preset: ModelPreset, top_k: int) -> str:
+    """Python that makes both lists.
+
+    Args:
+        answer: what the tab shows.
+        preset: the model.
+        top_k: hits in each list.
+    """
+    fields = answer.fields
+    written = repr(list(answer.texts.texts)) if len(answer.texts) <= WRITTEN_OUT else ""
+    if answer.ours:
+        imported, texts = (
+            "from llm2vec_core.bundled_data import passages\n",
+            "[passage.text for passage in passages()]",
+        )
+    elif written and len(written) <= WRITTEN_OUT:
+        imported, texts = "", written
+    else:
+        imported, texts = (
+            "import json\nfrom pathlib import Path\n\n",
+            f'json.loads(Path("texts.json").read_text())  # a list of your {len(answer.texts)} texts',
+        )
+    first, later = (imported, "") if imported.startswith("import") else ("", imported)
+    names = ["LLM2Vec", "SearchIndex"]
+    if any(side.choice.key in BASELINES for side in (answer.left, answer.right)):
+        names.insert(0, "BASELINES")
+    return f"""{first}from llm2vec_core import {", ".join(names)}
+{later}
+texts = {texts}
+query = {fields.query!r}
+instruction = {fields.instruction or None!r}  # put in front of the query alone
+encoders = [
+    {_encoder(answer.left, preset)},
+    {_encoder(answer.right, preset)},
+]
+lists = []
+for encoder in encoders:
+    index = SearchIndex(encoder.encode(texts, pooling_mode={fields.pooling!r}))
+    vector = encoder.encode([query], instruction, pooling_mode={fields.pooling!r})[0]
+    lists.append(index.search(vector, top_k={top_k}))
+for hits in lists:
+    for hit in hits:
+        print(f"{{hit.rank:2}}  {{hit.cosine:.3f}}  {{texts[hit.index][:80]}}")
+"""
+
+
+def _encoder(side: Side, preset: ModelPreset) -> str:
+    key = side.choice.key
+    if key == USER_ADAPTER:
+        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that the Train tab lets you download'
+    if key in BASELINES:
+        return f'BASELINES["{key}"](LLM2Vec.from_preset("{preset.key}:{preset.stages[0].key}"))'
+    return f'LLM2Vec.from_preset("{preset.key}:{key}")'

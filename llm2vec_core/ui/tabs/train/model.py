@@ -1,0 +1,269 @@
+"""What the fields of this tab set off: values in, painted results out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.presets import ModelPreset
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.downloads import offer
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.train import copy, paint
+from llm2vec_core.ui.tabs.train.code import training_snippet
+from llm2vec_core.ui.tabs.train.curves import compared_with, curves, held_out_sentence, trained_alike
+from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
+from llm2vec_core.ui.tabs.train.files import adapter_archive
+from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, checked_settings, default_start, recipe_settings
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, USER_TEXTS
+
+REDRAW_SECONDS = 1.0
+TAB_ID = "train"
+
+
+class Shown(NamedTuple):
+    """What the tab shows; None where it stays as it is.
+
+    Attributes:
+        status: painted.
+        plot: value of the curves.
+        own: painted confirmation that an adapter is in use.
+        result: painted card of before and after.
+        download: path of the archive; "" where there is nothing to fetch any more.
+        code: Python.
+        changed: whether the visitor has another adapter.
+    """
+
+    status: str | None = None
+    plot: str | None = None
+    own: str | None = None
+    result: str | None = None
+    download: str | None = None
+    code: str | None = None
+    changed: bool = False
+
+
+def expected(context: AppContext, session: Session, objective: str, start: str, steps: Any) -> Shown:
+    """What the tab shows before anything is trained: the measures of the stage that a run would begin with.
+
+    Args:
+        context: of the visitor's model.
+        session: whose run, if there was one, stays on the screen.
+        objective: a key of :data:`~llm2vec_core.ui.tabs.train.settings.RECIPES`.
+        start: key of the stage to start from.
+        steps: of the run, for the axis; what is no number of steps is passed over.
+
+    Raises:
+        ModelError: if the model is too large to be trained here.
+    """
+    preset = context.preset
+    known = objective in RECIPES and start in [stage.key for stage in preset.stages if stage.bidirectional]
+    if not known or _has_run(session, preset):
+        return Shown()
+    check_memory(context, recipe_settings(objective, start))
+    if not preset.bundled:
+        return Shown(paint.training_status(copy.NOT_MEASURED.format(label=preset.label)))
+    point = starting_point(context, objective, start)
+    is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps
+    settings = replace(point.settings, steps=steps) if is_number else point.settings
+    full = trained_alike(preset, objective, start)
+    compared = compared_with(context, settings)
+    if _has_run(session, preset):  # begun while this was measured
+        return Shown()
+    notice = copy.expectation(preset.stage(start).label, point, full and full.label, compared)
+    return Shown(
+        plot=curves(context, replace(point, settings=settings), notice),
+        result=paint.starting_pairs(point.before, point.data.measured),
+    )
+
+
+def _has_run(session: Session, preset: ModelPreset) -> bool:
+    ticket = session.by_tab.get(TAB_ID)
+    return ticket is not None and (not ticket.stopped or ticket.drawn == preset.key)
+
+
+def warm_up(context: AppContext) -> None:
+    """Measure what the objective that the tab opens with begins with; the others are measured when they are chosen."""
+    first = next(iter(RECIPES))
+    expected(context, Session(), first, default_start(first, context.preset), None)
+
+
+def ask(machine: Machine, session: Session) -> str:
+    """The button was pressed: note it, and say whether there is a queue.
+
+    Returns:
+        The status, painted.
+    """
+    earlier = session.by_tab.get(TAB_ID) or Ticket()
+    earlier.stopped = earlier.stopped or not earlier.taken
+    session.by_tab[TAB_ID] = ticket = Ticket(standing=earlier.standing, drawn=earlier.drawn)
+    seconds, before = machine.wait(), machine.join(ticket)
+    if seconds is None:
+        return paint.training_status("Setting up …", busy=True)
+    others = f", and at most {before} more wait{'s' if before == 1 else ''} before you" if before else ""
+    return paint.training_status(
+        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds{others}. Yours starts by "
+        "itself when it is your turn; Stop leaves the queue.",
+        busy=True,
+    )
+
+
+def stop(session: Session) -> str:
+    """*Stop* was pressed.
+
+    Returns:
+        The status, painted.
+    """
+    ticket = session.by_tab.get(TAB_ID)
+    if ticket is None or ticket.stopped:
+        return paint.training_status("Nothing is being trained.")
+    ticket.stopped = True
+    if not ticket.taken:
+        return paint.training_status("You left the queue. Nothing was trained, nothing has changed.")
+    return paint.training_status("Stopping after this step …", busy=True)
+
+
+def run(
+    machine: Machine, context: AppContext, session: Session, pairs_source: str, pairs_file: str | None, *fields: Any
+) -> Iterator[Shown]:
+    """Train for a visitor.
+
+    Args:
+        machine: who trains now.
+        context: of the visitor's model.
+        session: gets the adapter.
+        pairs_source: "ours" or "own", for supervised training.
+        pairs_file: the visitor's own pairs.
+        fields: of :func:`llm2vec_core.ui.tabs.train.settings.checked_settings`, in its order.
+
+    Raises:
+        LLM2VecError: if a field, the data or the model cannot be used, or the run diverged; what could be kept has been
+            yielded before.
+    """
+    ticket = session.by_tab.get(TAB_ID)
+    # Presses that were called off in the queue: one run a ticket, the newest.
+    if ticket is None or ticket.taken or ticket.stopped:
+        # A generator that yields nothing would empty what is shown.
+        yield Shown()
+        return
+    ticket.taken = True
+    machine.take(context.limits.training_seconds)
+    try:
+        yield from _run(context, session, ticket, pairs_source, pairs_file, fields)
+    except Exception:
+        # The notice says what was wrong; the status is again what it was.
+        yield Shown(paint.training_status(ticket.standing))
+        raise
+    finally:
+        machine.free()
+        ticket.stopped = True
+
+
+def _run(
+    context: AppContext,
+    session: Session,
+    ticket: Ticket,
+    pairs_source: str,
+    pairs_file: str | None,
+    fields: Sequence[Any],
+) -> Iterator[Shown]:
+    objective, source, *rest = fields
+    settings = checked_settings(
+        objective,
+        pairs_source if objective == "supervised" else source,
+        *rest,
+        preset=context.preset,
+        limits=context.limits,
+    )
+    data = training_data(objective, settings.source, session.texts, pairs_file, context.limits)
+    yield Shown(
+        paint.training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
+        code=_code(context, session, settings, pairs_file),
+    )
+    drawn = 0.0
+    progress: Progress | None = None
+    for progress in train(context, settings, data, ticket):
+        if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
+            drawn = time.monotonic()
+            # An earlier run's card stays until this one has an end of its own.
+            card = None if ticket.drawn else paint.starting_pairs(progress.before, data.measured, own=data.own_pairs)
+            ticket.drawn = context.preset.key
+            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
+    yield finished(context, session, progress, ticket)
+    if progress.failure is not None:
+        raise progress.failure
+
+
+def going_on(progress: Progress) -> str:
+    """The status of a run that goes on."""
+    steps, done = progress.settings.steps, len(progress.losses)
+    if not done:
+        return paint.training_status("Measured before training; the first step …", busy=True, share=0.0)
+    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s to go"
+    return paint.training_status(
+        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s{left}.",
+        busy=True,
+        share=done / steps,
+    )
+
+
+def finished(context: AppContext, session: Session, progress: Progress, ticket: Ticket) -> Shown:
+    """Hand a run's adapter to the visitor, and paint its end."""
+    settings = progress.settings
+    if progress.encoder is None:
+        kept = " Your earlier adapter is as it was." if session.encoder is not None else ""
+        ticket.standing = f"No step was done: {progress.ended}.{kept}"
+        return Shown(paint.training_status(ticket.standing))
+    name = copy.OBJECTIVE_NAMES[settings.objective]
+    stage = context.preset.stage(settings.start)
+    steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
+    description = f"{name}, {steps} from {stage.label}"
+    archive = adapter_archive(progress, context.preset, description)
+    hand_over(session, context, progress.encoder, description)
+    status = f"Done. Step {progress.steps_done} of {settings.steps}, {progress.seconds:.0f} s."
+    if progress.ended:
+        status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
+    left_out = f" Left out of the data: {progress.data.left_out}." if progress.data.left_out else ""
+    ticket.standing = f"{status} {held_out_sentence(progress)}{left_out}"
+    ticket.drawn = context.preset.key
+    return Shown(
+        paint.training_status(ticket.standing),
+        curves(context, progress, held_out_sentence(progress)),
+        paint.own_adapter(description, _seen_note(progress.data, settings)),
+        paint.before_and_after(progress.before, progress.after, progress.data.measured, own=progress.data.own_pairs),
+        offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
+        changed=True,
+    )
+
+
+def _seen_note(data: TrainingData, settings: Settings) -> str:
+    if settings.source == BUNDLED_TEXTS and settings.objective == "supervised":
+        return "Half of the labelled queries were trained on, so its scores on our collection in Search flatter it."
+    return (
+        "" if settings.source != BUNDLED_TEXTS else "It has read the texts of our collection, though no label of them."
+    )
+
+
+def hand_over(session: Session, context: AppContext, encoder: LLM2Vec, description: str) -> None:
+    """Make an encoder the visitor's own.
+
+    Args:
+        session: who gets it.
+        context: of the model that it stands on.
+        encoder: with the adapter.
+        description: how it was made, in a few words.
+    """
+    session.encoder = encoder
+    session.own_model_key = context.preset.key
+    session.description = description
+    session.forget_measurements()
+
+
+def _code(context: AppContext, session: Session, settings: Settings, pairs_file: str | None) -> str:
+    texts = session.texts if settings.source == USER_TEXTS else None
+    return training_snippet(context.preset, settings, texts, Path(pairs_file).name if pairs_file else "")

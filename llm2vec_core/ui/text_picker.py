@@ -1,0 +1,185 @@
+"""Where texts come from: our collection, or the visitor's own. The same picker in every tab that takes texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.corpus.sources import KINDS
+from llm2vec_core.errors import InputError
+from llm2vec_core.ui.components import notice_panel
+from llm2vec_core.ui.handlers import notice_for
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.user_texts import (
+    BUNDLED_TEXTS,
+    USER_TEXTS,
+    Texts,
+    guessed_columns,
+    our_collection,
+    pasted_texts,
+    upload_columns,
+    uploaded_texts,
+)
+
+NO_COLUMN = "(none)"
+SOURCES = [("Our collection", BUNDLED_TEXTS), ("Your texts", USER_TEXTS)]
+
+
+@dataclass(frozen=True)
+class TextPicker:
+    """The drawn picker.
+
+    Attributes:
+        source: a radio; its value ("ours" or "own") is what :func:`chosen_texts` takes. Use it as an input.
+        loads: events after which the visitor's texts may be others.
+    """
+
+    source: gr.Radio
+    loads: tuple[Any, ...]
+
+    def then(self, **io: Any) -> None:
+        """Run a handler whenever the source or the visitor's texts change; arguments as of ``gr.on``."""
+        self.source.input(**io)
+        for load in self.loads:
+            load.then(**io)
+
+
+def chosen_texts(session: Session, source: str) -> Texts:
+    """The texts that a handler should work on.
+
+    Args:
+        session: whose.
+        source: the radio's value.
+
+    Raises:
+        InputError: if the visitor's own are asked for and there are none yet.
+    """
+    if source == BUNDLED_TEXTS:
+        return our_collection()
+    if session.texts is None:
+        raise InputError("There are no texts of yours yet. Upload a file or paste some lines.")
+    return session.texts
+
+
+def described(texts: Texts | None) -> str:
+    """One line about what is loaded."""
+    if texts is None:
+        return "Nothing of yours is loaded yet."
+    labels = f", {len(set(texts.labels)):,} different labels" if texts.labels else ", no labels"
+    blank = f", {texts.left_out:,} blank rows left out" if texts.left_out else ""
+    return f"{len(texts):,} texts from {texts.name}{labels}{blank}. They stay in this visit's memory alone."
+
+
+def source_radio(tab_id: str, *, ours: bool = True, **options: Any) -> gr.Radio:
+    """Draw the choice between our collection and the visitor's own texts.
+
+    Args:
+        tab_id: of the tab; makes the names of the fields unique.
+        ours: whether our collection can be chosen (otherwise the visitor's own are the only source).
+        options: further arguments of ``gr.Radio``.
+    """
+    return gr.Radio(
+        SOURCES if ours else SOURCES[1:],
+        value=BUNDLED_TEXTS if ours else USER_TEXTS,
+        label="Texts",
+        elem_id=f"{tab_id}-source",
+        visible=ours,
+        **options,
+    )
+
+
+def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio | None = None) -> TextPicker:
+    """Draw the picker.
+
+    Args:
+        page: the page that is being built.
+        tab_id: of the tab; makes the names of the fields unique.
+        ours: as of :func:`source_radio`.
+        source: what that drew, if it stands elsewhere on the page.
+    """
+    limits = page.models.limits
+    source = source or source_radio(tab_id, ours=ours)
+    with gr.Column(visible=not ours, elem_id=f"{tab_id}-own") as box:
+        with gr.Row():
+            with gr.Column(min_width=280):
+                upload = gr.File(
+                    label=f"A file of at most {limits.user_texts:,} rows ({', '.join(KINDS)})",
+                    file_types=[f".{kind}" for kind in KINDS],
+                    height=180,
+                    elem_id=f"{tab_id}-upload",
+                )
+            with gr.Column(min_width=280):
+                pasted = gr.Textbox(
+                    label="Or paste: one text a line",
+                    lines=4,
+                    max_lines=4,
+                    max_length=limits.user_characters,
+                    elem_id=f"{tab_id}-pasted",
+                )
+                use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
+        with gr.Row(visible=False) as columns_row:
+            text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column", min_width=200)
+            label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column", min_width=200)
+        notice = notice_panel(f"{tab_id}-own-notice")
+        status = gr.HTML(
+            described(None), html_template='<p class="l2v muted" role="status">{{value}}</p>', apply_default_css=False
+        )
+    shown = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
+
+    def load(session: Session, read: Callable[[], Texts]) -> tuple[Any, ...]:
+        try:
+            session.texts = read()
+        except Exception as error:
+            return notice_for(error), described(session.texts), session
+        return "", described(session.texts), session
+
+    def on_upload(session: Session, file: str | None) -> tuple[Any, ...]:
+        kept = (gr.skip(), gr.skip(), gr.skip())
+        if file is None:
+            return "", described(session.texts), session, gr.update(visible=False), gr.skip(), gr.skip()
+        try:
+            columns = upload_columns(Path(file))
+            text, label = guessed_columns(columns)
+        except Exception as error:
+            return notice_for(error), described(session.texts), session, *kept
+        # A text file has one column, the line, and it has no name.
+        single = len(columns) == 1
+        return (
+            *load(session, lambda: uploaded_texts(Path(file), text, label, limits)),
+            gr.update(visible=not single),
+            gr.update(choices=list(columns), value=text),
+            gr.update(choices=[NO_COLUMN, *columns], value=label or NO_COLUMN),
+        )
+
+    def on_columns(session: Session, file: str | None, text: str | None, label: str | None) -> tuple[Any, ...]:
+        if file is None or text is None:
+            return "", described(session.texts), session
+        wanted = None if label in (None, NO_COLUMN, text) else label
+        return load(session, lambda: uploaded_texts(Path(file), text, wanted, limits))
+
+    outputs = [notice, status, page.session]
+    source.input(lambda chosen: gr.update(visible=chosen == USER_TEXTS), source, box, queue=False, api_name=False)
+    loads = (
+        upload.change(on_upload, [page.session, upload], [*outputs, columns_row, text_column, label_column], **shown),
+        gr.on(
+            [text_column.input, label_column.input],
+            on_columns,
+            [page.session, upload, text_column, label_column],
+            outputs,
+            **shown,
+        ),
+        use.click(
+            lambda session, lines: load(session, lambda: pasted_texts(lines, limits)),
+            [page.session, pasted],
+            outputs,
+            **shown,
+        ),
+    )
+    # What was loaded in one tab is there in the others.
+    source.input(lambda session: described(session.texts), page.session, status, queue=False, api_name=False)
+    return TextPicker(source, loads)

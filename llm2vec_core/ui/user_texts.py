@@ -1,0 +1,185 @@
+"""A visitor's own texts: read from what they uploaded or pasted, checked and bounded. Knows no gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from llm2vec_core.batching import clean_text
+from llm2vec_core.bundled_data import passages
+from llm2vec_core.corpus.sources import KINDS, column_names, open_source, read_records
+from llm2vec_core.errors import InputError
+from llm2vec_core.ui.limits import Limits
+
+BUNDLED_TEXTS, USER_TEXTS = "ours", "own"
+NO_LABEL = ""
+BUNDLED_KEY = "our collection"
+TEXT_NAMES = ("text", "texts", "sentence", "passage", "content", "body", "title", "abstract", "question", "query")
+LABEL_NAMES = ("label", "label_text", "topic", "category", "class", "subject", "intent")
+MAX_COLUMNS = 200
+# A parquet page of equal bytes unpacks to a thousand times its size: this much is unpacked at most.
+MAX_UNPACKED_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts to embed.
+
+    Attributes:
+        name: shown to people.
+        texts: none of them blank.
+        labels: one a text, "" where there is none; None if the texts have no labels at all.
+        left_out: blank rows that were dropped.
+        key: equal for equal texts; those of a visitor are equal to themselves alone.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    left_out: int = 0
+    key: object = field(default_factory=object, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether these are the texts that every visitor has."""
+        return self.key == BUNDLED_KEY
+
+
+def our_collection() -> Texts:
+    """The bundled passages, labelled with their topics."""
+    return Texts(
+        "our collection", tuple(p.text for p in passages()), tuple(p.topic for p in passages()), key=BUNDLED_KEY
+    )
+
+
+def pasted_texts(pasted: str | None, limits: Limits) -> Texts:
+    r"""Texts from a box, one a line.
+
+    Raises:
+        InputError: if there are none, too many, or one is too long.
+
+    Example:
+        >>> pasted_texts("a river\n\na bank", Limits()).texts
+        ('a river', 'a bank')
+    """
+    if pasted and len(pasted) > limits.user_characters:
+        raise InputError(f"{len(pasted):,} characters were pasted; at most {limits.user_characters:,} fit.")
+    return _checked("your lines", ((line, NO_LABEL) for line in (pasted or "").splitlines()), limits, labelled=False)
+
+
+def upload_columns(file: Path) -> tuple[str, ...]:
+    """The columns of an uploaded file; of a text file one, the line.
+
+    Raises:
+        InputError: if the file is of no known kind or cannot be read.
+    """
+    columns = column_names(_source(file))
+    if len(columns) > MAX_COLUMNS:
+        raise InputError(f"{file.name} has {len(columns):,} columns; at most {MAX_COLUMNS} can be chosen from.")
+    if not columns:
+        raise InputError(f"{file.name} is empty.")
+    return columns
+
+
+def guessed_columns(columns: Sequence[str]) -> tuple[str, str | None]:
+    """The column that probably holds the texts, and the one that probably holds labels.
+
+    Example:
+        >>> guessed_columns(["id", "Text", "topic"])
+        ('Text', 'topic')
+        >>> guessed_columns(["a", "b"])
+        ('a', None)
+    """
+    by_name = {column.lower(): column for column in reversed(columns)}
+    text = next((by_name[name] for name in TEXT_NAMES if name in by_name), columns[0])
+    label = next((by_name[name] for name in LABEL_NAMES if name in by_name and by_name[name] != text), None)
+    return text, label
+
+
+def uploaded_texts(file: Path, text_column: str, label_column: str | None, limits: Limits) -> Texts:
+    """Texts from an uploaded file.
+
+    Args:
+        file: txt, csv, tsv, jsonl or parquet.
+        text_column: where the texts are.
+        label_column: where their labels are, if anywhere.
+        limits: how many and how long they may be.
+
+    Raises:
+        InputError: for what cannot be read, a missing column, or too much of it.
+    """
+    columns = tuple(dict.fromkeys(c for c in (text_column, label_column) if c is not None))
+    source = _source(file, columns)
+    if source.kind == "parquet":
+        _check_parquet(file, columns, limits)
+    place = columns.index(label_column) if label_column is not None else None
+    rows = ((row[0], row[place] if place is not None else NO_LABEL) for row in read_records(source))
+    return _checked(file.name, rows, limits, labelled=label_column is not None)
+
+
+def _source(file: Path, columns: tuple[str, ...] = ("text",)) -> object:
+    if file.suffix.lower().removeprefix(".") not in KINDS:
+        raise InputError(f"{file.name} is of no kind that can be read here; upload one of {', '.join(KINDS)}.")
+    return open_source(str(file), columns, numbers=True)
+
+
+def _check_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        known = [name for name in columns if name in pq.read_schema(file).names]
+        with pq.ParquetFile(file, read_dictionary=known, pre_buffer=False) as parquet:
+            found = parquet.metadata
+            if found.num_rows > limits.user_texts:
+                raise InputError(f"{file.name} has {found.num_rows:,} rows; at most {limits.user_texts:,} fit.")
+            unpacked = sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups))
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise InputError(
+                    f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB; at most {MAX_UNPACKED_BYTES >> 20} MiB fit."
+                )
+            # Kept as a dictionary, a long value that is repeated in each row takes its room once.
+            for batch in parquet.iter_batches(batch_size=1024, columns=known):
+                for column in batch.columns:
+                    values = column.dictionary if isinstance(column, pa.DictionaryArray) else column
+                    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
+                        continue
+                    longest = pc.max(pc.binary_length(values)).as_py() or 0
+                    if longest > 4 * limits.text_characters:
+                        raise InputError(
+                            f"{file.name} holds a text of {longest:,} bytes; at most {limits.text_characters:,} "
+                            "characters fit."
+                        )
+    except pa.ArrowException as error:
+        raise InputError(f"{file.name} is no readable parquet file: {error!s:.120}") from error
+
+
+def _checked(name: str, rows: Iterable[tuple[str, str]], limits: Limits, *, labelled: bool) -> Texts:
+    texts, labels, left_out, characters = [], [], 0, 0
+    for number, (text, label) in enumerate(islice(rows, limits.user_texts + limits.blank_rows + 1), start=1):
+        if not text.strip():
+            left_out += 1
+            if left_out > limits.blank_rows:
+                raise InputError(f"{name} has more than {limits.blank_rows:,} blank rows. Is it the right column?")
+            continue
+        if len(text) > limits.text_characters:
+            raise InputError(
+                f"Row {number:,} of {name} has {len(text):,} characters; at most {limits.text_characters:,} fit."
+            )
+        characters += len(text)
+        if characters > limits.user_characters:
+            raise InputError(f"{name} has more than {limits.user_characters:,} characters in all. Give fewer texts.")
+        if len(texts) == limits.user_texts:
+            raise InputError(f"{name} has more than {limits.user_texts:,} texts; give at most so many.")
+        texts.append(clean_text(text.strip()))
+        label = clean_text(label.strip())[: limits.label_characters]
+        labels.append(NO_LABEL if label.lower() in ("nan", "null", "none", "<na>") else label)
+    if not texts:
+        raise InputError(f"There is no text in {name}. Give at least one line that is not blank.")
+    return Texts(name, tuple(texts), tuple(labels) if labelled and any(labels) else None, left_out)

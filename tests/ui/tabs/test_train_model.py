@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llm2vec_core import InputError, ModelError, TrainingError
+from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS
+from llm2vec_core.separation import labelled_pairs, measure_pairs
+from llm2vec_core.training.bundled import measured_pairs
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.limits import Limits
+from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.train import model, paint, uploads
+from llm2vec_core.ui.tabs.train.data import training_data
+from llm2vec_core.ui.tabs.train.files import adapter_archive
+from llm2vec_core.ui.tabs.train.run import Machine, Ticket, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, default_start, recipe_settings
+from llm2vec_core.ui.user_texts import Texts
+
+TEXTS = ["The river rose after the rain.", "It rained."]
+LIMITS = Limits()
+
+
+@pytest.fixture(scope="module")
+def context() -> AppContext:
+    return AppContext()
+
+
+def fields(
+    objective="mntp", source="ours", start="bidirectional", steps=2, rate=0.001, rank=4, batch=4, length=16, seed=0
+):
+    return objective, source, start, steps, rate, rank, batch, length, seed
+
+
+def trained(context, session, *values, machine=None, pairs=("ours", None)):
+    machine = machine or Machine()
+    model.ask(machine, session)
+    return list(model.run(machine, context, session, *pairs, *values))
+
+
+@pytest.mark.parametrize("objective", list(RECIPES))
+def test_download_and_code_give_the_embeddings_of_the_page(context, objective, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    session = Session()
+    start = default_start(objective, BUNDLED)
+    last = trained(context, session, *fields(objective, start=start))[-1]
+    assert last.changed
+    assert session.description == f"{objective_name(objective)}, 2 steps from {BUNDLED.stage(start).label}"
+    page = session.encoder.encode(TEXTS)
+    assert np.abs(page - context.encoder(start).encode(TEXTS)).max() > 1e-5
+
+    with zipfile.ZipFile(last.download) as archive:
+        names = {Path(name).name for name in archive.namelist()}
+        archive.extractall(tmp_path)
+    assert names == {"adapter_config.json", "adapter_model.safetensors", "training.json", "README.md"}
+    config = json.loads((tmp_path / "my-adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "llm2vec-mini"
+    everything = b"".join(file.read_bytes() for file in (tmp_path / "my-adapter").iterdir())
+    assert str(ASSETS).encode() not in everything
+    readme = (tmp_path / "my-adapter" / "README.md").read_text()
+    assert BUNDLED.license in readme
+    blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        space: dict = {}
+        exec(block, space)
+        assert np.abs(np.asarray(space["embeddings"]) - page).max() < 1e-4
+
+    space = {}
+    exec(
+        next(shown.code for shown in trained(context, Session(), *fields(objective, start=start)) if shown.code), space
+    )
+    assert np.abs(space["encoder"].encode(TEXTS) - page).max() < 1e-4
+
+    # And back again: the downloaded files are an adapter to upload.
+    other = Session()
+    files = [str(tmp_path / "my-adapter" / name) for name in sorted(names - {"README.md"})]
+    assert uploads.load(context, other, files, "bidirectional").changed
+    assert np.abs(other.encoder.encode(TEXTS) - page).max() < 1e-4
+    assert BUNDLED.stage(start).label in other.description
+
+
+def objective_name(objective: str) -> str:
+    return {"mntp": "MNTP", "simcse": "SimCSE", "supervised": "Supervised"}[objective]
+
+
+def test_the_card_shows_the_cosines_that_were_measured(context):
+    session = Session()
+    *_, last = told = trained(context, session, *fields(steps=3, rate=0.01))
+    assert ["before training" in shown.result for shown in told if shown.result] == [True, False]
+    cells = re.findall(
+        r"<td>(mean the same|unrelated|look alike)</td>.*?<td>([-\d.e]+)</td><td>([-\d.e]+)</td>", last.result
+    )
+    assert len(cells) == 120
+    (a, b), *_ = measured_pairs()["similar"]
+    for encoder, shown in ((context.encoder("bidirectional"), cells[0][1]), (session.encoder, cells[0][2])):
+        x, y = encoder.encode([a, b], normalize=True)
+        assert float(shown) == pytest.approx(float(x @ y), abs=1e-3)
+    assert last.result.count("<circle") == 2 * 40 + 1
+
+
+def test_stop_keeps_the_last_step(context):
+    session, machine = Session(), Machine()
+    model.ask(machine, session)
+    stream = model.run(machine, context, session, "ours", None, *fields(steps=50))
+    shown = [next(stream) for _ in range(3)]
+    assert machine.wait() is not None
+    assert "Stopping after this step" in model.stop(session)
+    shown += list(stream)
+    steps = int(re.search(r"Kept at step (\d+) of 50 \(stopped by you\)", shown[-1].status).group(1))
+    assert 1 <= steps < 50
+    assert session.description.startswith(f"MNTP, {steps} step")
+    assert machine.wait() is None
+    assert "Nothing is being trained" in model.stop(session)
+
+
+def test_time_is_bounded(context):
+    short = AppContext(limits=replace(LIMITS, training_seconds=0.0))
+    short.cache = context.cache
+    last = trained(short, Session(), *fields(steps=50))[-1]
+    assert "Kept at step 1 of 50 (ended at the limit of 0 s)" in last.status
+
+
+def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context, monkeypatch):
+    from llm2vec_core.training.loop import AdapterTraining
+
+    good, plain = [], AdapterTraining.loss
+
+    def loss(self, rows, number):
+        if number == 3:
+            return plain(self, rows, number) * float("nan")
+        good.append([p.detach().clone() for p in self.parameters])
+        return plain(self, rows, number)
+
+    monkeypatch.setattr(AdapterTraining, "loss", loss)
+    session = Session()
+    shown = []
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        for found in run_of(context, session, *fields(steps=9)):
+            shown.append(found)
+    assert "Kept at step 2 of 9 (ended because the numbers ran away)" in shown[-1].status
+    assert session.description.startswith("MNTP, 2 steps")
+    assert np.isfinite(session.encoder.encode(TEXTS)).all()
+
+
+def run_of(context, session, *values):
+    machine = Machine()
+    model.ask(machine, session)
+    return model.run(machine, context, session, "ours", None, *values)
+
+
+def test_a_failing_later_run_leaves_the_earlier_adapter(context):
+    session = Session()
+    trained(context, session, *fields())
+    before, description = session.encoder, session.description
+    for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
+        model.ask(machine := Machine(), session)
+        shown = []
+        with pytest.raises(InputError):
+            for found in model.run(machine, context, session, "ours", None, *wrong):
+                shown.append(found)
+        last = shown[-1]
+        assert "Done. Step 2 of 2" in last.status
+    assert (session.encoder, session.description) == (before, description)
+
+
+def test_a_call_off_in_the_queue_trains_nothing(context):
+    session, machine = Session(), Machine()
+    machine.take(180)
+    assert "another visitor is training now, for at most 180" in model.ask(machine, session)
+    assert "You left the queue" in model.stop(session)
+    assert list(model.run(machine, context, session, "ours", None, *fields())) == [model.Shown()]
+    # Pressed again: of the two that now wait, one runs.
+    machine.free()
+    model.ask(machine, session)
+    assert list(model.run(machine, context, session, "ours", None, *fields()))[-1].changed
+    assert list(model.run(machine, context, session, "ours", None, *fields())) == [model.Shown()]
+
+
+def test_who_waits_is_told_how_many_wait_before(context):
+    machine, visitors = Machine(), [Session() for _ in range(3)]
+    machine.take(180)
+    first, second, third = (model.ask(machine, session) for session in visitors)
+    assert "wait before" not in first
+    assert "180 more seconds, and at most 1 more waits before you" in second
+    assert "at most 2 more wait before you" in third
+    model.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
+    assert "at most 2 more wait before you" in model.ask(machine, visitors[0])
+    assert "at most 2 more wait before you" in model.ask(machine, visitors[0])
+    machine.free()
+    assert "Setting up" in model.ask(machine, Session())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (4, None, "learning rate is empty"), (4, "fast", "learning rate is fast"), (4, -1, "learning rate is -1"),
+        (4, 1e9, "learning rate is 1000000000"), (4, float("nan"), "learning rate is nan"), (3, 0, "steps is 0"),
+        (3, 401, "from 1 to 400"), (3, 2.5, "steps is 2.5"), (5, 65, "LoRA rank is 65"), (6, 1, "batch size is 1"),
+        (7, 10**9, "longest text is 1000000000"), (8, -1, "seed is -1"), (2, "causal", "Start from is 'causal'"),
+        (0, "<b>", "objective is '<b>'"),
+    ],
+)  # fmt: skip
+def test_wrong_fields_are_named(field, value, message):
+    values = list(fields())
+    values[field] = value
+    with pytest.raises(InputError, match=message):
+        checked_settings(*values, preset=BUNDLED, limits=LIMITS)
+
+
+def own(texts) -> Texts:
+    return Texts("mine.txt", tuple(texts))
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (None, "no texts of yours yet"), (["one"], "^1 different texts are too few"),
+        ([f"text {i}" for i in range(15)], "^15 different texts are too few"),
+        (["same"] * 500, r"^1 different texts \(500 with repetitions\)"),
+        ([f"text {i}" for i in range(2001)], "2,001 texts are too many"),
+    ],
+)  # fmt: skip
+def test_texts_that_teach_nothing(texts, message):
+    with pytest.raises(InputError, match=message):
+        training_data("mntp", "own", None if texts is None else own(texts), None, LIMITS)
+
+
+def test_own_texts_are_learned_from_and_spelled_out(context):
+    session = Session()
+    session.texts = own([f"<b>Line {i}</b> about 'rivers' and banks" for i in range(20)] * 2)
+    shown = trained(context, session, *fields(source="own"))
+    assert "Left out of the data: 20 repetitions" in shown[-1].status
+    space: dict = {}
+    exec(shown[0].code.split("start = ")[0], space)
+    data = training_data("mntp", "own", session.texts, None, LIMITS)
+    assert (space["train"], space["held_out"]) == (data.train, data.held_out)
+
+
+def pairs_file(folder: Path, rows: list[dict]) -> str:
+    file = folder / "pairs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def row(i: int, **other: str) -> dict:
+    return {"query": f"question {i}", "positive": f"answer {i}", "negative": f"trap {i}"} | other
+
+
+def test_own_pairs_are_cleaned_and_measured_apart(tmp_path):
+    rows = [row(i) for i in range(120)] + [row(0), row(200, positive="question 200"), row(201, positive=" ")]
+    data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
+    assert data.left_out == "1 blank pairs, 1 pairs whose positive is the query, 1 duplicates"
+    assert not {p.query for p in data.train} & {p.query for p in data.held_out}
+    assert len(data.train) + len(data.held_out) == 120
+    assert data.own_pairs
+    assert {label: len(pairs) for label, pairs in data.measured.items()} == {
+        "similar": 15,
+        "unrelated": 15,
+        "misleading": 15,
+    }
+    assert all(q[9:] == p[7:] for q, p in data.measured["similar"])
+    assert all(q[9:] != p[7:] for q, p in data.measured["unrelated"])
+    few = training_data("supervised", "own", None, pairs_file(tmp_path, rows[:16]), LIMITS)
+    assert (few.own_pairs, few.measured) == (False, measured_pairs())
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row(i) for i in range(15)], "15 usable pairs are too few"),
+        (
+            [row(i, positive=f"question {i}") for i in range(30)],
+            r"0 usable pairs \(left out: 30 pairs whose positive is",
+        ),
+        ([row(i, positive="") for i in range(30)], "0 usable pairs"),
+        ([row(i, positive="yes") for i in range(30)], "same positive"),
+        ([row(i, query="why") for i in range(30)], "share one query"),
+        ([{"text": "a"}] * 20, "query"),
+        ([row(i) for i in range(2001)], "more than 2,000 pairs"),
+        ([row(i, positive="x" * 20_001) for i in range(20)], "Row 1 of pairs.jsonl has a text of 20,001"),
+    ],
+)
+def test_pairs_that_cannot_be_used(tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
+        training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
+
+
+def test_a_model_that_is_too_large_is_refused_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr("llm2vec_core.training.memory.available_memory", lambda: 8 * 10**9)
+    large = AppContext(PRESETS["mistral-7b"])
+    settings = checked_settings(*fields(), preset=large.preset, limits=LIMITS)
+    with pytest.raises(ModelError, match=r"Training Mistral 7B Instruct v0\.2 takes about 29\.0 GB"):
+        check_memory(large, settings)
+    assert len(large.cache) == 0
+
+
+def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
+    session = Session()
+    shown = model.expected(context, session, "mntp", "bidirectional", 7)
+    figure = json.loads(shown.plot)
+    assert [len(trace["y"]) for trace in figure["data"]] == [0, 0, 1, 1, 1, 2]
+    assert figure["layout"]["xaxis"]["range"] == pytest.approx([-0.14, 7.14])
+    pairs = measure_pairs(context.encoder("bidirectional"), labelled_pairs(measured_pairs()))
+    areas = [pairs.area(below=kind) for kind in ("unrelated", "misleading")]
+    assert [trace["y"][0] for trace in figure["data"][3:5]] == pytest.approx(areas, abs=1e-4)
+    assert f"{areas[0]:.1%} of unrelated pairs and than {areas[1]:.1%}" in shown.result
+    assert shown.result.count("<circle") == 40 + 1
+    # A run measures the same, and what a long training reached is that stage's own beginning.
+    first, *_ = train(
+        context, recipe_settings("mntp", "bidirectional"), training_data("mntp", "ours", None, None, LIMITS), Ticket()
+    )
+    full = starting_point(context, "mntp", "mntp")
+    notice = figure["meta"]["notice"]
+    assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)
+    assert (
+        f"“Bidirectional, untrained” as it stands now, measured on our data: held-out loss {first.held_out[0][1]:.3f}"
+        in notice
+    )
+    assert f"“+ MNTP” stands at held-out loss {full.held_out[0][1]:.3f}" in notice
+    assert figure["data"][5]["y"] == pytest.approx([full.held_out[0][1]] * 2, abs=1e-4)
+    assert full.held_out[0][1] < first.held_out[0][1]
+
+
+def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked_at(context):
+    session = Session()
+    trained(context, session, *fields())
+    assert model.expected(context, session, "simcse", "mntp", 24) == model.Shown()
+    session.by_tab[model.TAB_ID].drawn = "another model"
+    assert model.expected(context, session, "mntp", "bidirectional", None).plot
+    model.ask(Machine(), session)  # and so does one that is about to begin
+    assert model.expected(context, session, "mntp", "bidirectional", None) == model.Shown()
+    for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
+        assert model.expected(context, Session(), *wrong, 9) == model.Shown()
+
+
+def test_a_model_of_the_hub_is_not_measured_unasked_and_one_too_large_is_named(context, monkeypatch):
+    monkeypatch.setattr("llm2vec_core.training.memory.available_memory", lambda: 8 * 10**9)
+    hub = AppContext(replace(BUNDLED, key="hub:o/n", label="o/n"))
+    monkeypatch.setattr("llm2vec_core.presets.ModelPreset.bundled", False)
+    assert "it is measured when you press Train" in model.expected(hub, Session(), "mntp", "bidirectional", 60).status
+    with pytest.raises(ModelError, match=r"Training Mistral 7B Instruct v0\.2 takes about 29\.0 GB"):
+        model.expected(AppContext(PRESETS["mistral-7b"]), Session(), "mntp", "bidirectional", 60)
+
+
+def test_sentences_for_each_sign():
+    assert "told apart better: separation 0.500 before, 0.700 after" in paint.change_sentence(0.5, 0.7, "unrelated", 9)
+    assert "told apart worse: separation 0.700 before, 0.500 after" in paint.change_sentence(0.7, 0.5, "misleading", 9)
+    assert "hardly changed" in paint.change_sentence(0.7, 0.705, "misleading", 9)
+
+
+def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
+    rows = [row(i, query=f"<img src=x onerror=alert({i})>") for i in range(120)]
+    data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
+    settings = checked_settings(*fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
+    *_, progress = train(context, settings, data, Ticket())
+    card = paint.before_and_after(progress.before, progress.after, data.measured, own=True)
+    assert "<img" not in card
+    assert "&lt;img src=x onerror=alert(0)&gt;" in card
+
+
+def test_archives_are_the_same_each_time(context):
+    settings = checked_settings(*fields(), preset=BUNDLED, limits=LIMITS)
+    *_, progress = train(context, settings, training_data("mntp", "ours", None, None, LIMITS), Ticket())
+    first, second = (adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
+    assert first == second
+    assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
