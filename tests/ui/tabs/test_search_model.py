@@ -186,7 +186,7 @@ def test_two_visitors_do_not_share_an_index(context):
     one, other = Session(), Session()
     texts = own("mine alone")
     show(context, one, texts)
-    assert "search" not in other.kept
+    assert len(other.cache) == 0
     assert indexes.missing(other, context, texts, ["static"], "mean") == ["static"]
 
 
