@@ -6,6 +6,7 @@ People have models in several layouts, and each is read here into one :class:`Ch
 - a PEFT adapter, whose ``adapter_config.json`` names the base it belongs to, which may be an adapter again
   (the published ``LLM2Vec-*-mntp``, ``...-mntp-supervised`` and ``...-mntp-unsup-simcse`` repositories);
 - a sentence-transformers folder (``modules.json``);
+- a GGUF file, or a folder with one;
 - a folder that :meth:`llm2vec_core.encoder.LLM2Vec.save_pretrained` wrote.
 """
 
@@ -13,14 +14,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub import hf_hub_download, model_info, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
+    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -67,6 +70,7 @@ class Checkpoint:
             :class:`llm2vec_core.settings.EncoderSettings`.
         prompts: instructions by name, as a sentence-transformers folder keeps them.
         revision: of the source; the parts that it points to have their own.
+        gguf_file: name of the file with the base's weights, if they are GGUF.
     """
 
     base: str
@@ -75,15 +79,19 @@ class Checkpoint:
     settings: dict[str, Any] = field(default_factory=dict)
     prompts: dict[str, str] = field(default_factory=dict)
     revision: str | None = None
+    gguf_file: str | None = None
 
 
-def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | None = None) -> Checkpoint:
+def resolve(
+    source: str | Path, adapters: tuple[str, ...] = (), revision: str | None = None, gguf_file: str | None = None
+) -> Checkpoint:
     """Find out what a folder or Hub id holds, and where everything it needs lies.
 
     Args:
         source: folder or Hub id in any of the layouts above.
         adapters: more adapters, merged after those that the source brings.
         revision: of the source on the Hub.
+        gguf_file: name of the GGUF file in the source, where it holds several.
 
     Raises:
         ModelError: if there is no such folder or repository, it is gated, or its files are of no known layout.
@@ -95,7 +103,11 @@ def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | 
         True
     """
     source = str(source)
-    if find_file(source, "modules.json", revision):
+    if gguf_file is None and source.lower().endswith(".gguf") and not Path(source).is_dir():
+        source, gguf_file = str(Path(source).parent), Path(source).name
+    if gguf_file is not None:
+        checkpoint = Checkpoint(source, settings=_settings_of(source, revision))
+    elif find_file(source, "modules.json", revision):
         checkpoint = _sentence_transformers(source, revision)
     else:
         checkpoint = _chain(source, revision)
@@ -105,6 +117,7 @@ def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | 
     every = checkpoint.adapters + tuple(map(str, adapters))
     if any(_is_published(adapter) for adapter in every):
         settings = _published_settings(checkpoint.base) | settings
+    base_revision = revision if checkpoint.base == source else None
     return Checkpoint(
         checkpoint.base,
         every,
@@ -112,7 +125,39 @@ def resolve(source: str | Path, adapters: tuple[str, ...] = (), revision: str | 
         settings,
         checkpoint.prompts,
         revision,
+        gguf_file or choose_gguf(_file_names(checkpoint.base, base_revision), shown(checkpoint.base)),
     )
+
+
+def choose_gguf(names: Sequence[str], source: str) -> str | None:
+    """The one GGUF model among the names of a folder's or repository's files, if that is where its weights are.
+
+    Raises:
+        ModelError: if there are several.
+
+    Example:
+        >>> choose_gguf(["README.md", "model.Q8_0.gguf", "mmproj-model.gguf"], "'owner/model'")
+        'model.Q8_0.gguf'
+    """
+    if any(name.endswith((".safetensors", ".bin", ".pt", ".pth")) and not name.startswith("adapter") for name in names):
+        return None
+    # A projector turns images into embeddings; it lies beside the language model.
+    found = sorted(name for name in names if name.lower().endswith(".gguf") and "mmproj" not in name.lower())
+    if len(found) > 1:
+        raise ModelError(f"{source} holds {len(found)} GGUF files: choose one with gguf_file, {', '.join(found)}")
+    return found[0] if found else None
+
+
+def _file_names(source: str, revision: str | None) -> list[str]:
+    folder = Path(source)
+    if folder.is_dir():
+        return [file.name for file in folder.iterdir()]
+    if find_file(source, "config.json", revision):
+        return []
+    try:
+        return [file.rfilename for file in model_info(source, revision=revision).siblings or ()]
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+        return []  # offline: what is missing is named by whoever needs it
 
 
 def find_file(source: str, name: str, revision: str | None = None) -> Path | None:

@@ -34,8 +34,9 @@ from llm2vec_core.batching import (
     tokenize,
 )
 from llm2vec_core.bidirectional import Conversion, PrefixReport, make_bidirectional, prefix_test, shared_weights_view
-from llm2vec_core.checkpoints import resolve
+from llm2vec_core.checkpoints import require_file, resolve
 from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
 from llm2vec_core.pooling import POOLING_MODES, pool
 from llm2vec_core.presets import find_stage
@@ -154,6 +155,7 @@ class LLM2Vec:
         revision: str | None = None,
         quantization: Quantization | None = None,
         merge_adapters: bool | None = None,
+        gguf_file: str | None = None,
         **settings: Unpack[SettingsOverrides],
     ) -> LLM2Vec:
         """Load an encoder from a folder or the Hub, in whatever layout it lies there.
@@ -161,7 +163,8 @@ class LLM2Vec:
         Args:
             source: folder or Hub id of a causal language model; of a PEFT adapter, which names its base (the
                 published ``McGill-NLP/LLM2Vec-*`` repositories; their code is not run); of a
-                sentence-transformers model; or a folder of :meth:`save_pretrained`.
+                sentence-transformers model; a GGUF file, or a folder with one; or a folder of
+                :meth:`save_pretrained`.
             adapters: folders or Hub ids of more PEFT adapters, put on top in this order.
             dtype: of the weights; by default float32 on a CPU (half precision crawls there) and the
                 stored one elsewhere.
@@ -170,6 +173,7 @@ class LLM2Vec:
             revision: of a Hub source.
             quantization: "4bit" or "8bit", where bitsandbytes is installed.
             merge_adapters: write the adapters into the weights; by default so, unless these are quantized.
+            gguf_file: name of the GGUF file, where the source holds several.
             settings: fields of :class:`llm2vec_core.settings.EncoderSettings`; by default what the source says,
                 else the field's default, ``max_length`` at most the model's context.
 
@@ -177,8 +181,9 @@ class LLM2Vec:
             The encoder, in evaluation mode.
 
         Raises:
-            ModelError: if the model cannot be loaded; the message says what to do. Only safetensors are read:
-                no pickled weights, no code from the model's repository.
+            ModelError: if the model cannot be loaded; the message says what to do. Only safetensors and GGUF are
+                read: no pickled weights, no code from the model's repository.
+            MissingPackageError: for a GGUF file, if the package ``gguf`` is not installed.
             AdapterError: if an adapter does not belong to the base.
             ConversionError: if the architecture cannot be made bidirectional.
             InputError: for a setting that does not exist.
@@ -193,10 +198,11 @@ class LLM2Vec:
         device = _device(device)
         if dtype is None:
             dtype = torch.float32 if device.type == "cpu" else "auto"
-        found = resolve(source, tuple(map(str, adapters)), revision)
+        found = resolve(source, tuple(map(str, adapters)), revision, gguf_file)
         # A revision is the source's own: what it points to has others.
         base_revision = revision if found.base == str(source) else None
-        config = load_config(found.base, base_revision)
+        gguf = read_gguf(require_file(found.base, found.gguf_file, base_revision)) if found.gguf_file else None
+        config = load_config(found.base, base_revision, gguf)
         model = load_model(
             found.base,
             config,
@@ -205,8 +211,13 @@ class LLM2Vec:
             attn_implementation=attn_implementation,
             revision=base_revision,
             quantization=quantization,
+            gguf=gguf,
         )
-        tokenizer = load_tokenizer(found.tokenizer, revision if found.tokenizer == str(source) else None)
+        tokenizer = load_tokenizer(
+            found.tokenizer,
+            revision if found.tokenizer == str(source) else None,
+            gguf if found.tokenizer == found.base else None,
+        )
         merge = quantization is None if merge_adapters is None else merge_adapters
         model = apply_adapters(model, found.adapters, merge=merge)
         context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH

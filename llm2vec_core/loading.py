@@ -35,6 +35,7 @@ from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.errors import ModelError
+from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 
 Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
@@ -45,12 +46,15 @@ _PROBES = ("Two words, 3 numbers: naïve café!", "  leading blanks\nand lines",
 _LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
 
 
-def load_config(base: str, revision: str | None) -> PreTrainedConfig:
+def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> PreTrainedConfig:
     """A causal decoder's configuration.
 
     Raises:
         ModelError: if the model is of a kind that transformers does not know by itself, or no decoder.
     """
+    if gguf is not None:
+        config = load_gguf_config(gguf)
+        return _causal_decoder(config, base)
     file = require_file(base, "config.json", revision)
     try:
         model_type = json.loads(file.read_text(encoding="utf-8")).get("model_type")
@@ -66,6 +70,11 @@ def load_config(base: str, revision: str | None) -> PreTrainedConfig:
         config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
     except _LOAD_ERRORS as error:
         raise ModelError(f"config.json of {shown(base)} cannot be read ({type(error).__name__}: {error})") from error
+    return _causal_decoder(config, base)
+
+
+def _causal_decoder(config: PreTrainedConfig, base: str) -> PreTrainedConfig:
+    model_type = config.model_type
     if model_type in OUT_OF_SCOPE:
         raise ModelError(
             f"{shown(base)} ({model_type}) cannot become a text encoder in this way: "
@@ -92,12 +101,20 @@ def load_model(
     attn_implementation: str | None = None,
     revision: str | None = None,
     quantization: Quantization | None = None,
+    gguf: GGUF | None = None,
 ) -> PreTrainedModel:
     """The decoder without its language-model head, on its device, in evaluation mode.
 
     Raises:
         ModelError: if there are no safetensors, weights are missing or broken, or memory is short.
     """
+    if gguf is not None:
+        if quantization:
+            raise ModelError("a GGUF file is dequantized while it is read: load it without quantization")
+        refuse_if_too_large(base, dtype, device, revision, gguf)
+        with _without_load_report():
+            model = load_gguf_model(gguf, config, dtype=dtype, attn_implementation=attn_implementation)
+        return _checked(model.base_model, base, config).to(device).eval()
     _refuse_pickles(base, revision)
     options: dict[str, Any] = {}
     if quantization:
@@ -131,7 +148,11 @@ def load_model(
             f"the weights in {shown(base)} are not those of its config.json: {len(missing)} are missing, "
             f"{missing[0]} among them"
         )
-    model = _text_tower(model)
+    model = _checked(_text_tower(model), base, config)
+    return (model if quantization else model.to(device)).eval()
+
+
+def _checked(model: PreTrainedModel, base: str, config: PreTrainedConfig) -> PreTrainedModel:
     refuse_broken_weights(model, base)
     if prefix_test(model).is_bidirectional:
         raise ModelError(
@@ -139,10 +160,10 @@ def load_model(
             "LLM2Vec starts from "
             "a decoder-only language model"
         )
-    return (model if quantization else model.to(device)).eval()
+    return model
 
 
-def load_tokenizer(source: str, revision: str | None) -> PreTrainedTokenizerBase:
+def load_tokenizer(source: str, revision: str | None, gguf: GGUF | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer, as its ``tokenizer.json`` defines it where there is one.
 
     For some types transformers rebuilds a tokenizer from vocabulary and merges and leaves the file's other
@@ -151,6 +172,8 @@ def load_tokenizer(source: str, revision: str | None) -> PreTrainedTokenizerBase
     Raises:
         ModelError: if there is none.
     """
+    if gguf is not None and find_file(source, "tokenizer.json", revision) is None:
+        return load_gguf_tokenizer(gguf)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         file = find_file(source, "tokenizer.json", revision)
@@ -182,13 +205,19 @@ def refuse_broken_weights(model: PreTrainedModel, source: str) -> None:
             raise ModelError(f"the weight {name} of {shown(source)} holds NaN or infinity: the file is damaged")
 
 
-def refuse_if_too_large(base: str, dtype: torch.dtype | str, device: torch.device, revision: str | None = None) -> None:
+def refuse_if_too_large(
+    base: str,
+    dtype: torch.dtype | str,
+    device: torch.device,
+    revision: str | None = None,
+    gguf: GGUF | None = None,
+) -> None:
     """Raise, before anything is loaded, if the weights would not fit into the memory that is free.
 
     Raises:
         ModelError: saying how much is needed, how much there is, and what would help.
     """
-    needed = weight_bytes(base, dtype, revision)
+    needed = weight_bytes(base, dtype, revision, gguf)
     if needed is None:
         return
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
@@ -200,13 +229,17 @@ def refuse_if_too_large(base: str, dtype: torch.dtype | str, device: torch.devic
         )
 
 
-def weight_bytes(base: str, dtype: torch.dtype | str, revision: str | None = None) -> int | None:
+def weight_bytes(
+    base: str, dtype: torch.dtype | str, revision: str | None = None, gguf: GGUF | None = None
+) -> int | None:
     """Bytes that the weights take once loaded as ``dtype``; None if the Hub does not tell.
 
-    Read from the headers of the safetensors alone.
+    Read from the headers of the safetensors, or of the GGUF file, alone.
     """
     if isinstance(dtype, str) and dtype != "auto":
         dtype = getattr(torch, dtype)
+    if gguf is not None:
+        return gguf.numbers * _BYTES.get(dtype, 4)
     folder = Path(base)
     if not folder.is_dir():
         try:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from llm2vec_core.encoder import LLM2Vec
 from tests.stand_in_hub import serving
+from tests.tiny_gguf import write_gguf
 
 pytestmark = pytest.mark.process
 
@@ -36,6 +38,15 @@ def hub(tmp_path_factory):
     for adapter in (folder / "McGill-NLP").iterdir():
         file = adapter / "adapter_config.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "owner/tiny"}))
+    (folder / "owner" / "tiny-GGUF").mkdir()
+    config = LlamaConfig(
+        vocab_size=300, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=64, head_dim=16,
+    )  # fmt: skip
+    keys = {"feed_forward_length": 48, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-6}
+    keys |= {"rope.dimension_count": 16}
+    gguf = folder / "owner" / "tiny-GGUF" / "tiny.Q8_0.gguf"
+    write_gguf(gguf, AutoModelForCausalLM.from_config(config), "llama", keys, quantized=True)
     with serving(folder) as found:
         yield found
 
@@ -93,6 +104,14 @@ def test_a_published_layout_brings_its_base_and_its_adapters(hub, tmp_path):
     )
     np.testing.assert_allclose(ours, both.encode(texts), atol=1e-6, err_msg=said)
     assert np.abs(ours - expected.encode(texts)).max() > 1e-3
+
+
+def test_a_repository_with_one_gguf_file(hub, tmp_path):
+    ours, said = load(hub[0], "owner/tiny-GGUF", tmp_path)
+    assert ours is not None, said
+    (cached,) = (tmp_path / "cache").rglob("*.gguf")
+    expected = LLM2Vec.from_pretrained(cached, device="cpu").encode(["A cat sat on the warm windowsill.", "river"])
+    np.testing.assert_allclose(ours, expected, atol=1e-6, err_msg=said)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ FLOORS = {
     "presets": 1, "published": 1, "bidirectional": 1, "pooling": 1, "templates": 1, "acceleration": 1,
     "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,
     "checkpoints": 3,
+    "gguf": 3.5,
     "loading": 4, "adapters": 4,
     "encoder": 5,
     "baselines": 6, "corpus": 6,

@@ -167,6 +167,11 @@ def hub_preset(name: str) -> ModelPreset:
     for part in (found.base, found.tokenizer or found.base, *found.adapters):
         if not HUB_ID.fullmatch(part) or Path(part).exists():
             raise ModelError(f"{name!r} builds on something that is not on the Hub; only Hub models are loaded here.")
+    if found.gguf_file:
+        # Its size is known only once it is downloaded.
+        raise ModelError(
+            f"{name!r} holds GGUF files; here models are loaded from safetensors: name the original model."
+        )
     size = weight_bytes(found.base, "float32")
     stages = (CAUSAL, BIDIRECTIONAL)
     if found.adapters:
