@@ -312,6 +312,7 @@ def test_conversions_at_the_same_time_write_once(tmp_path):
     assert len(stamps) == 4 and len(set(stamps)) == 1
 
 
+@pytest.mark.process
 def test_importing_the_core_does_not_need_gguf():
     code = "import sys; sys.modules['gguf'] = None; from llm2vec_core import LLM2Vec; print('fine')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
