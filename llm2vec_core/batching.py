@@ -6,7 +6,7 @@ in length, and a budget of tokens (padding counted) keeps memory the same for sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,13 +99,17 @@ def tokenize(
         One :class:`TokenizedText` a text, each with at least one token to pool.
 
     Raises:
-        InputError: if a text is no string, the tokenizer is a slow one without offsets, or if instruction
+        InputError: if the texts are no list of strings, the tokenizer is a slow one without offsets, or if instruction
             and template alone fill ``max_length``.
     """
     if not getattr(tokenizer, "is_fast", True):
         raise InputError(
             f"{type(tokenizer).__name__} tells no offsets; use the model's fast tokenizer (tokenizer.json)"
         )
+    if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of strings, not {type(texts).__name__}")
+    if instruction is not None and not isinstance(instruction, str):
+        raise InputError(f"instruction must be a string, not {type(instruction).__name__}")
     dressing = _Dressing(tokenizer, max_length, _prefix(instruction), layout)
     cleaned = [clean_text(text) for text in texts]
     if not cleaned:

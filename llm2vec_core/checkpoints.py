@@ -115,6 +115,8 @@ def resolve(
     for adapter in map(str, adapters):
         settings |= _settings_of(adapter, None)
     every = checkpoint.adapters + tuple(map(str, adapters))
+    for place in {checkpoint.base, checkpoint.tokenizer or checkpoint.base, *every}:
+        _refuse_special_files(Path(place))
     if any(_is_published(adapter) for adapter in every):
         settings = _published_settings(checkpoint.base) | settings
     base_revision = revision if checkpoint.base == source else None
@@ -229,6 +231,13 @@ def shown(name: str | Path) -> str:
     return repr(path.name if local else str(name))
 
 
+def _refuse_special_files(folder: Path) -> None:
+    # A pipe or a device would be waited for, or read as a file that is not there.
+    for file in folder.iterdir() if folder.is_dir() else ():
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise ModelError(f"{file.name} in {folder.name!r} is no file but a pipe, a socket or a device")
+
+
 def _is_cached(source: str, revision: str | None) -> bool:
     """Whether anything of a repository was downloaded before: a file that is missing then is simply not in it."""
     names = ("config.json", "adapter_config.json")
@@ -264,8 +273,8 @@ def _chain(source: str, revision: str | None) -> Checkpoint:
 def _is_published(adapter: str) -> bool:
     """Whether an adapter was trained with the published package, whose conventions then hold."""
     file = find_file(adapter, "adapter_config.json")
-    auto = (_read_json(file).get("auto_mapping") or {}) if file else {}
-    return bool(_PUBLISHED_CLASS.search(str(auto.get("base_model_class", ""))))
+    auto = _read_json(file).get("auto_mapping") if file else None
+    return isinstance(auto, dict) and bool(_PUBLISHED_CLASS.search(str(auto.get("base_model_class", ""))))
 
 
 def _published_settings(base: str) -> dict[str, Any]:
@@ -275,7 +284,7 @@ def _published_settings(base: str) -> dict[str, Any]:
 
 def _base_of(adapter: str, config: dict[str, Any]) -> str:
     named = config.get("base_model_name_or_path")
-    if not named:
+    if not named or not isinstance(named, str):
         raise AdapterError(
             f"the adapter {shown(adapter)} names no base_model_name_or_path: give the base model, and the "
             "adapter as one of "
@@ -301,9 +310,9 @@ def _located(named: str, adapter: Path) -> str:
 
 
 def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
-    modules = json.loads(require_file(source, "modules.json", revision).read_text(encoding="utf-8"))
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
-    places = [str(module.get("path", "")) for module in modules]
+    modules = _read_modules(require_file(source, "modules.json", revision))
+    kinds = [kind.rsplit(".", 1)[-1] for kind, _ in modules]
+    places = [place for _, place in modules]
     if kinds[:2] != ["Transformer", "Pooling"] or any(kind != "Normalize" for kind in kinds[2:]):
         raise ModelError(
             f"{shown(source)} is a sentence-transformers folder of {', '.join(kinds) or 'no modules'}; only "
@@ -327,8 +336,25 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
         settings["max_length"] = length
     config = _read_json(require_file(base, "config.json", revision))
     settings["bidirectional"] = config.get("is_causal", True) is False
-    prompts = _read_json(prompts_file).get("prompts") or {} if prompts_file else {}
+    prompts = _read_json(prompts_file).get("prompts") if prompts_file else None
+    prompts = prompts if isinstance(prompts, dict) else {}
     return Checkpoint(base, settings=settings, prompts={k: v for k, v in prompts.items() if isinstance(v, str)})
+
+
+def _read_modules(file: Path) -> list[tuple[str, str]]:
+    """Type and place of each module of a ``modules.json``."""
+    try:
+        modules = [(module["type"], module.get("path", "")) for module in json.loads(file.read_text(encoding="utf-8"))]
+        inside = all(isinstance(kind, str) and ".." not in (path := Path(place)).parts and not path.is_absolute()
+                     for kind, place in modules)  # fmt: skip
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"modules.json in {file.parent.name!r} is damaged: it has to be a list of modules, each an object with a "
+            f"type and a path ({type(error).__name__})"
+        ) from error
+    if not inside:
+        raise ModelError(f"modules.json in {file.parent.name!r} names a module outside of its folder")
+    return modules
 
 
 def _st_pooling(config: dict[str, Any], source: str) -> dict[str, Any]:
@@ -349,7 +375,7 @@ def _settings_of(source: str, revision: str | None) -> dict[str, Any]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{file.name} in {file.parent.name!r} is no JSON: the download may be unfinished") from error
     if not isinstance(found, dict):
         raise ModelError(f"{file.name} in {file.parent.name!r} holds no JSON object")

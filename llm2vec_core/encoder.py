@@ -196,8 +196,7 @@ class LLM2Vec:
         """
         _checked(settings)
         device = _device(device)
-        if dtype is None:
-            dtype = torch.float32 if device.type == "cpu" else "auto"
+        dtype = _dtype(dtype, device)
         found = resolve(source, tuple(map(str, adapters)), revision, gguf_file)
         # A revision is the source's own: what it points to has others.
         base_revision = revision if found.base == str(source) else None
@@ -569,6 +568,15 @@ def _device(device: str | torch.device | None) -> torch.device:
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {str(device)!r} is asked for, but there is no CUDA GPU here: take cpu")
     return found
+
+
+def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype | str:
+    if dtype is None:
+        return torch.float32 if device.type == "cpu" else "auto"
+    names = ("float32", "bfloat16", "float16", "float64")
+    if dtype == "auto" or dtype in names or dtype in [getattr(torch, name) for name in names]:
+        return dtype
+    raise InputError(f"unknown dtype {dtype!r}; choose one of auto, {', '.join(names)}")
 
 
 def _checked(settings: Mapping[str, Any]) -> EncoderSettings:

@@ -34,8 +34,10 @@ from transformers import (
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
+from llm2vec_core.config_numbers import check_numbers
 from llm2vec_core.errors import ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
+from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
 
 Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
@@ -57,10 +59,12 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
         return _causal_decoder(config, base)
     file = require_file(base, "config.json", revision)
     try:
-        model_type = json.loads(file.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        model_type = found.get("model_type")
+    except (ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"config.json of {shown(base)} is no JSON object: the download may be unfinished") from error
-    if model_type not in CONFIG_MAPPING:
+    check_numbers(found, f"config.json of {shown(base)}")
+    if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING:
         raise ModelError(
             f"{shown(base)} is of type {model_type!r}, which the installed transformers does not know; code "
             "from a model's "
@@ -68,8 +72,9 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
         )
     try:
         config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
-    except _LOAD_ERRORS as error:
-        raise ModelError(f"config.json of {shown(base)} cannot be read ({type(error).__name__}: {error})") from error
+    except Exception as error:  # each architecture checks its own values, and raises what it likes
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ModelError(f"config.json of {shown(base)} cannot be read ({reason})") from error
     return _causal_decoder(config, base)
 
 
@@ -115,7 +120,7 @@ def load_model(
         with _without_load_report():
             model = load_gguf_model(gguf, config, dtype=dtype, attn_implementation=attn_implementation)
         return _checked(model.base_model, base, config).to(device).eval()
-    _refuse_pickles(base, revision)
+    _refuse_other_weights(base, revision)
     options: dict[str, Any] = {}
     if quantization:
         options["quantization_config"] = _bitsandbytes(quantization)
@@ -249,9 +254,7 @@ def weight_bytes(
         counts = metadata.parameter_count
         return sum(count * _BYTES.get(dtype, _stored_bytes(kind)) for kind, count in counts.items())
     total = 0
-    for file in folder.glob("*.safetensors"):
-        if file.name.startswith("adapter"):
-            continue
+    for file in weight_files(folder):
         try:
             with safe_open(str(file), framework="pt") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - no mapping
@@ -281,28 +284,26 @@ def _stored_bytes(kind: str) -> int:
     return max(1, int(digits or 8) // 8)
 
 
-def _refuse_pickles(base: str, revision: str | None) -> None:
+def _refuse_other_weights(base: str, revision: str | None) -> None:
+    """Raise unless the weights are safetensors of the model's own."""
     if Path(base).is_dir():
-        names = {file.name for file in Path(base).iterdir()}
-        tensors = any(name.endswith(".safetensors") and not name.startswith("adapter") for name in names)
-        pickles = [name for name in sorted(names) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
-    else:
-        try:
-            names = ("model.safetensors", "model.safetensors.index.json")
-            tensors = any(find_file(base, name, revision) for name in names[::-1])
-            pickles = [] if tensors else [n for n in ("pytorch_model.bin",) if file_exists(base, n, revision=revision)]
-        except Exception:  # offline: the loader finds what is in the cache, or says that nothing is
-            return
-    if not tensors and pickles:
+        weight_files(Path(base))
+        return
+    try:
+        index = find_file(base, INDEX, revision)
+        found = index or find_file(base, WEIGHTS, revision)
+        pickled = not found and file_exists(base, "pytorch_model.bin", revision=revision)
+    except Exception:  # offline: the loader finds what is in the cache, or says that nothing is
+        return
+    if index:
+        shards(index)
+    elif pickled:
         raise ModelError(
-            f"{shown(base)} holds its weights as a pickle ({pickles[0]}), which can run code when it is "
-            "read: convert it to "
-            "safetensors first (on the Hub, the space safetensors/convert does it)"
+            f"{shown(base)} holds its weights as a pickle (pytorch_model.bin), which can run code when it is read: "
+            "convert it to safetensors first (on the Hub, the space safetensors/convert does it)"
         )
-    if not tensors:
-        raise ModelError(
-            f"{shown(base)} has no *.safetensors: it is no model with weights (an adapter? an unfinished download?)"
-        )
+    elif not found:
+        raise ModelError(f"{shown(base)} has no *.safetensors: it is no model with weights (an adapter?)")
 
 
 def _bitsandbytes(quantization: Quantization) -> Any:

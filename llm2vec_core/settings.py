@@ -66,6 +66,14 @@ class EncoderSettings:
     precision: Precision = "full"
 
     def __post_init__(self) -> None:
+        for name in ("bidirectional", "skip_instruction", "skip_begin_token", "append_eos"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"{name} {getattr(self, name)!r} must be True or False (in JSON true or false, unquoted)"
+                )
+        for name in ("pooling_mode", "template", "sliding_window", "precision"):
+            if not isinstance(getattr(self, name), str | None):
+                raise InputError(f"{name} {getattr(self, name)!r} must be a name")
         if self.pooling_mode not in POOLING_MODES:
             raise InputError(f"unknown pooling_mode {self.pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
         for name in ("max_length", "doc_max_length"):
@@ -111,7 +119,7 @@ def read_settings(file: Path) -> dict[str, Any]:
         Known settings only; empty if there is no file.
 
     Raises:
-        ModelError: if the file is no JSON object.
+        ModelError: if the file is no JSON object, or has a value of the wrong kind.
     """
     if not file.is_file():
         return {}
@@ -119,7 +127,7 @@ def read_settings(file: Path) -> dict[str, Any]:
         found = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
             raise TypeError(type(found).__name__)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelError(
             f"{SETTINGS_FILE} in {file.parent.name!r} is no JSON object: mend it or take it away"
         ) from error
@@ -127,4 +135,10 @@ def read_settings(file: Path) -> dict[str, Any]:
     if "bidirectional" not in given:
         # Only the published package's own files lack it; its encoders never pool the begin token.
         given |= {"bidirectional": found.get("enable_bidirectional", True), "skip_begin_token": True}
-    return given | _PUBLISHED_POOLING.get(given.get("pooling_mode", ""), {})
+    if isinstance(mode := given.get("pooling_mode"), str):
+        given |= _PUBLISHED_POOLING.get(mode, {})
+    try:
+        EncoderSettings(**given)
+    except InputError as error:
+        raise ModelError(f"{SETTINGS_FILE} in {file.parent.name!r}: {error}") from error
+    return given

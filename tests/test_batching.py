@@ -78,6 +78,32 @@ def test_lone_surrogates_become_replacement_characters():
     assert clean_text("a\ud800b😀") == "a\ufffdb😀"
 
 
+@pytest.mark.parametrize("texts", [None, 5, b"bytes", {"a": 1}, {"a", "b"}, 1.5, object()])
+def test_what_is_no_list_of_texts_is_refused(bundled, texts):
+    """A dictionary's keys would be embedded, and a set's strings in any order."""
+    with pytest.raises(InputError, match=f"texts must be a list of strings, not {type(texts).__name__}"):
+        bundled.encode(texts)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"bytes", float("nan"), ["a"]])
+def test_an_element_that_is_no_string_is_refused(bundled, text):
+    with pytest.raises(InputError, match=f"a text must be a string, not {type(text).__name__}"):
+        bundled.encode(["a river", text])
+
+
+@pytest.mark.parametrize("instruction", [5, ["Find:"], b"Find:"])
+def test_an_instruction_that_is_no_string_is_refused(bundled, instruction):
+    with pytest.raises(InputError, match="instruction must be a string"):
+        bundled.encode(["a river"], instruction)
+
+
+def test_any_iterable_of_strings_will_do(bundled):
+    texts = ["a river", "a boat"]
+    expected = bundled.encode(texts)
+    for given in (tuple(texts), (text for text in texts), np.array(texts), iter(texts)):
+        np.testing.assert_array_equal(bundled.encode(given), expected)
+
+
 def test_what_is_no_string_is_refused():
     with pytest.raises(InputError, match="not int: 7"):
         clean_text(7)

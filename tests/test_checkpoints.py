@@ -106,6 +106,27 @@ def test_our_own_folder_keeps_its_settings(tmp_path, bundled):
     assert LLM2Vec.from_pretrained(tmp_path, pooling_mode="mean").settings.pooling_mode == "mean"
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "3", "null", '{"idx": 0}', "[1, 2]", "[[]]", '["Transformer"]', '[{"path": ""}]', "[" * 100_000),
+        *('[{"type": 5, "path": ""}]', '[{"type": "a.Transformer", "path": 5}]'),
+        *('[{"type": "a.Transformer", "path": "../other"}]', '[{"type": "a.Transformer", "path": "/etc"}]'),
+    ],
+)
+def test_a_broken_modules_json(tmp_path, content):
+    (tmp_path / "modules.json").write_text(content)
+    with pytest.raises(ModelError, match=r"modules\.json"):
+        resolve(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"base_model_name_or_path": 5}, {"base_model_name_or_path": "", "auto_mapping": 5}])
+def test_an_adapter_whose_configuration_is_wrongly_typed(tmp_path, wrong):
+    (tmp_path / "adapter_config.json").write_text(json.dumps(wrong))
+    with pytest.raises(AdapterError, match="base_model_name_or_path"):
+        resolve(tmp_path)
+
+
 @pytest.mark.parametrize("legacy", [True, False])
 def test_a_sentence_transformers_folder(tmp_path, bundled, legacy):
     bundled.save_pretrained(tmp_path)

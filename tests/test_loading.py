@@ -232,6 +232,12 @@ def test_quantization_needs_bitsandbytes():
         LLM2Vec.from_pretrained(BASE, quantization="2bit")
 
 
+@pytest.mark.parametrize("dtype", ["float8", "torch.float32", "half", "", torch.int8, 32, ["float32"]])
+def test_an_unknown_dtype(dtype):
+    with pytest.raises(InputError, match=r"unknown dtype.*choose one of auto, float32, bfloat16"):
+        LLM2Vec.from_pretrained(BASE, dtype=dtype)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", torch.float16])
 def test_half_precision(dtype):
     encoder = LLM2Vec.from_pretrained(BASE, dtype=dtype, device="cpu")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.settings import SETTING_NAMES, SETTINGS_FILE, EncoderSettings, SettingsOverrides, read_settings
+
+
+SWITCHES = [field.name for field in fields(EncoderSettings) if isinstance(field.default, bool)]
 
 
 def test_overrides_name_every_setting():
@@ -23,6 +27,10 @@ def test_overrides_name_every_setting():
         ({"sliding_window": "half"}, "unknown sliding_window 'half'"),
         ({"precision": "int4"}, "unknown precision 'int4'"),
         ({"template": "shout"}, "unknown template"),
+        ({"max_length": "512"}, "max_length '512'"),
+        *[({name: "false"}, f"{name} 'false' must be True or False") for name in SWITCHES],
+        *[({name: 1}, f"{name} 1 must be True or False") for name in SWITCHES],
+        *[({name: ["mean"]}, f"{name} .*must be a name") for name in ("pooling_mode", "template", "precision")],
     ],
 )
 def test_values_that_do_not_exist(wrong, message):
@@ -57,7 +65,22 @@ def test_the_published_package_s_file(tmp_path, published, ours):
     assert read_settings(tmp_path / SETTINGS_FILE) == {"bidirectional": True, "skip_begin_token": True} | ours
 
 
-@pytest.mark.parametrize("content", ["", "[]", "3"])
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"bidirectional": "false"}, "bidirectional 'false' must be True or False"),
+        ({"enable_bidirectional": "False"}, "bidirectional 'False'"),
+        ({"bidirectional": True, "pooling_mode": ["mean"]}, "pooling_mode"),
+        ({"bidirectional": True, "max_length": "long"}, "max_length 'long'"),
+    ],
+)
+def test_a_file_with_a_value_of_the_wrong_kind(tmp_path, found, message):
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(found))
+    with pytest.raises(ModelError, match=f"{SETTINGS_FILE}.*{message}"):
+        read_settings(tmp_path / SETTINGS_FILE)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "[" * 100_000])
 def test_a_broken_file(tmp_path, content):
     (tmp_path / SETTINGS_FILE).write_text(content)
     with pytest.raises(ModelError, match=SETTINGS_FILE):

@@ -6,6 +6,7 @@ into an exit code. Nothing heavy is imported before a command runs, so ``--help`
 base.py       what a command is
 options.py    the options of every command that loads an encoder
 progress.py   bars and lines on standard error
+terminal.py   what is never printed as it is
 commands/     one file a command
 """
 
@@ -24,6 +25,7 @@ from pkgutil import iter_modules
 import llm2vec_core
 from llm2vec_core.cli import commands
 from llm2vec_core.cli.base import EXIT_CODES, Command, HelpFormatter
+from llm2vec_core.cli.terminal import printable_results, tell
 from llm2vec_core.errors import LLM2VecError
 
 DONE, UNEXPECTED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -68,6 +70,11 @@ def main(argv: list[str] | None = None) -> int:
         True
     """
     arguments = build_parser().parse_args(argv)
+    with printable_results():
+        return _exit_code(arguments)
+
+
+def _exit_code(arguments: argparse.Namespace) -> int:
     try:
         _run(arguments)
         # Now, because a closed pipe must be met here and not while Python shuts down.
@@ -75,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        tell("stopped")
         return INTERRUPTED
     except Exception as error:
         return _explain(error, arguments.debug)
@@ -91,18 +98,18 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _explain(error: Exception, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error)
+        tell("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, LLM2VecError):
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return WRONG
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _silence_stdout()
-        print("error: the disk is full; free some space and try again", file=sys.stderr)
+        tell("error: the disk is full; free some space and try again")
         return WRONG
     if isinstance(error, OSError) and error.filename:
-        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
+        tell(f"error: {error.strerror}: {error.filename}")
         return WRONG
-    print(f"unexpected {type(error).__name__}: {error}\n--debug shows where it came from", file=sys.stderr)
+    tell(f"unexpected {type(error).__name__}: {error}\n--debug shows where it came from")
     return UNEXPECTED
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from llm2vec_core.cli.terminal import tell
 
 PROGRAM = "python -m llm2vec_core"
 EXIT_CODES = "exit codes: 0 done, 2 wrong input or usage, 130 stopped by Ctrl-C, 1 anything unexpected"
@@ -61,8 +62,7 @@ class Command:
 def say(arguments: argparse.Namespace, *lines: str) -> None:
     """Talk goes to standard error: standard output is for results. ``--quiet`` stops the talk."""
     if not arguments.quiet:
-        for line in lines:
-            print(line, file=sys.stderr, flush=True)
+        tell(*lines)
 
 
 def _whole_line(example: str) -> str:

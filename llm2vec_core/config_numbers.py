@@ -1,0 +1,63 @@
+"""Numbers of a ``config.json`` that no model can have, found before anything is built from them.
+
+Building a billion layers takes hours, and no library notices that nobody meant it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from llm2vec_core.errors import ModelError
+
+# Ten times and more what any published model has.
+_LIMITS = (
+    (re.compile(r"(^|_)n?_?(layers?|blocks)$"), 10_000),
+    (re.compile(r"(^|_)(heads?|experts|groups)$|(^|_)num_"), 100_000),
+    (re.compile(r"(^|_)(size|dim|rank|embd|inner|width)$|^d_\w+$"), 10_000_000),
+    (re.compile(r"(^|_)(positions?(_embeddings)?|ctx|seq_len)$"), 100_000_000),
+)
+_AT_LEAST_ONE = {
+    *("hidden_size", "vocab_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"),
+    *("intermediate_size", "max_position_embeddings", "n_layer", "n_head", "n_embd", "n_positions", "d_model"),
+}
+
+
+def check_numbers(config: dict[str, Any], where: str) -> None:
+    """Look through a configuration, those inside it included.
+
+    Args:
+        config: the JSON object.
+        where: how a message calls the file.
+
+    Raises:
+        ModelError: naming the value: a number written as text, one below 1, or one that is far too large.
+
+    Example:
+        >>> check_numbers({"num_hidden_layers": 2, "text_config": {"hidden_size": 32}}, "config.json")
+        >>> check_numbers({"num_hidden_layers": 10**9}, "config.json")
+        Traceback (most recent call last):
+        llm2vec_core.errors.ModelError: config.json says num_hidden_layers=1000000000; at most 10,000 can be built
+    """
+    waiting = [config]
+    while waiting:
+        for name, value in waiting.pop().items():
+            if isinstance(value, dict):
+                waiting.append(value)
+            limit = next((most for pattern, most in _LIMITS if pattern.search(name)), None)
+            needed = name in _AT_LEAST_ONE
+            if limit is None and not needed:
+                continue
+            if isinstance(value, str) and (needed or value.strip().lstrip("+-").isdigit()):
+                raise ModelError(f"{where} says {name}={value[:60]!r}, which is text: it has to be a whole number")
+            if needed and (isinstance(value, bool) or (isinstance(value, float) and not value.is_integer())):
+                raise ModelError(f"{where} says {name}={value!r}: it has to be a whole number")
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                if not abs(value) <= (limit or value):
+                    raise ModelError(f"{where} says {name}={_short(value)}; at most {limit:,} can be built")
+                if needed and value < 1:
+                    raise ModelError(f"{where} says {name}={value}: it has to be at least 1")
+
+
+def _short(value: float) -> str:
+    return f"{value}" if abs(value) < 10**18 else f"{value:.3g}"

@@ -1,0 +1,119 @@
+"""Absurd values are named at once, before anything is built from them; those of every known type are not absurd."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from transformers import CONFIG_MAPPING
+
+from llm2vec_core.architectures import causal_lm_types
+from llm2vec_core.architectures.tiny import quiet
+from llm2vec_core.config_numbers import check_numbers
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import LLM2VecError, ModelError
+
+BASE = Path(__file__).parent / "data" / "reference" / "models" / "llama"
+
+
+@pytest.fixture
+def base(tmp_path) -> Path:
+    return Path(shutil.copytree(BASE, tmp_path / "base"))
+
+
+def write_config(base: Path, **changes) -> None:
+    file = base / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("model_type", [name for name in causal_lm_types() if "assistant" not in name])
+def test_the_defaults_of_every_type_pass(model_type):
+    with quiet():
+        check_numbers(json.loads(CONFIG_MAPPING[model_type]().to_json_string(use_diff=False)), model_type)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("num_hidden_layers", value) for value in (10**9, 10**30, 0, -1, "2", "two", 2.5, True, 1e300, float("inf"))],
+        ("num_attention_heads", 10**9),
+        ("num_attention_heads", 0),
+        ("num_key_value_heads", "2"),
+        ("hidden_size", 10**12),
+        ("hidden_size", -64),
+        ("vocab_size", 10**15),
+        ("intermediate_size", "176"),
+        ("head_dim", 10**11),
+        ("max_position_embeddings", 10**15),
+    ],
+)
+def test_a_value_that_no_model_has(base, name, value):
+    write_config(base, **{name: value})
+    with pytest.raises(ModelError, match=rf"config.json of 'base' says {name}="):
+        LLM2Vec.from_pretrained(base)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_attention_heads", 3),
+        ("hidden_size", 4096),
+        ("hidden_size", None),
+        ("num_hidden_layers", [2]),
+        ("rms_norm_eps", "small"),
+        ("hidden_act", "no such function"),
+        ("hidden_act", 5),
+        ("rope_parameters", "default"),
+        ("rope_parameters", {"rope_type": "no such type", "rope_theta": 1.0}),
+        ("pad_token_id", "pad"),
+        ("model_type", ["llama"]),
+        ("model_type", 5),
+        ("architectures", 5),
+    ],
+)
+def test_any_other_wrong_value_is_a_typed_error(base, name, value):
+    """Or, where the value does not matter to what is computed, no error at all."""
+    write_config(base, **{name: value})
+    try:
+        vectors = LLM2Vec.from_pretrained(base).encode(["A river bank."])
+    except LLM2VecError as error:
+        assert str(error)
+    else:
+        assert (vectors == LLM2Vec.from_pretrained(BASE).encode(["A river bank."])).all()
+
+
+def test_a_number_of_a_tower_inside():
+    with pytest.raises(ModelError, match="num_hidden_layers=1000000000"):
+        check_numbers({"text_config": {"num_hidden_layers": 10**9}}, "config.json")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "5", "null", '"text"', "\xff", ""])
+def test_a_configuration_that_is_none(base, content):
+    (base / "config.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ModelError, match=r"config\.json"):
+        LLM2Vec.from_pretrained(base)
+
+
+@pytest.fixture
+def half_a_minute():
+    def stop(*_):
+        raise TimeoutError("it waits for somebody to write into the pipe")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("half_a_minute")
+@pytest.mark.parametrize("name", sorted(path.name for path in BASE.iterdir()))
+def test_a_pipe_in_place_of_a_file_does_not_hang(base, name):
+    (base / name).unlink()
+    os.mkfifo(base / name)
+    with pytest.raises(ModelError):
+        LLM2Vec.from_pretrained(base)
