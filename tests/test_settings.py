@@ -8,7 +8,6 @@ import pytest
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.settings import SETTING_NAMES, SETTINGS_FILE, EncoderSettings, SettingsOverrides, read_settings
 
-
 SWITCHES = [field.name for field in fields(EncoderSettings) if isinstance(field.default, bool)]
 
 
