@@ -31,6 +31,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from llm2vec_core.aliases import alias_settings, direction
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
 
@@ -71,6 +72,7 @@ class Checkpoint:
         prompts: instructions by name, as a sentence-transformers folder keeps them.
         revision: of the source; the parts that it points to have their own.
         gguf_file: name of the file with the base's weights, if they are GGUF.
+        direction_known: whether config.json says in which direction the model is read where it was published.
     """
 
     base: str
@@ -80,6 +82,7 @@ class Checkpoint:
     prompts: dict[str, str] = field(default_factory=dict)
     revision: str | None = None
     gguf_file: str | None = None
+    direction_known: bool = True
 
 
 def resolve(
@@ -120,6 +123,8 @@ def resolve(
     if any(_is_published(adapter) for adapter in every):
         settings = _published_settings(checkpoint.base) | settings
     base_revision = revision if checkpoint.base == source else None
+    config = _config_of(checkpoint.base, base_revision)
+    settings = alias_settings(config) | direction(config).settings | settings
     return Checkpoint(
         checkpoint.base,
         every,
@@ -128,6 +133,7 @@ def resolve(
         checkpoint.prompts,
         revision,
         gguf_file or choose_gguf(_file_names(checkpoint.base, base_revision), shown(checkpoint.base)),
+        direction(config).bidirectional is not None,
     )
 
 
@@ -148,6 +154,16 @@ def choose_gguf(names: Sequence[str], source: str) -> str | None:
     if len(found) > 1:
         raise ModelError(f"{source} holds {len(found)} GGUF files: choose one with gguf_file, {', '.join(found)}")
     return found[0] if found else None
+
+
+def _config_of(base: str, revision: str | None) -> dict[str, Any]:
+    """config.json as it stands; empty where there is none, or it cannot be read: the loader says so."""
+    file = find_file(base, "config.json", revision)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _file_names(source: str, revision: str | None) -> list[str]:
@@ -335,7 +351,7 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
     if limits and (length := _read_json(limits).get("max_seq_length")):
         settings["max_length"] = length
     config = _read_json(require_file(base, "config.json", revision))
-    settings["bidirectional"] = config.get("is_causal", True) is False
+    settings = {"bidirectional": False, **alias_settings(config), **direction(config).settings, **settings}
     prompts = _read_json(prompts_file).get("prompts") if prompts_file else None
     prompts = prompts if isinstance(prompts, dict) else {}
     return Checkpoint(base, settings=settings, prompts={k: v for k, v in prompts.items() if isinstance(v, str)})

@@ -7,6 +7,7 @@ trained, and bidirectional, as LLM2Vec reads. :meth:`LLM2Vec.view` gives the oth
 from __future__ import annotations
 
 import copy
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ from llm2vec_core.batching import (
     tokenize,
 )
 from llm2vec_core.bidirectional import Conversion, PrefixReport, make_bidirectional, prefix_test, shared_weights_view
-from llm2vec_core.checkpoints import require_file, resolve
+from llm2vec_core.checkpoints import require_file, resolve, shown
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
@@ -221,6 +222,12 @@ class LLM2Vec:
         model = apply_adapters(model, found.adapters, merge=merge)
         context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
         known = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings | settings
+        if not found.direction_known and "bidirectional" not in settings:
+            logging.getLogger(__name__).warning(
+                "%s was published with code of its own and its config.json does not say is_causal: in which direction "
+                "its authors read it is unknown. It is read %s here; choose with bidirectional=True or False",
+                shown(found.base), "in both directions" if known.get("bidirectional", True) else "causally",
+            )  # fmt: skip
         encoder = cls(model, tokenizer, **known)
         encoder.prompts = found.prompts
         return encoder

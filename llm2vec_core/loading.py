@@ -31,6 +31,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from llm2vec_core.aliases import known_config
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
@@ -60,7 +61,8 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
     file = require_file(base, "config.json", revision)
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        model_type = found.get("model_type")
+        known = known_config(found, shown(base))
+        model_type = known.get("model_type")
     except (ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"config.json of {shown(base)} is no JSON object: the download may be unfinished") from error
     check_numbers(found, f"config.json of {shown(base)}")
@@ -71,7 +73,10 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
             "repository is never run here, so it needs a release of transformers that brings the type"
         )
     try:
-        config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
+        if known == found:
+            config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
+        else:
+            config = CONFIG_MAPPING[model_type].from_dict(known)
     except Exception as error:  # each architecture checks its own values, and raises what it likes
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise ModelError(f"config.json of {shown(base)} cannot be read ({reason})") from error

@@ -43,7 +43,8 @@ class EncoderSettings:
         append_eos: write the tokenizer's end token behind the text (the published ``eos_token`` pooling is this
             with ``last_token``).
         template: a key of :data:`llm2vec_core.templates.TEMPLATES`, or None.
-        sliding_window: "full" lifts a sliding window when the attention is opened, "keep" keeps it.
+        sliding_window: "full" lifts a sliding window when the attention is opened, "keep" keeps it, "halved" gives
+            half of it to either side (EmbeddingGemma and others with ``use_bidirectional_attention``).
         precision: "full", or "int8" for linear layers in 8-bit integers (CPU only, faster, slightly off).
 
     Raises:

@@ -29,7 +29,7 @@ from llm2vec_core.bidirectional.masks import forward_with_open_mask
 from llm2vec_core.bidirectional.probe import Probe, probing
 from llm2vec_core.errors import ConversionError
 
-SlidingWindow = Literal["full", "keep"]
+SlidingWindow = Literal["full", "keep", "halved"]
 
 # Wider than any context: a sliding window of this size limits nothing.
 OPEN_WINDOW = 10**9
@@ -81,7 +81,9 @@ def make_bidirectional(
         sliding_window: "full" lifts sliding and chunked windows, as the published LLM2Vec does; "keep"
             keeps them: with a width of W each token then sees W tokens to either side (as transformers
             counts a bidirectional window in sdpa and eager attention; the causal one reaches back W - 1,
-            and so does flash attention, to either side), and a chunk is open in itself.
+            and so does flash attention, to either side), and a chunk is open in itself; "halved" opens by
+            transformers' own ``use_bidirectional_attention``, which gives each token half of the window to
+            either side (EmbeddingGemma; Gemma 3 and 4 alone have it).
         verify: probe the model after each rung and, if a layer is still causal after the last one, undo
             everything and raise. Without it the first three rungs are taken on trust.
 
@@ -257,6 +259,29 @@ def _opens_by_its_flag_after_a_reload(model: PreTrainedModel, sliding_window: Sl
     return _obstacle(view, sliding_window) is None
 
 
+def _open_by_own_flag(model: nn.Module, conversion: Conversion) -> None:
+    """What transformers does where Gemma's config sets the flag: half of the window to either side."""
+    opened = 0
+    for config in {id(c): c for c in _configs(model)}.values():
+        flagged = config.model_type.startswith(("gemma3", "gemma4")) and hasattr(config, "use_bidirectional_attention")
+        if flagged and not config.use_bidirectional_attention and config.sliding_window:
+            conversion.set(config, "sliding_window", config.sliding_window // 2 + 1)
+            newer = config.model_type.startswith("gemma4")
+            conversion.set(config, "use_bidirectional_attention", "all" if newer else True)
+            if newer:
+                conversion.set(config, "is_causal", False)
+            opened += 1
+    if not opened:
+        raise ConversionError(
+            f"{type(model).__name__} has no window that transformers halves: sliding_window is 'full' or 'keep' here"
+        )
+    for module in model.modules():
+        if getattr(module, "is_causal", None) is True:
+            conversion.set(module, "is_causal", False)
+        if isinstance(getattr(module, "sliding_window", None), int):
+            conversion.set(module, "sliding_window", module.sliding_window // 2 + 1)
+
+
 def _open_configs(model: nn.Module, conversion: Conversion, sliding_window: SlidingWindow) -> bool:
     copies: dict[int, Any] = {}
     for module in model.modules():
@@ -264,6 +289,9 @@ def _open_configs(model: nn.Module, conversion: Conversion, sliding_window: Slid
         if isinstance(config, PreTrainedConfig):
             # One memo for all, so that a configuration shared by many modules stays one object.
             conversion.set(module, "config", copy.deepcopy(config, copies))
+    if sliding_window == "halved":
+        _open_by_own_flag(model, conversion)
+        return True
     for config in {id(c): c for c in _configs(model)}.values():
         conversion.set(config, "is_causal", False)
         if sliding_window == "full" and getattr(config, "sliding_window", None):

@@ -1,0 +1,178 @@
+"""Published encoders of today, each as a tiny twin of its layout. Oracle: transformers' own model, opened by its flag."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
+    LlamaConfig,
+    Ministral3Config,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from llm2vec_core.aliases import ALIASES, REFUSED
+from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import ConversionError, ModelError
+from tests.tiny_gguf import tiny_tokenizer
+
+SIZES = {
+    "vocab_size": 300, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3, "bos_token_id": 0,
+    "eos_token_id": 1, "pad_token_id": 1,
+}  # fmt: skip
+LONG = "The bank was robbed at noon by the old stone bridge. " * 4
+TEXTS = ["A river bank is muddy.", LONG, "Hi"]
+KNOWN = {"llama": LlamaConfig, "qwen3": Qwen3Config, "mistral": MistralConfig, "ministral3": Ministral3Config}
+
+
+def write(folder: Path, config, **changes) -> AutoModel:
+    """A folder as published: transformers' model, with changes in config.json; gives the model."""
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config).eval()
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    file = folder / "config.json"
+    found = {**json.loads(file.read_text()), **changes}
+    file.write_text(json.dumps({name: value for name, value in found.items() if value is not ...}))
+    return model
+
+
+def own_states(folder: Path, config) -> list[np.ndarray]:
+    """Last hidden states of each text alone, by transformers, with a config that opens the attention."""
+    model = AutoModel.from_pretrained(folder, config=config).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, config=config)
+    with torch.no_grad():
+        return [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy() for text in TEXTS]
+
+
+def close(got: np.ndarray, want: np.ndarray) -> None:
+    np.testing.assert_allclose(got, want, atol=2e-5 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_renamed_type_is_the_known_one_opened(name, tmp_path):
+    alias = ALIASES[name]
+    config = KNOWN[alias.known](**SIZES)
+    extra = {"pooling": "avg"} if alias.pooling else {}
+    remote = {"AutoConfig": "modeling.Config", "AutoModel": "modeling.Model"}
+    write(tmp_path, config, model_type=name, auto_map=remote, architectures=["OtherModel"], **extra)
+    (tmp_path / "modeling.py").write_text("raise SystemExit('code from the repository was run')")
+    encoder = LLM2Vec.from_pretrained(tmp_path, device="cpu")
+    config.is_causal = False
+    close(encoder.encode(TEXTS), np.stack([states.mean(0) for states in own_states(tmp_path, config)]))
+    assert encoder.prefix_test().is_bidirectional and encoder.view(bidirectional=False).prefix_test().is_causal
+    encoder.save_pretrained(tmp_path / "again")
+    close(LLM2Vec.from_pretrained(tmp_path / "again", device="cpu").encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_the_pooling_that_a_renamed_type_names(tmp_path):
+    config = LlamaConfig(**SIZES)
+    write(tmp_path, config, model_type="llama_bidirec", pooling="last")
+    config.is_causal = False
+    want = np.stack([states[-1] for states in own_states(tmp_path, config)])
+    close(LLM2Vec.from_pretrained(tmp_path, device="cpu").encode(TEXTS), want)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pooling": "colbert"}))
+    with pytest.raises(ModelError, match="'colbert'"):
+        LLM2Vec.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_type_with_layers_of_its_own_is_refused(name, tmp_path):
+    write(tmp_path, LlamaConfig(**SIZES), model_type=name)
+    with pytest.raises(ModelError, match=name):
+        LLM2Vec.from_pretrained(tmp_path)
+
+
+def test_is_causal_false_keeps_the_window_as_transformers_does(tmp_path):
+    # gte-Qwen2, Nemotron-3-Embed: a flag, and code of their own that is not needed.
+    config = Qwen2Config(**SIZES, use_sliding_window=True, sliding_window=8, max_window_layers=0, is_causal=False)
+    write(tmp_path, config, auto_map={"AutoModel": "modeling_qwen.Qwen2Model"})
+    want = np.stack([states.mean(0) for states in own_states(tmp_path, config)])
+    encoder = LLM2Vec.from_pretrained(tmp_path, device="cpu")
+    assert encoder.settings.sliding_window == "keep"
+    close(encoder.encode(TEXTS), want)
+    full = LLM2Vec.from_pretrained(tmp_path, device="cpu", sliding_window="full").encode(TEXTS)
+    assert np.abs(full[1] - want[1]).max() > 1e-2
+
+
+@pytest.mark.parametrize(("kind", "flag"), [(Gemma3TextConfig, True), (Gemma2Config, True), (GemmaConfig, True)])
+def test_use_bidirectional_attention(kind, flag, tmp_path):
+    windows = {} if kind is GemmaConfig else {"sliding_window": 16}
+    config = kind(**SIZES, head_dim=8, **windows)
+    write(tmp_path, config, use_bidirectional_attention=flag)
+    encoder = LLM2Vec.from_pretrained(tmp_path, device="cpu")
+    if kind is Gemma3TextConfig:
+        # EmbeddingGemma: transformers gives half of the window to either side.
+        opened = kind(**SIZES, head_dim=8, **windows, use_bidirectional_attention=True)
+        assert encoder.settings.sliding_window == "halved"
+        close(encoder.encode(TEXTS), np.stack([states.mean(0) for states in own_states(tmp_path, opened)]))
+        encoder.save_pretrained(tmp_path / "again")
+        again = LLM2Vec.from_pretrained(tmp_path / "again", device="cpu")
+        close(again.encode(TEXTS), encoder.encode(TEXTS))
+        close(again.view(bidirectional=False).encode(TEXTS), encoder.view(bidirectional=False).encode(TEXTS))
+        plain = own_states(tmp_path / "again", None)
+        close(encoder.encode(TEXTS), np.stack([states.mean(0) for states in plain]))
+    assert encoder.prefix_test().is_bidirectional
+    # The causal view has the whole window again.
+    causal = np.stack([states.mean(0) for states in own_states(tmp_path, kind(**SIZES, head_dim=8, **windows))])
+    close(encoder.view(bidirectional=False).encode(TEXTS), causal)
+
+
+def test_halving_needs_a_type_that_does_it(tmp_path):
+    write(tmp_path, LlamaConfig(**SIZES))
+    with pytest.raises(ConversionError, match="no window that transformers halves"):
+        LLM2Vec.from_pretrained(tmp_path, sliding_window="halved")
+
+
+def test_a_direction_that_only_its_code_knows_is_told(tmp_path, caplog):
+    # GritLM: model_type mistral, attention opened by its own code, and nothing in config.json says so.
+    write(tmp_path, MistralConfig(**SIZES), auto_map={"AutoModel": "modeling_gritlm7b.MistralModel"})
+    with caplog.at_level(logging.WARNING, "llm2vec_core"):
+        LLM2Vec.from_pretrained(tmp_path, device="cpu")
+    assert "in which direction its authors read it is unknown" in caplog.text and "is_causal" in caplog.text
+    caplog.clear()
+    LLM2Vec.from_pretrained(tmp_path, device="cpu", bidirectional=False)
+    assert "unknown" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "config", [Qwen3Config(**SIZES), MistralConfig(**SIZES)], ids=["Qwen3-Embedding", "e5-mistral"]
+)
+def test_causal_encoders_stay_causal(config, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import models as st
+
+    write(tmp_path / "base", config)
+    modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode="lasttoken"), st.Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+    encoder = LLM2Vec.from_pretrained(tmp_path / "st", device="cpu")
+    want = SentenceTransformer(str(tmp_path / "st"), device="cpu").encode(TEXTS, show_progress_bar=False)
+    got = encoder.encode(TEXTS, normalize=True)
+    np.testing.assert_allclose(got, want, atol=2e-5)
+    assert not encoder.bidirectional
+
+
+def test_embeddinggemma_as_a_sentence_transformers_folder(tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import models as st
+
+    write(tmp_path / "base", Gemma3TextConfig(**SIZES, head_dim=8, sliding_window=16), use_bidirectional_attention=True)
+    modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode="mean")]
+    SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+    want = SentenceTransformer(str(tmp_path / "st"), device="cpu").encode(TEXTS, show_progress_bar=False)
+    encoder = LLM2Vec.from_pretrained(tmp_path / "st", device="cpu")
+    assert encoder.bidirectional and encoder.settings.sliding_window == "halved"
+    close(encoder.encode(TEXTS), want)
