@@ -70,3 +70,18 @@ def test_what_cannot_be_indexed(embeddings, message):
 def test_a_query_of_another_encoder():
     with pytest.raises(InputError, match="holds vectors of 3"):
         SearchIndex(np.eye(3)).search(np.ones(4), 1)
+
+
+def test_the_nearest_are_those_of_the_whole_ranking_without_sorting_it(monkeypatch):
+    rng = np.random.default_rng(4)
+    rows = rng.integers(-1, 2, size=(3000, 4)).astype(np.float32)  # many equal cosines
+    index, query = SearchIndex(rows), np.array([1, 2, 0, -1], np.float32)
+    order = index.rank(query).order
+    for k in (1, 7, 100, 2999, 3000, 5000):
+        assert [hit.index for hit in index.search(query, k)] == order[:k].tolist()
+    assert index.search(query, 0) == []
+    distinct = SearchIndex(rng.normal(size=(3000, 8)))
+    sizes, argsort = [], np.argsort
+    monkeypatch.setattr(np, "argsort", lambda values, **more: sizes.append(len(values)) or argsort(values, **more))
+    distinct.search(rng.normal(size=8), 5)
+    assert sizes == [5]

@@ -11,6 +11,7 @@ import pytest
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.cli import main
 from llm2vec_core.evaluation.tasks.sts import TASK
+from llm2vec_core.presets import ASSETS
 
 PASSAGES = [p.text for p in passages()[::8]]
 PAIRS = [
@@ -24,6 +25,7 @@ PAIRS = [
 def folder(tmp_path, monkeypatch):
     """A working folder with the files that the examples of ``--help`` name."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "assets").symlink_to(ASSETS)
     (tmp_path / "texts.txt").write_text("\n".join(PASSAGES))
     (tmp_path / "queries.txt").write_text("Why do rivers flood?\nWhat do stars burn?\n")
     (tmp_path / "records.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in PASSAGES))

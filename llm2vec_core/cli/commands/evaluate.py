@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of sets as parquet files")
     parser.add_argument("--preset", default="mini", help="model whose stages are measured")
+    parser.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME=ADAPTER,...",
+        help="a stage of your own: adapters merged in this order on the model; may be repeated, each is a row",
+    )
     parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="these alone, such as causal simcse")
     parser.add_argument(
         "--tasks",
@@ -86,6 +93,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, Any]]:
     """The stages to measure, and how their models are loaded."""
+    named = _named_stages(arguments.stage)
     if arguments.model is None:
         if arguments.preset not in PRESETS:
             raise InputError(f"unknown preset {arguments.preset!r}; choose one of {', '.join(PRESETS)}")
@@ -97,11 +105,39 @@ def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, An
         _, _, key = arguments.model.partition(":")
         below = choice.preset.stage(key) if key else choice.preset.default
         own = (_adapted(f"{below.label} + {_names(arguments)}", choice.adapters),) if arguments.adapter else ()
-        preset = ModelPreset(**{**_fields(choice.preset), "stages": (*stages, *own)})
+        stages = _distinct((*stages, *own, *named))
+        preset = ModelPreset(**{**_fields(choice.preset), "stages": stages})
         return preset, {name: value for name, value in options.items() if preset.settings.get(name) != value}
     own = (_adapted(f"+ {_names(arguments)}", choice.adapters),) if choice.adapters else ()
     name = choice.as_settings()["model"]
-    return ModelPreset(name, name, choice.source, "", 0, (CAUSAL, BIDIRECTIONAL, *own)), options
+    return ModelPreset(name, name, choice.source, "", 0, _distinct((CAUSAL, BIDIRECTIONAL, *own, *named))), options
+
+
+def _named_stages(given: Sequence[str]) -> tuple[Stage, ...]:
+    """``name=adapter,adapter`` as stages.
+
+    Example:
+        >>> [(stage.key, stage.adapters) for stage in _named_stages(["simcse=a/mntp,a/simcse"])]
+        [('simcse', ('a/mntp', 'a/simcse'))]
+    """
+    stages = []
+    for text in given:
+        name, equals, adapters = text.partition("=")
+        parts = tuple(part.strip() for part in adapters.split(","))
+        if not equals or not name.strip() or not all(parts):
+            raise InputError(f"--stage {text!r}: write NAME=ADAPTER or NAME=ADAPTER,ADAPTER, folders or Hub ids")
+        meaning = "With the adapters of the command line."
+        stages.append(Stage(name.strip(), name.strip(), True, parts, meaning))
+    return tuple(stages)
+
+
+def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    for label in ("key", "label"):
+        names = [getattr(stage, label) for stage in stages]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"--stage: there is a stage {twice!r} already; choose another name")
+    return stages
 
 
 def _adapted(label: str, adapters: tuple[str, ...]) -> Stage:
@@ -174,6 +210,7 @@ COMMAND = Command(
         "evaluate --data sts",
         "evaluate --data sts --tasks sts --stages causal simcse",
         "evaluate --data sts --limit 100 --out ladder",
+        "evaluate --data sts --stage mine=assets/adapters/mntp,assets/adapters/simcse --stages mine",
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import given, hide_loading
+from llm2vec_core.cli.progress import SECONDS_BETWEEN_LINES
 from llm2vec_core.errors import DivergenceError, InputError, ModelError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.recipe import OBJECTIVE_NAMES, DataConfig, Recipe, config_names, read_recipe
@@ -184,12 +185,17 @@ def _training(recipe: Recipe, encoder: LLM2Vec, examples: Sequence[Any], held_ou
 
 def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: threading.Event) -> dict[str, Any]:
     started, losses, measured, every = time.time(), [], [], training.config.held_out_every
+    last_line = time.monotonic()
 
     def listen(event: StepEvent) -> bool:
+        nonlocal last_line
         losses.append(event.loss)
         if event.held_out_loss is not None:
             measured.append(event.held_out_loss)
-        if _is_main() and (event.held_out_loss is not None or event.step % every == 0 or event.step == event.steps):
+        due = event.held_out_loss is not None or event.step % every == 0 or event.step == event.steps
+        # A slow run speaks between its evaluations too: a log that stands still looks like a hang.
+        if _is_main() and (due or time.monotonic() - last_line >= SECONDS_BETWEEN_LINES):
+            last_line = time.monotonic()
             say(arguments, _line(event, losses[-every:]))
         return not stopped.is_set()
 

@@ -76,6 +76,26 @@ def test_a_folder_of_ones_own_is_measured_with_its_adapter(data, run):
     assert code == 0 and "Causal, echo" in causal and "Bidirectional" not in causal
 
 
+def test_stages_of_ones_own_are_rows_of_their_own(data, run):
+    from llm2vec_core.presets import BUNDLED
+
+    mntp, simcse = BUNDLED.stage("simcse").adapters
+    common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
+    stages = ("--stage", f"mine={mntp}", "--stage", f"mine 2={mntp},{simcse}")
+    code, out, err = run(*common, "--model", BUNDLED.base, *stages, "--stages", "mine", "mine 2")
+    assert (code, err) == (0, "")
+    ours = [line.split("|")[1:3] for line in out.splitlines() if line.startswith("| mine")]
+    assert [name.strip() for name, _ in ours] == ["mine, mean", "mine 2, mean"]
+    code, by_preset, _ = run(*common, "--stages", "mntp", "simcse")
+    assert [score for _, score in ours] == [line.split("|")[2] for line in by_preset.splitlines()[2:4]]
+
+
+@pytest.mark.parametrize("stage", ["mine", "mine=", "=adapter", "mine=a,,b", "causal=a"])
+def test_a_stage_that_is_none(data, run, stage):
+    code, _, err = run("evaluate", "--data", data, "--stage", stage)
+    assert code == 2 and "--stage" in err and stage.split("=")[0] in err
+
+
 def test_wrong_input(data, run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "list.json").write_text("[1]")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import signal
 
+import numpy as np
 import pytest
 
 from llm2vec_core.bundled_data import passages
@@ -120,6 +121,21 @@ def test_without_held_out_texts_the_loss_is_told(tmp_path, texts, capsys):
     assert main(["train", "mntp", "--base", "mini", "--texts", str(texts), "--out", str(tmp_path / "o"), *flags]) == 0
     told = [line.split()[1] for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
     assert told == ["2/3", "3/3"]
+
+
+def test_a_slow_run_speaks_every_ten_seconds(tmp_path, texts, capsys, monkeypatch):
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 4  # a step takes as long
+        return now
+
+    monkeypatch.setattr(train.time, "monotonic", clock)
+    flags = ["--steps", "8", *OPTIONS, "--held-out", "0", "--held-out-every", "100"]
+    assert main(["train", "mntp", "--base", "mini", "--texts", str(texts), "--out", str(tmp_path / "o"), *flags]) == 0
+    told = [int(line.split()[1].split("/")[0]) for line in capsys.readouterr().err.splitlines() if line[:4] == "step"]
+    assert told[-1] == 8 and len(told) >= 3 and max(np.diff([0, *told])) <= 3
 
 
 def test_a_loss_that_diverges_leaves_the_last_good_adapter(tmp_path, texts, capsys, monkeypatch):
