@@ -5,6 +5,7 @@ configs/           such files, with the published settings
 config.py          TrainingConfig: what decides a run
 events.py          what a run tells while it goes on
 data.py            texts from files or data sets, cut or packed
+folders.py         which files of a folder are meant for training
 pairs.py           labelled pairs, read and cleaned
 schedule.py        which examples each batch holds
 lora.py            adapters beside shared weights, through PEFT

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from llm2vec_core.batching import TokenizedText
-from llm2vec_core.corpus.sources import KINDS, column_names, open_source, read_records
+from llm2vec_core.corpus.source import Mended, TextSource
+from llm2vec_core.corpus.sources import open_source, read_records
 from llm2vec_core.errors import InputError, MissingPackageError
+from llm2vec_core.training.folders import training_files
 
 Unit = Literal["document", "paragraph", "sentence"]
 
@@ -37,64 +39,74 @@ class HubDataset:
     split: str = "train"
 
 
-def read_texts(source: Path | HubDataset, column: str = "text") -> Iterator[str]:
-    """Yield the texts of a file, of each known file of a folder in the order of names, or of a data set.
+def read_texts(source: Path | HubDataset, column: str = "text", mended: Mended | None = None) -> Iterator[str]:
+    """Yield the texts of a file, of a folder's files that are meant for training, or of a data set.
 
     Args:
-        source: ``.txt`` holds one text a line; ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet`` have columns.
+        source: ``.txt`` holds one text a line; ``.csv``, ``.tsv``, ``.jsonl``, ``.json`` and ``.parquet`` have columns.
         column: that holds the texts; of ``.txt`` it is the line.
+        mended: what had to be guessed, replaced or left out is noted here.
 
     Raises:
         InputError: for a path that does not exist, a file of another kind, or a missing column.
         MissingPackageError: if a data set is asked for and ``datasets`` is not installed.
     """
-    for row in read_rows(source, (column,)):
+    for row in read_rows(source, (column,), hint="--column names another", mended=mended):
         if text := row[column].strip():
             yield text
 
 
 def read_rows(
-    source: Path | HubDataset, columns: Sequence[str], optional: Sequence[str] = ()
+    source: Path | HubDataset,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    lists: Sequence[str] = (),
+    hint: str = "",
+    mended: Mended | None = None,
 ) -> Iterator[dict[str, str]]:
     """Yield rows as texts by column.
 
     Args:
         source: as for :func:`read_texts`.
-        columns: every source has to have them.
-        optional: "" where a source has them not.
+        columns: every record has to have them.
+        optional: "" where a record has them not.
+        lists: columns that may hold lists of texts; the first is taken.
+        hint: how users name another column.
+        mended: as for :func:`read_texts`.
 
     Raises:
         InputError: as :func:`read_texts` does.
         MissingPackageError: likewise.
     """
+    mended = mended or Mended()
+    names = (*columns, *optional)
     if isinstance(source, HubDataset):
-        yield from _dataset_rows(source, columns, optional)
+        yield from _dataset_rows(source, names, optional, lists, mended)
         return
-    for file in files_of(source):
-        found = open_source(str(file), tuple(columns))
-        present = () if found.kind == "txt" else tuple(name for name in optional if name in column_names(found))
-        if found.kind == "txt" and len(columns) > 1:
-            raise InputError(f"{file.name} has lines and no columns; {', '.join(columns)} are needed: use a .jsonl")
-        names = (*columns, *present)
+    for file in files_of(source, mended):
+        found = open_source(str(file), names, numbers=True, optional=optional, lists=lists, hint=hint)
+        if found.kind == "txt":
+            if len(columns) > 1:
+                raise InputError(f"{file.name} has lines and no columns; {', '.join(columns)} are needed: use a .jsonl")
+            found = replace(found, columns=tuple(columns))
         blank = dict.fromkeys(optional, "")
-        for values in read_records(open_source(str(file), names, numbers=True)):
-            yield blank | dict(zip(names, values, strict=True))
+        for values in read_records(found, mended):
+            yield blank | dict(zip(found.columns, values, strict=True))
 
 
-def files_of(path: Path) -> list[Path]:
-    """The file, or the known files of a folder in the order of names.
+def files_of(path: Path, mended: Mended | None = None) -> list[Path]:
+    """The file, or the files of a folder that are meant for training; what is left out is noted.
 
     Raises:
         InputError: if there is none.
     """
-    if path.is_dir():
-        files = sorted(f for f in path.iterdir() if f.suffix.lower().removeprefix(".") in KINDS)
-        if not files:
-            raise InputError(f"the folder {path.name!r} holds no .{', .'.join(KINDS)} file")
-        return files
-    if not path.is_file():
-        raise InputError(f"there is no file {path.name!r}")
-    return [path]
+    found = training_files(path)
+    if mended is not None and found.left_out:
+        taken = ", ".join(file.relative_to(path).as_posix() for file in found.files[:5])
+        more = ", ..." if len(found.files) > 5 else ""
+        mended.note(f"read from {path.name}: {taken}{more}; left out: {', '.join(found.left_out)}")
+    return list(found.files)
 
 
 def split_sentences(text: str) -> list[str]:
@@ -163,7 +175,9 @@ class PackedTexts(Sequence[TokenizedText]):
         return [TokenizedText(tuple(row)) for row in rows.tolist()]
 
 
-def _dataset_rows(source: HubDataset, columns: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, str]]:
+def _dataset_rows(
+    source: HubDataset, columns: Sequence[str], optional: Sequence[str], lists: Sequence[str], mended: Mended
+) -> Iterator[dict[str, str]]:
     try:
         import datasets
     except ImportError as error:
@@ -176,8 +190,12 @@ def _dataset_rows(source: HubDataset, columns: Sequence[str], optional: Sequence
             f"the data set {Path(source.name).name!r} cannot be loaded ({type(error).__name__}: {error!s:.200}); "
             "check name, subset and split"
         ) from error
+    shown = Path(source.name).name
+    rows = TextSource(
+        shown, None, "datasets", tuple(columns), numbers=True, optional=frozenset(optional), lists=frozenset(lists)
+    )
     for number, row in enumerate(found, start=1):
-        missing = [name for name in columns if name not in row]
+        missing = [name for name in columns if name not in row and name not in optional]
         if missing:
-            raise InputError(f"row {number} of {source.name!r} has no column {missing[0]!r}; it has {', '.join(row)}")
-        yield {name: "" if row.get(name) is None else str(row[name]) for name in (*columns, *optional)}
+            raise InputError(f"row {number} of {shown!r} has no column {missing[0]!r}; it has {', '.join(row)}")
+        yield {name: rows.text(row.get(name), name, number, mended) for name in columns}

@@ -1,9 +1,9 @@
 """Labelled pairs for supervised training: the layout of the E5 training data (query, positive, negative).
 
-Columns: ``query`` and ``positive``; where there are any ``negative`` (a text that looks right and is not),
-``instruction`` (what the query asks for), ``task`` (a name) and ``label`` (1; rows with 0 are no pairs and are left
-out). The published data has one file a task and its instructions in the program: give them by task, the file's name
-without its ending standing for the task.
+Columns: ``query`` and ``positive``; in any record that has them ``negative`` (a text that looks right and is not),
+``instruction`` (what the query asks for), ``task`` (a name) and ``label`` or ``score`` (1; records with 0 are no pairs
+and are left out). Of lists of positives or negatives the first is taken. The published data has one file a task and
+its instructions in the program: give them by task, the file's name without its ending standing for the task.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm2vec_core.corpus.source import Mended
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.data import HubDataset, files_of, read_rows
 
-_OPTIONAL = ("negative", "instruction", "task", "label")
-_LABELS = {"": True, "1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+# The first that a record has; a batch brings further negatives by itself.
+_NEGATIVES = ("negative", "negatives", "negative_1", "hard_negative", "hard_negatives")
+_OPTIONAL = (*_NEGATIVES, "instruction", "task", "label", "score")
+_LISTS = ("positive", *_NEGATIVES)
+_LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+_HINT = "pairs have the columns query and positive"
+# What tables write where there is nothing.
+_NOTHING = ("", "nan", "none", "null", "<na>")
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ def read_pairs(
     *,
     instructions: Mapping[str, str] | None = None,
     symmetric_tasks: Iterable[str] = (),
+    mended: Mended | None = None,
 ) -> Iterator[Pair]:
     """Yield the pairs of a file, of the files of a folder, or of a data set.
 
@@ -79,21 +87,25 @@ def read_pairs(
         source: ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a folder of them, or a data set.
         instructions: by task, where the rows do not bring their own.
         symmetric_tasks: whose positives and negatives get the instruction too (duplicate questions, say).
+        mended: what had to be guessed, replaced or left out is noted here.
 
     Raises:
-        InputError: for a missing column or a label that is neither 0 nor 1.
+        InputError: for a missing column, or a label or score that is neither 0 nor 1.
     """
     by_task, alike = dict(instructions or {}), set(symmetric_tasks)
-    parts = [source] if isinstance(source, HubDataset) else files_of(source)
+    mended = mended or Mended()
+    parts = [source] if isinstance(source, HubDataset) else files_of(source, mended)
     for part in parts:
         name = part.stem if isinstance(part, Path) else part.name
-        for number, row in enumerate(read_rows(part, ("query", "positive"), _OPTIONAL), start=1):
-            if not _is_pair(row["label"], name, number):
+        rows = read_rows(part, ("query", "positive"), _OPTIONAL, lists=_LISTS, hint=_HINT, mended=mended)
+        for number, row in enumerate(rows, start=1):
+            if not all(_is_pair(row[column], column, name, number) for column in ("label", "score")):
                 continue
             task = row["task"] or name
             instruction = row["instruction"] or by_task.get(task, "")
             passage = instruction if task in alike else ""
-            yield Pair(row["query"], row["positive"], row["negative"], instruction, passage, task)
+            negative = next((row[column] for column in _NEGATIVES if row[column]), "")
+            yield Pair(row["query"], row["positive"], negative, instruction, passage, task)
 
 
 def clean_pairs(pairs: Iterable[Pair], report: Cleaning | None = None) -> Iterator[Pair]:
@@ -155,8 +167,13 @@ def first_of_each_task(
             yield pair
 
 
-def _is_pair(label: str, name: str, number: int) -> bool:
-    value = label.strip().lower()
-    if value not in _LABELS:
-        raise InputError(f"{name}, row {number}: the label {label!r:.20} is out of range; 1 is a pair, 0 is none")
-    return _LABELS[value]
+def _is_pair(value: str, column: str, name: str, number: int) -> bool:
+    value = value.strip().lower()
+    if value in _NOTHING:
+        return True
+    if value in _LABELS:
+        return _LABELS[value]
+    raise InputError(
+        f"{name}, row {number}: the {column} {value!r:.20} is neither 1 (a pair) nor 0 (none); of graded pairs keep "
+        f"those above a threshold of yours, and leave the column {column!r} out"
+    )

@@ -12,6 +12,7 @@ import gradio as gr
 from llm2vec_core.corpus.sources import KINDS
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.components import notice_panel
+from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.base import Page
@@ -19,10 +20,9 @@ from llm2vec_core.ui.user_texts import (
     BUNDLED_TEXTS,
     USER_TEXTS,
     Texts,
-    guessed_columns,
     our_collection,
     pasted_texts,
-    upload_columns,
+    upload_reading,
     uploaded_texts,
 )
 
@@ -72,7 +72,8 @@ def described(texts: Texts | None) -> str:
         return "Nothing of yours is loaded yet."
     labels = f", {len(set(texts.labels)):,} different labels" if texts.labels else ", no labels"
     blank = f", {texts.left_out:,} blank rows left out" if texts.left_out else ""
-    return f"{len(texts):,} texts from {texts.name}{labels}{blank}. They stay in this visit's memory alone."
+    notes = "".join(f" {note}." for note in texts.notes)
+    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} They stay in this visit's memory alone."
 
 
 def source_radio(tab_id: str, *, ours: bool = True, **options: Any) -> gr.Radio:
@@ -125,6 +126,14 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         with gr.Row(visible=False) as columns_row:
             text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column", min_width=200)
             label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column", min_width=200)
+            header = gr.Checkbox(
+                True,
+                label="The first row holds the names of the columns",
+                elem_id=f"{tab_id}-header",
+                visible=False,
+                min_width=200,
+            )
+        preview = gr.HTML("", apply_default_css=False, elem_id=f"{tab_id}-preview")
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(
             described(None), html_template='<p class="l2v muted" role="status">{{value}}</p>', apply_default_css=False
@@ -138,39 +147,49 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
             return notice_for(error), described(session.texts), session
         return "", described(session.texts), session
 
-    def on_upload(session: Session, file: str | None) -> tuple[Any, ...]:
-        kept = (gr.skip(), gr.skip(), gr.skip())
+    def read_file(session: Session, file: str | None, has_header: bool | None = None) -> tuple[Any, ...]:
         if file is None:
-            return "", described(session.texts), session, gr.update(visible=False), gr.skip(), gr.skip()
+            hidden = gr.update(visible=False)
+            return "", described(session.texts), session, hidden, gr.skip(), gr.skip(), hidden, ""
         try:
-            columns = upload_columns(Path(file))
-            text, label = guessed_columns(columns)
+            reading = upload_reading(Path(file), limits, has_header)
+            text, label = reading.guessed_columns()
         except Exception as error:
-            return notice_for(error), described(session.texts), session, *kept
+            return notice_for(error), described(session.texts), session, *(gr.skip() for _ in choosers)
+        usable = [column.name for column in reading.columns if column.usable]
         # A text file has one column, the line, and it has no name.
-        single = len(columns) == 1
+        table = reading.header is not None
         return (
-            *load(session, lambda: uploaded_texts(Path(file), text, label, limits)),
-            gr.update(visible=not single),
-            gr.update(choices=list(columns), value=text),
-            gr.update(choices=[NO_COLUMN, *columns], value=label or NO_COLUMN),
+            *load(visitor, lambda: uploaded_texts(Path(file), text, label, limits, header=reading.header is not False)),
+            gr.update(visible=table or len(usable) > 1),
+            gr.update(choices=usable, value=text),
+            gr.update(choices=[NO_COLUMN, *usable], value=label or NO_COLUMN),
+            gr.update(visible=table, value=reading.header is not False),
+            file_preview(reading, text, label),
         )
 
-    def on_columns(session: Session, file: str | None, text: str | None, label: str | None) -> tuple[Any, ...]:
+    def on_columns(
+        session: Session, file: str | None, text: str | None, label: str | None, has_header: bool
+    ) -> tuple[Any, ...]:
         if file is None or text is None:
-            return "", described(session.texts), session
+            return "", described(session.texts), session, gr.skip()
         wanted = None if label in (None, NO_COLUMN, text) else label
-        return load(session, lambda: uploaded_texts(Path(file), text, wanted, limits))
+        loaded = load(visitor, lambda: uploaded_texts(Path(file), text, wanted, limits, header=has_header))
+        if loaded[0]:
+            return *loaded, gr.skip()
+        return *loaded, file_preview(upload_reading(Path(file), limits, has_header), text, wanted)
 
     outputs = [notice, status, page.session]
+    choosers = [columns_row, text_column, label_column, header, preview]
     source.input(lambda chosen: gr.update(visible=chosen == USER_TEXTS), source, box, queue=False, api_name=False)
     loads = (
-        upload.change(on_upload, [page.session, upload], [*outputs, columns_row, text_column, label_column], **shown),
+        upload.change(read_file, [page.session, upload], [*outputs, *choosers], **shown),
+        header.input(read_file, [page.session, upload, header], [*outputs, *choosers], **shown),
         gr.on(
             [text_column.input, label_column.input],
             on_columns,
-            [page.session, upload, text_column, label_column],
-            outputs,
+            [page.session, upload, text_column, label_column, header],
+            [*outputs, preview],
             **shown,
         ),
         use.click(

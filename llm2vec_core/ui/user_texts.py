@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from llm2vec_core.batching import clean_text
 from llm2vec_core.bundled_data import passages
-from llm2vec_core.corpus.sources import KINDS, column_names, open_source, read_records
+from llm2vec_core.corpus.reading import FileReading, inspect_file
+from llm2vec_core.corpus.source import Mended, TextSource
+from llm2vec_core.corpus.sources import KINDS, open_source, read_records
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.limits import Limits
 
 BUNDLED_TEXTS, USER_TEXTS = "ours", "own"
 NO_LABEL = ""
 BUNDLED_KEY = "our collection"
-TEXT_NAMES = ("text", "texts", "sentence", "passage", "content", "body", "title", "abstract", "question", "query")
-LABEL_NAMES = ("label", "label_text", "topic", "category", "class", "subject", "intent")
 MAX_COLUMNS = 200
 # A parquet page of equal bytes unpacks to a thousand times its size: this much is unpacked at most.
 MAX_UNPACKED_BYTES = 128 * 2**20
@@ -33,12 +33,14 @@ class Texts:
         labels: one a text, "" where there is none; None if the texts have no labels at all.
         left_out: blank rows that were dropped.
         key: equal for equal texts; those of a visitor are equal to themselves alone.
+        notes: what was guessed about the file or had to be replaced.
     """
 
     name: str
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None = None
     left_out: int = 0
+    notes: tuple[str, ...] = ()
     key: object = field(default_factory=object, compare=False)
 
     def __len__(self) -> int:
@@ -72,60 +74,69 @@ def pasted_texts(pasted: str | None, limits: Limits) -> Texts:
     return _checked("your lines", ((line, NO_LABEL) for line in (pasted or "").splitlines()), limits, labelled=False)
 
 
-def upload_columns(file: Path) -> tuple[str, ...]:
-    """The columns of an uploaded file; of a text file one, the line.
+def upload_reading(file: Path, limits: Limits, header: bool | None = None) -> FileReading:
+    """How an uploaded file is understood: its columns, of a text file one, the line.
+
+    Args:
+        file: txt, csv, tsv, json, jsonl or parquet.
+        limits: how large it may be.
+        header: of a table, whether the first row holds the names of the columns; None to find it out.
 
     Raises:
         InputError: if the file is of no known kind or cannot be read.
     """
-    columns = column_names(_source(file))
-    if len(columns) > MAX_COLUMNS:
-        raise InputError(f"{file.name} has {len(columns):,} columns; at most {MAX_COLUMNS} can be chosen from.")
-    if not columns:
+    source = _source(file)
+    if source.kind == "parquet":
+        _check_parquet(file, (), limits)
+    reading = inspect_file(source, header=header)
+    if len(reading.columns) > MAX_COLUMNS:
+        raise InputError(f"{file.name} has {len(reading.columns):,} columns; at most {MAX_COLUMNS} can be chosen from.")
+    if not reading.columns:
         raise InputError(f"{file.name} is empty.")
-    return columns
+    return reading
 
 
-def guessed_columns(columns: Sequence[str]) -> tuple[str, str | None]:
-    """The column that probably holds the texts, and the one that probably holds labels.
-
-    Example:
-        >>> guessed_columns(["id", "Text", "topic"])
-        ('Text', 'topic')
-        >>> guessed_columns(["a", "b"])
-        ('a', None)
-    """
-    by_name = {column.lower(): column for column in reversed(columns)}
-    text = next((by_name[name] for name in TEXT_NAMES if name in by_name), columns[0])
-    label = next((by_name[name] for name in LABEL_NAMES if name in by_name and by_name[name] != text), None)
-    return text, label
-
-
-def uploaded_texts(file: Path, text_column: str, label_column: str | None, limits: Limits) -> Texts:
-    """Texts from an uploaded file.
+def uploaded_texts(
+    file: Path, text_column: str, label_column: str | None, limits: Limits, *, header: bool = True
+) -> Texts:
+    """Texts from an uploaded file, by the command line's own readers.
 
     Args:
-        file: txt, csv, tsv, jsonl or parquet.
+        file: txt, csv, tsv, json, jsonl or parquet.
         text_column: where the texts are.
         label_column: where their labels are, if anywhere.
         limits: how many and how long they may be.
+        header: of a table, whether the first row holds the names of the columns.
 
     Raises:
         InputError: for what cannot be read, a missing column, or too much of it.
     """
     columns = tuple(dict.fromkeys(c for c in (text_column, label_column) if c is not None))
-    source = _source(file, columns)
+    source = _source(file, columns, header)
     if source.kind == "parquet":
         _check_parquet(file, columns, limits)
-    place = columns.index(label_column) if label_column is not None else None
-    rows = ((row[0], row[place] if place is not None else NO_LABEL) for row in read_records(source))
-    return _checked(file.name, rows, limits, labelled=label_column is not None)
+    place, mended = columns.index(label_column) if label_column is not None else None, Mended()
+    rows = ((row[0], row[place] if place is not None else NO_LABEL) for row in read_records(source, mended))
+    found = _checked(file.name, rows, limits, labelled=label_column is not None)
+    replaced = (f"{mended.rows:,} rows were no valid text: wrong bytes became U+FFFD",) if mended.rows else ()
+    return replace(found, notes=(*mended.notes, *replaced))
 
 
-def _source(file: Path, columns: tuple[str, ...] = ("text",)) -> object:
-    if file.suffix.lower().removeprefix(".") not in KINDS:
+def _source(file: Path, columns: tuple[str, ...] = ("text",), header: bool = True) -> TextSource:
+    kind = file.suffix.lower().removeprefix(".")
+    if kind not in KINDS:
         raise InputError(f"{file.name} is of no kind that can be read here; upload one of {', '.join(KINDS)}.")
-    return open_source(str(file), columns, numbers=True)
+    # A record may lack a field, and a row without a text is left out and counted.
+    optional = columns if kind in ("json", "jsonl") else columns[1:]
+    return open_source(
+        str(file),
+        columns,
+        numbers=True,
+        header=header,
+        optional=optional,
+        hint="choose another column below",
+        header_hint="or say that the first row holds no names",
+    )
 
 
 def _check_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None:

@@ -29,7 +29,7 @@ def test_bytes_that_are_no_utf8_do_not_stop_the_reading(tmp_path):
         ("a.csv", "words\na\n", "no column 'text'"),
         ("a.jsonl", '{"text": "ok"}\n{"txt": 1}\n', "line 2"),
         ("a.jsonl", "not json\n", "line 1"),
-        ("a.jsonl", "[1]\n", "line 1"),
+        ("a.jsonl", "[1]\n", "record 1"),
     ],
 )
 def test_wrong_files(tmp_path, name, content, message):

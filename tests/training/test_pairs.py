@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core.corpus.source import Mended
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.data import HubDataset
 from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, first_of_each_task, read_pairs
@@ -67,7 +68,7 @@ def test_a_data_set_that_is_none(tmp_path):
     [
         ("a.jsonl", '{"query": "q"}\n', "no field 'positive'"),
         ("a.txt", "one line\n", "lines and no columns"),
-        ("a.jsonl", '{"query": "q", "positive": "p", "label": 7}\n', r"a, row 1: the label '7' is out of range"),
+        ("a.jsonl", '{"query": "q", "positive": "p", "label": 7}\n', r"a, row 1: the label .7. is neither 1"),
         ("a.csv", "query,positive\n", None),
         ("a.jsonl", "", None),
     ],
@@ -104,3 +105,56 @@ def test_cleaning_counts_what_it_takes_away():
         Pair("q", "p"),
     ]
     assert report == Cleaning(blank=1, same=1, duplicates=2, false_negatives=2)
+
+
+def test_optional_fields_are_looked_up_in_each_record(tmp_path):
+    rows = [
+        {"query": "a", "positive": "b", "negative": "c"},
+        {"query": "d", "positive": "e"},
+        {"query": "f", "positive": "g", "label": 0},
+        {"query": "h", "positive": "i", "label": None, "negative": None, "task": "t"},
+        {"query": "j", "positive": "k", "score": False},
+    ]
+    (tmp_path / "p.jsonl").write_text(jsonl(rows))
+    pq.write_table(pa.Table.from_pylist([{**dict.fromkeys(("negative", "label", "task")), **r} for r in rows[:4]]),
+                   tmp_path / "p.parquet")  # fmt: skip
+    wanted = [Pair("a", "b", "c", task="p"), Pair("d", "e", task="p"), Pair("h", "i", task="t")]
+    for kind in ("jsonl", "parquet"):
+        assert list(read_pairs(tmp_path / f"p.{kind}")) == wanted
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(jsonl(rows[1:4]))
+    assert [p.query for p in read_pairs(HubDataset(str(folder)))] == ["d", "h"]
+
+
+def test_of_lists_the_first_is_taken_and_the_rest_is_told(tmp_path):
+    rows = [
+        {"query": "a", "positive": ["b", "c"], "negative": ["x", "y"]},
+        {"query": "d", "positive": "e", "negatives": ["z"]},
+        {"query": "f", "positive": "g", "negative": []},
+        {"query": "h", "positive": "i", "negative_1": "w"},
+    ]
+    (tmp_path / "p.jsonl").write_text(jsonl(rows))
+    mended = Mended()
+    found = list(read_pairs(tmp_path / "p.jsonl", mended=mended))
+    assert [(p.positive, p.negative) for p in found] == [("b", "x"), ("e", "z"), ("g", ""), ("i", "w")]
+    assert mended.notes == [
+        f"p.jsonl: of the lists in '{name}' the first text is read, the others are left out"
+        for name in ("positive", "negative")
+    ]
+    pq.write_table(pa.table({"query": ["a"], "positive": ["b"], "negative": [["x", "y"]]}), tmp_path / "p.parquet")
+    assert [p.negative for p in read_pairs(tmp_path / "p.parquet")] == ["x"]
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(jsonl(rows[:1]))
+    assert [p.negative for p in read_pairs(HubDataset(str(folder)))] == ["x"]
+
+
+@pytest.mark.parametrize("field", [{"label": 0.73}, {"score": 0.3}, {"score": "4.2"}, {"label": "entailment"}])
+def test_graded_pairs_need_a_threshold(tmp_path, field):
+    (tmp_path / "p.jsonl").write_text(
+        jsonl([{"query": "a", "positive": "b"}, {"query": "c", "positive": "d", **field}])
+    )
+    (name,) = field
+    with pytest.raises(InputError, match=f"p, row 2: the {name} .* above a threshold of yours"):
+        list(read_pairs(tmp_path / "p.jsonl"))

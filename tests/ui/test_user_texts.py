@@ -10,7 +10,7 @@ import pytest
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui import user_texts
 from llm2vec_core.ui.limits import Limits
-from llm2vec_core.ui.user_texts import guessed_columns, our_collection, pasted_texts, upload_columns, uploaded_texts
+from llm2vec_core.ui.user_texts import our_collection, pasted_texts, upload_reading, uploaded_texts
 
 LIMITS = Limits()
 ROWS = [("a river", "water"), ("a bank", "money"), ("<b>bold</b>", "")]
@@ -33,8 +33,8 @@ def write(folder, kind):
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
 def test_every_kind_gives_the_same_texts_and_labels(tmp_path, kind):
     file = write(tmp_path, kind)
-    assert upload_columns(file) == ("text", "topic")
-    found = uploaded_texts(file, *guessed_columns(upload_columns(file)), LIMITS)
+    assert upload_reading(file, LIMITS).names == ("text", "topic")
+    found = uploaded_texts(file, *upload_reading(file, LIMITS).guessed_columns(), LIMITS)
     assert found.texts == tuple(a for a, _ in ROWS)
     assert found.labels == ("water", "money", "")
     assert uploaded_texts(file, "topic", None, LIMITS).texts == ("water", "money")
@@ -43,7 +43,7 @@ def test_every_kind_gives_the_same_texts_and_labels(tmp_path, kind):
 
 def test_a_text_file_has_one_column(tmp_path):
     file = write(tmp_path, "txt")
-    assert upload_columns(file) == ("text",)
+    assert upload_reading(file, LIMITS).names == ("text",)
     assert uploaded_texts(file, "text", None, LIMITS).labels is None
 
 
@@ -75,19 +75,19 @@ def test_what_is_pasted_is_bounded(pasted, message):
         ("a.exe", b"MZ", "a.exe is of no kind that can be read here; upload one of txt"),
         ("a.zip", b"PK\x03\x04", "of no kind"),
         ("a.csv", b"", "a.csv is empty"),
-        ("a.jsonl", b"[1, 2]", "no field|no JSON|found"),
+        ("a.jsonl", b"[1, 2]", "expected a record"),
         ("a.jsonl", b"{", "no JSON"),
         ("a.parquet", b"PAR1", "no readable parquet"),
         ("a.csv", b"a,b\n1,2,3\n", "3 fields where 2"),
-        ("a.txt", "naïve".encode("utf-16"), "UTF-16"),
-        ("a.csv", ",".join(f"c{i}" for i in range(201)).encode(), "201 columns; at most 200"),
+        ("a.txt", b"\x00\x01\x02", "a binary file and no text"),
+        ("a.csv", ",".join(f"c{i}" for i in range(201)).encode() + b"\n", "201 columns; at most 200"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, name, content, message):
     file = tmp_path / name
     file.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        columns = upload_columns(file)
+        columns = upload_reading(file, LIMITS).names
         uploaded_texts(file, columns[0], None, LIMITS)
 
 

@@ -21,11 +21,11 @@ from llm2vec_core.cli.progress import Meter
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
-    from llm2vec_core.corpus.sources import Mended, TextSource
+    from llm2vec_core.corpus.source import Mended, TextSource
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .jsonl, .parquet, or - (lines)")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .json, .jsonl, .parquet, or -")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy, .jsonl, .csv")
     add_input_options(parser)
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
@@ -39,13 +39,30 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Add how texts are read from files."""
-    parser.add_argument("--column", default="text", help="of csv, tsv, jsonl and parquet (default text)")
-    parser.add_argument("--input-format", help="txt, csv, tsv, jsonl or parquet; by default the file's suffix")
+    parser.add_argument("--column", default="text", help="of csv, tsv, json, jsonl and parquet (default text)")
+    parser.add_argument("--input-format", help="txt, csv, tsv, json, jsonl or parquet; by default the file's suffix")
+    parser.add_argument("--encoding", help="such as cp1252 or utf-16; by default it is found out")
+    parser.add_argument(
+        "--no-header", action="store_true", help="a csv or tsv begins with a row; --column is then a number from 1"
+    )
+
+
+def source_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_input_options` read, as arguments of ``open_source``."""
+    return {
+        "kind": arguments.input_format,
+        "encoding": arguments.encoding,
+        "encoding_hint": "name it with --encoding,",
+        "header": not arguments.no_header,
+        "hint": "--column names another",
+        "header_hint": "if that is a row and no header, --no-header",
+    }
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from llm2vec_core.corpus.encoding import CorpusEncoding
-    from llm2vec_core.corpus.sources import Mended, read_texts
+    from llm2vec_core.corpus.source import Mended
+    from llm2vec_core.corpus.sources import read_texts
 
     # Everything that can be wrong with the files shows before the model loads.
     sources = _sources(arguments)
@@ -73,11 +90,12 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _sources(arguments: argparse.Namespace) -> list[TextSource]:
-    from llm2vec_core.corpus.sources import STDIN, open_source
+    from llm2vec_core.corpus.source import STDIN
+    from llm2vec_core.corpus.sources import open_source
 
     if arguments.inputs.count(STDIN) > 1:
         raise InputError("standard input (-) can be read only once")
-    sources = [open_source(name, (arguments.column,), kind=arguments.input_format) for name in arguments.inputs]
+    sources = [open_source(name, (arguments.column,), **source_options(arguments)) for name in arguments.inputs]
     if any(source.path and source.path.resolve() == arguments.out.resolve() for source in sources):
         raise InputError(f"{arguments.out.name!r} is input and output; choose another name for the output")
     return sources
@@ -85,7 +103,8 @@ def _sources(arguments: argparse.Namespace) -> list[TextSource]:
 
 def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> int | None:
     """Read the files once before the model loads: a bad line shows now, not after hours."""
-    from llm2vec_core.corpus.sources import Mended, read_texts
+    from llm2vec_core.corpus.source import Mended
+    from llm2vec_core.corpus.sources import read_texts
 
     if any(source.path is None for source in sources):
         return None
@@ -96,16 +115,20 @@ def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> int | N
 
 def _described(source: TextSource) -> list[Any]:
     size = None if source.path is None else source.path.stat().st_size
-    return [source.name, size, source.kind, *source.columns]
+    # A resumed run has to read the same rows; what is the default is not written down.
+    read_as = [source.encoding] if source.encoding else []
+    return [source.name, size, source.kind, *source.columns, *read_as, *([] if source.header else ["no header"])]
 
 
-def tell_mended(mended: Mended) -> None:
-    """Say what had to be replaced; a loss of data is told even to those who asked for quiet."""
+def tell_mended(mended: Mended, advice: str = " --strict stops at the first") -> None:
+    """Say what was guessed or had to be replaced; a loss of data is told even to those who asked for quiet."""
+    for note in mended.notes:
+        print(f"note: {note}", file=sys.stderr)
     if mended.rows:
         more = ", ..." if mended.rows > len(mended.places) else ""
         print(
             f"warning: {mended.rows:,} lines were no valid text and were mended (U+FFFD where bytes were wrong): "
-            f"{'; '.join(mended.places)}{more}. --strict stops at the first",
+            f"{'; '.join(mended.places)}{more}.{advice}",
             file=sys.stderr,
         )
 

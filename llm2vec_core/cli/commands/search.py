@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm2vec_core.cli.base import Command
-from llm2vec_core.cli.commands.encode import add_input_options, tell_mended
+from llm2vec_core.cli.commands.encode import add_input_options, source_options, tell_mended
 from llm2vec_core.cli.commands.similarity import one_line
 from llm2vec_core.cli.options import (
     LOADING,
@@ -26,7 +26,7 @@ from llm2vec_core.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from llm2vec_core.corpus.sources import Mended
+    from llm2vec_core.corpus.source import Mended
     from llm2vec_core.encoder import LLM2Vec
     from llm2vec_core.search import Hit
 
@@ -51,7 +51,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from llm2vec_core.corpus.sources import Mended
+    from llm2vec_core.corpus.source import Mended
     from llm2vec_core.search import SearchIndex
 
     if arguments.top_k < 1:
@@ -97,7 +97,7 @@ def _corpus(arguments: argparse.Namespace, mended: Mended) -> tuple[np.ndarray |
 def _texts(arguments: argparse.Namespace, name: str, mended: Mended) -> list[str]:
     from llm2vec_core.corpus.sources import open_source, read_texts
 
-    return list(read_texts([open_source(name, (arguments.column,), kind=arguments.input_format)], mended))
+    return list(read_texts([open_source(name, (arguments.column,), **source_options(arguments))], mended))
 
 
 def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:

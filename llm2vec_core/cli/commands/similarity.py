@@ -15,7 +15,7 @@ from llm2vec_core.cli.options import ENCODING, add_encoding_options, add_model_o
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
-    from llm2vec_core.corpus.sources import Mended, TextSource
+    from llm2vec_core.corpus.source import Mended, TextSource
     from llm2vec_core.encoder import LLM2Vec
 
 Pair = tuple[str, str]
@@ -44,7 +44,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from llm2vec_core.corpus.sources import Mended
+    from llm2vec_core.corpus.source import Mended
 
     mended = Mended(strict=arguments.strict)
     pairs = _pairs(arguments, mended)
@@ -72,7 +72,8 @@ def _pairs(arguments: argparse.Namespace, mended: Mended) -> Iterable[Pair]:
 
 
 def _source(arguments: argparse.Namespace) -> TextSource:
-    from llm2vec_core.corpus.sources import STDIN, open_source
+    from llm2vec_core.corpus.source import STDIN
+    from llm2vec_core.corpus.sources import open_source
 
     (name,) = arguments.texts
     if name != STDIN and not Path(name).exists():

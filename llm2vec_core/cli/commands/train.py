@@ -138,6 +138,8 @@ def _encoder(recipe: Recipe) -> LLM2Vec:
 
 
 def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -> tuple[Sequence[Any], Sequence[Any]]:
+    from llm2vec_core.cli.commands.encode import tell_mended
+    from llm2vec_core.corpus.source import Mended
     from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_texts
     from llm2vec_core.training.pairs import Cleaning, clean_pairs, first_of_each_task, read_pairs
 
@@ -145,20 +147,23 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
     if not data.path and not data.dataset:
         raise InputError("no training data is named: give --data FILE, --dataset ID, or a configuration that has it")
     source = HubDataset(data.dataset, data.subset, data.split) if data.dataset else Path(data.path)
+    mended = Mended()
     if recipe.objective == "supervised":
         cleaning = Cleaning()
-        pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks)
+        pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks, mended=mended)
         usable = first_of_each_task(clean_pairs(pairs, cleaning), data.task_limit, data.task_limits)
         found: Sequence[Any] = list(islice(usable, data.limit))
         if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:
         limits = {"min_characters": data.min_characters, "max_characters": data.max_characters}
-        pieces = cut_texts(read_texts(source, data.column), data.unit, **limits)
+        pieces = cut_texts(read_texts(source, data.column, mended), data.unit, **limits)
         found = list(dict.fromkeys(islice(pieces, data.limit)))
         if data.packed:
             length = min(recipe.training.max_length, encoder.max_length)
             found = PackedTexts(encoder.tokenizer, found, length)
+    if _is_main():
+        tell_mended(mended, advice="")
     if 0 < len(found) <= data.held_out:
         raise InputError(
             f"there are {len(found):,} usable examples, and {data.held_out:,} would be held out to measure on: give "

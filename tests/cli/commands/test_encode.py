@@ -89,7 +89,7 @@ def test_invalid_lines_are_reported_or_refused(folder, run):
         (("texts.txt", "--out", "v.xlsx"), "'v.xlsx': an output ends in .parquet, .npy, .jsonl, .csv"),
         (("-", "-", "--out", "v.npy"), "standard input (-) can be read only once"),
         (("pairs.jsonl", "--out", "pairs.jsonl", "--force"), "'pairs.jsonl' is input and output"),
-        (("pairs.jsonl", "--out", "v.npy"), "pairs.jsonl, line 1: no field 'text' (--column names it)"),
+        (("pairs.jsonl", "--out", "v.npy"), "pairs.jsonl, line 1: no field 'text' (--column names another)"),
         (("texts.txt", "--out", "texts.txt/v.npy"), "'v.npy' cannot be written: Not a directory"),
         (("texts.txt", "--out", "v.npy", "--chunk-rows", "0"), "chunk_rows 0 must be at least 1"),
         (("texts.txt", "--out", "v.npy", "--input-format", "xml"), "'texts.txt' is of no known kind"),

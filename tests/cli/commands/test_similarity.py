@@ -80,7 +80,7 @@ def test_wrong_input(folder, run, arguments, message):
 
 
 def test_mended_lines_are_told(run, feed):
-    feed(b"caf\xe9\tbar\n")
+    feed(b"caf\xff\tbar\n")
     code, printed, talk = run("similarity", "-", "--quiet", "--json", *PLAIN)
     assert (code, json.loads(printed)["a"]) == (0, "caf\ufffd")
     assert talk.startswith("warning: 1 lines were no valid text")
