@@ -160,7 +160,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         # A text file has one column, the line, and it has no name.
         table = reading.header is not None
         return (
-            *load(visitor, lambda: uploaded_texts(Path(file), text, label, limits, header=reading.header is not False)),
+            *load(session, lambda: uploaded_texts(Path(file), text, label, limits, header=reading.header is not False)),
             gr.update(visible=table or len(usable) > 1),
             gr.update(choices=usable, value=text),
             gr.update(choices=[NO_COLUMN, *usable], value=label or NO_COLUMN),
@@ -174,7 +174,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         if file is None or text is None:
             return "", described(session.texts), session, gr.skip()
         wanted = None if label in (None, NO_COLUMN, text) else label
-        loaded = load(visitor, lambda: uploaded_texts(Path(file), text, wanted, limits, header=has_header))
+        loaded = load(session, lambda: uploaded_texts(Path(file), text, wanted, limits, header=has_header))
         if loaded[0]:
             return *loaded, gr.skip()
         return *loaded, file_preview(upload_reading(Path(file), limits, has_header), text, wanted)
