@@ -8,6 +8,7 @@ bootstrap.py     intervals of scores and of differences
 results.py       finished cells, kept in a file
 ladder.py        every stage of a model and its rivals on every set
 summary.py       the ladder's numbers without their resamples
+retrieval_files.py  retrieval sets as parquet files, or as BEIR has them
 query_scores.py  retrieval query by query, two encoders side by side
 tables.py        the ladder as markdown and comma-separated values
 mteb_adapter.py  an encoder as mteb takes one

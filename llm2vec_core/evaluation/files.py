@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +29,13 @@ def columns_of(file: Path) -> frozenset[str]:
         raise InputError(f"{file.name} is empty or no parquet file: write it again") from error
 
 
-def read_table(file: Path, needed: Iterable[str]) -> pa.Table:
+def read_table(file: Path, needed: Iterable[str], aliases: Mapping[str, str] | None = None) -> pa.Table:
     """Read a file that has these columns, with no value missing in them.
 
     Args:
         file: a parquet file.
         needed: names of columns.
+        aliases: other names of such columns, and what they are called here.
 
     Returns:
         All columns.
@@ -43,11 +44,13 @@ def read_table(file: Path, needed: Iterable[str]) -> pa.Table:
         InputError: if the file or a column is missing, if it has no rows, if a value is missing, or if a column
             of texts holds something else.
     """
-    needed = sorted(needed)
-    missing = [name for name in needed if name not in columns_of(file)]
+    needed, there = sorted(needed), columns_of(file)
+    renamed = {name: own for name, own in (aliases or {}).items() if name in there and own not in there}
+    missing = [name for name in needed if name not in there and name not in renamed.values()]
     if missing:
         raise InputError(f"{file.name} has no column {', '.join(missing)}")
     table = pq.read_table(file)
+    table = table.rename_columns([renamed.get(name, name) for name in table.column_names])
     if not table.num_rows:
         raise InputError(f"{file.name} has no rows")
     for name in needed:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.files import columns_of
+from llm2vec_core.evaluation.retrieval_files import beir_files, beir_folder
 from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.evaluation.tasks.base import Task
 
@@ -39,11 +40,13 @@ class FoundSets:
         sets: those that can be measured, in the order of tables.
         missing: usual sets that are not there.
         left_out: files that are not measured, with the reason.
+        notes: what a reader of the scores has to know about the sets.
     """
 
     sets: tuple[EvaluationSet, ...]
     missing: tuple[str, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None) -> FoundSets:
@@ -52,7 +55,8 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
     A usual set (STS12, Banking77, ...) is known by its name, any other by its columns.
 
     Args:
-        folder: with one parquet file a set, three for retrieval (NAME_corpus, NAME_queries, NAME_qrels).
+        folder: with one parquet file a set, three for retrieval (NAME_corpus, NAME_queries, NAME_qrels); or a
+            retrieval set as BEIR has it (corpus.jsonl, queries.jsonl, qrels/test.tsv), or a folder of such.
         wanted: kinds of tasks or names of sets; by default everything.
         limit: at most this many examples of each set, for a quick look.
 
@@ -61,7 +65,7 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
             used, or if nothing is left. A file of another name that cannot be used is left out and named.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder.name!r} with evaluation sets as parquet files")
+        raise InputError(f"there is no folder {folder.name!r} with evaluation sets")
     tasks = all_tasks()
     kinds = [name for name in wanted if name in tasks]
     names = [name for name in wanted if name not in tasks]
@@ -69,6 +73,7 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
     sets: list[EvaluationSet] = []
     columns, left_out = _columns(folder)
     candidates = _candidates(columns, tasks, usual)
+    candidates += [(task, name) for task in tasks.values() for name in task.folders(folder)]
     for task, name in candidates:
         if wanted and not (task.kind in kinds or name in names):
             continue
@@ -91,7 +96,8 @@ def find_sets(folder: Path, wanted: Sequence[str] = (), limit: int | None = None
         raise InputError(f"folder {folder.name!r} has no set to measure, such as {', '.join(missing[:5])}{reasons}")
     if not wanted:
         left_out += _without_task(columns, candidates)
-    return FoundSets(tuple(sets), missing, tuple(left_out))
+    notes = tuple(note for one in sets for note in one.task.notes(one.data))
+    return FoundSets(tuple(sets), missing, tuple(left_out), notes)
 
 
 def _columns(folder: Path) -> tuple[dict[str, frozenset[str]], list[str]]:
@@ -99,7 +105,8 @@ def _columns(folder: Path) -> tuple[dict[str, frozenset[str]], list[str]]:
     found, unreadable = {}, []
     for file in sorted(folder.glob("*.parquet")):
         try:
-            found[file.stem] = columns_of(file)
+            own = columns_of(file)
+            found[file.stem] = own | {"id"} if "_id" in own else own
         except InputError as error:
             found[file.stem] = frozenset()
             unreadable.append(str(error))
@@ -125,7 +132,9 @@ def _without_task(columns: dict[str, frozenset[str]], candidates: Sequence[tuple
 
 def _digest(folder: Path, name: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.parquet")):
-        if file.stem == name or file.stem.startswith(f"{name}_"):
+    beir = beir_folder(folder, name)
+    files = beir_files(beir) if beir else sorted(folder.glob("*.parquet"))
+    for file in files:
+        if beir or file.stem == name or file.stem.startswith(f"{name}_"):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -66,6 +66,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if found.missing:
         say(arguments, f"not there: {', '.join(found.missing)}")
     say(arguments, *(f"left out: {reason}" for reason in found.left_out))
+    say(arguments, *(f"note: {note}" for note in found.notes))
     settings = {"model": preset.key, "limit": arguments.limit, "seed": SEED, "resamples": RESAMPLES}
     settings |= {"instructions": instructions, "options": options}
     results = Results(arguments.out, settings)

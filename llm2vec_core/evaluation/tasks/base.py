@@ -54,6 +54,8 @@ class Task:
         texts: data -> the texts to encode.
         measure: (data, embeddings of the queries, embeddings of the documents) -> scores.
         suffix: behind a set's name in the file that has the columns.
+        folders: folder -> names of sets in it that are folders of their own, and no single files.
+        notes: data -> what a reader of the scores has to know, such as queries that were left out.
     """
 
     kind: str
@@ -66,6 +68,8 @@ class Task:
     texts: Callable[[Any], Texts]
     measure: Callable[[Any, np.ndarray, np.ndarray], Measurement]
     suffix: str = ""
+    folders: Callable[[Path], Sequence[str]] = lambda folder: ()
+    notes: Callable[[Any], Sequence[str]] = lambda data: ()
 
 
 def measurement(

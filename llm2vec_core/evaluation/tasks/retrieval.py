@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Statistic
-from llm2vec_core.evaluation.files import read_table, spread
+from llm2vec_core.evaluation.files import spread
+from llm2vec_core.evaluation.retrieval_files import RetrievalFiles, beir_names, read_retrieval_files
 from llm2vec_core.evaluation.tasks.base import Measurement, Task, Texts, measurement
 
 NDCG_AT = 10
@@ -28,17 +28,21 @@ class Collection:
         documents: title and text.
         queries: the questions.
         relevant: for each query the grade of each relevant document, by its row.
+        own: for each query the row of the document that it is itself, which its ranking leaves out; None if it is none.
+        notes: what was left out, in words.
     """
 
     name: str
     document_ids: tuple[str, ...]
     documents: tuple[str, ...]
     queries: tuple[str, ...]
-    relevant: tuple[dict[int, int], ...]
+    relevant: tuple[dict[int, float], ...]
+    own: tuple[int | None, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read(folder: Path, name: str, limit: int | None = None) -> Collection:
-    """Read NAME_corpus, NAME_queries and NAME_qrels.
+    """Read NAME_corpus, NAME_queries and NAME_qrels, or a folder as BEIR has it.
 
     Args:
         folder: where they lie.
@@ -46,31 +50,38 @@ def read(folder: Path, name: str, limit: int | None = None) -> Collection:
         limit: at most this many queries, with their relevant documents and this many others.
 
     Raises:
-        InputError: if a file cannot be used, an id is there twice or unknown, or a query has no relevant document.
+        InputError: if a file cannot be used, an id is there twice or unknown, or fewer than two queries have a
+            relevant document.
     """
-    corpus = read_table(folder / f"{name}_corpus.parquet", ("id", "text"))
-    queries = read_table(folder / f"{name}_queries.parquet", ("id", "text"))
-    qrels = read_table(folder / f"{name}_qrels.parquet", ("query_id", "doc_id", "score"))
-    document_ids, query_ids = (_unique(table["id"].to_pylist(), name) for table in (corpus, queries))
-    relevant = _judgements(qrels.to_pylist(), document_ids, query_ids, name)
-    chosen = [query_ids[row] for row in spread(len(query_ids), limit)]
+    found = read_retrieval_files(folder, name)
+    document_ids = list(found.documents)
+    relevant = _judged(found, name)
+    judged = [query for query in found.queries if relevant[query]]
+    chosen = [judged[row] for row in spread(len(judged), limit)]
     if len(chosen) < 2:
-        raise InputError(f"{name} has {len(chosen)} query; an interval needs at least 2")
+        nothing = next((query for query in found.queries if not relevant[query]), None)
+        why = "" if nothing is None else f"; the query {nothing!r} has no relevant document"
+        raise InputError(f"{name} has {len(chosen)} judged query; an interval needs at least 2{why}")
     kept = set(range(len(document_ids)))
     if limit is not None:
         kept = set(spread(len(document_ids), limit).tolist()).union(*(relevant[query] for query in chosen))
     rows = sorted(kept)
     place = {row: i for i, row in enumerate(rows)}
-    titles = corpus["title"].to_pylist() if "title" in corpus.column_names else [""] * len(document_ids)
-    texts = corpus["text"].to_pylist()
-    text_of = dict(zip(query_ids, queries["text"].to_pylist(), strict=True))
+    # The title in front, as mteb joins them.
+    documents = tuple(" ".join(found.documents[document_ids[row]]).strip() for row in rows)
+    ids = tuple(document_ids[row] for row in rows)
+    grades = tuple({place[row]: grade for row, grade in relevant[query].items()} for query in chosen)
+    own, notes = _own_documents(chosen, found, ids, documents, grades)
+    if unjudged := len(found.queries) - len(judged):
+        notes.insert(0, f"{unjudged:,} of {len(found.queries):,} queries have no relevant document and are left out")
     return Collection(
         name,
-        tuple(document_ids[row] for row in rows),
-        # The title in front, as mteb joins them.
-        tuple(f"{titles[row] or ''} {texts[row]}".strip() for row in rows),
-        tuple(text_of[query] for query in chosen),
-        tuple({place[row]: grade for row, grade in relevant[query].items()} for query in chosen),
+        ids,
+        documents,
+        tuple(found.queries[query] for query in chosen),
+        grades,
+        own,
+        tuple(f"{name}: {note}" for note in notes),
     )
 
 
@@ -92,7 +103,24 @@ def ranked(cosines: np.ndarray, document_ids: Sequence[str]) -> np.ndarray:
     return np.stack([np.lexsort((-by_id, -row)) for row in cosines])
 
 
-def ndcg(order: np.ndarray, relevant: dict[int, int], k: int = NDCG_AT) -> float:
+def without_own(orders: np.ndarray, own: Sequence[int | None]) -> list[np.ndarray]:
+    """Rankings without the document that each query is itself.
+
+    Args:
+        orders: shape (queries, documents).
+        own: for each query a row, or None; empty for none at all.
+
+    Example:
+        >>> [order.tolist() for order in without_own(np.array([[1, 0, 2], [1, 0, 2]]), [1, None])]
+        [[0, 2], [1, 0, 2]]
+    """
+    return [
+        order if row is None else order[order != row]
+        for order, row in zip(orders, own or (None,) * len(orders), strict=True)
+    ]
+
+
+def ndcg(order: np.ndarray, relevant: dict[int, float], k: int = NDCG_AT) -> float:
     """Normalised discounted cumulative gain of one query (Järvelin and Kekäläinen, 2002), gains as trec_eval has them.
 
     Args:
@@ -110,7 +138,7 @@ def ndcg(order: np.ndarray, relevant: dict[int, int], k: int = NDCG_AT) -> float
     return float(gains @ discounts[: len(gains)] / (best @ discounts[: len(best)]))
 
 
-def recall(order: np.ndarray, relevant: dict[int, int], k: int) -> float:
+def recall(order: np.ndarray, relevant: dict[int, float], k: int) -> float:
     """Share of a query's relevant documents among the first k.
 
     Example:
@@ -120,7 +148,7 @@ def recall(order: np.ndarray, relevant: dict[int, int], k: int) -> float:
     return len(set(order[:k].tolist()) & set(relevant)) / len(relevant)
 
 
-def reciprocal_rank(order: np.ndarray, relevant: dict[int, int]) -> float:
+def reciprocal_rank(order: np.ndarray, relevant: dict[int, float]) -> float:
     """1 / the rank of a query's first relevant document; its mean over queries is MRR (Voorhees, 1999).
 
     Args:
@@ -149,7 +177,7 @@ def measure(data: Collection, queries: np.ndarray, documents: np.ndarray) -> Mea
     Returns:
         ``ndcg_at_10``, ``recall_at_10`` and ``recall_at_100``; intervals resample queries.
     """
-    orders = ranked(_unit(queries) @ _unit(documents).T, data.document_ids)
+    orders = without_own(ranked(_unit(queries) @ _unit(documents).T, data.document_ids), data.own)
     judged = list(zip(orders, data.relevant, strict=True))
     values = {f"ndcg_at_{NDCG_AT}": np.array([ndcg(order, relevant) for order, relevant in judged])}
     for k in RECALL_AT:
@@ -165,31 +193,50 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _unique(ids: list, name: str) -> list[str]:
-    ids = [str(value) for value in ids]
-    most = Counter(ids).most_common(1)
-    if most and most[0][1] > 1:
-        raise InputError(f"{name}: the id {most[0][0]!r} is there twice")
-    return ids
-
-
-def _judgements(
-    qrels: list[dict], document_ids: Sequence[str], query_ids: Sequence[str], name: str
-) -> dict[str, dict[int, int]]:
-    row_of = {value: row for row, value in enumerate(document_ids)}
-    relevant: dict[str, dict[int, int]] = {query: {} for query in query_ids}
-    for judgement in qrels:
-        query, document = str(judgement["query_id"]), str(judgement["doc_id"])
+def _judged(found: RetrievalFiles, name: str) -> dict[str, dict[int, float]]:
+    """For each query the grade of each relevant document, by its row."""
+    row_of = {value: row for row, value in enumerate(found.documents)}
+    relevant: dict[str, dict[int, float]] = {query: {} for query in found.queries}
+    for query, document, grade in found.judgements:
         if query not in relevant:
             raise InputError(f"{name}: qrels judge the query {query!r}, which is not among the queries")
         if document not in row_of:
             raise InputError(f"{name}: qrels judge the document {document!r}, which is not in the corpus")
-        if judgement["score"] > 0:
-            relevant[query][row_of[document]] = judgement["score"]
-    for query, found in relevant.items():
-        if not found:
-            raise InputError(f"{name}: the query {query!r} has no relevant document; take it out or judge one")
+        if grade > 0:
+            relevant[query][row_of[document]] = grade
     return relevant
+
+
+def _own_documents(
+    queries: Sequence[str],
+    found: RetrievalFiles,
+    ids: Sequence[str],
+    documents: Sequence[str],
+    relevant: Sequence[dict[int, float]],
+) -> tuple[tuple[int | None, ...], list[str]]:
+    """For each query the row of the document that it is itself, and what is to be told about them.
+
+    BEIR leaves out whatever document has the query's id. Ids that merely count from 1 on both sides are equal by
+    chance, so the text has to be the same, too, and a document that was judged relevant stays.
+    """
+    row_of = {value: row for row, value in enumerate(ids)}
+    own: list[int | None] = []
+    others = 0
+    for query, grades in zip(queries, relevant, strict=True):
+        row = row_of.get(query)
+        same = row is not None and _plain(found.queries[query]) in _plain(documents[row])
+        own.append(row if same and row not in grades else None)
+        others += row is not None and own[-1] is None
+    notes = []
+    if count := sum(row is not None for row in own):
+        notes.append(f"{count:,} queries are documents too (same id, same text); each is left out of its own ranking")
+    if others:
+        notes.append(f"{others:,} queries have the same id as a document of another text, or judged relevant: it stays")
+    return tuple(own), notes
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def _texts(data: Collection) -> Texts:
@@ -207,4 +254,6 @@ TASK = Task(
     texts=_texts,
     measure=measure,
     suffix="_corpus",
+    folders=beir_names,
+    notes=lambda data: data.notes,
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -7,6 +9,7 @@ from mteb.abstasks import AbsTaskRetrieval
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from llm2vec_core.errors import InputError
+from llm2vec_core.evaluation.sets import find_sets
 from llm2vec_core.evaluation.tasks.retrieval import TASK, ranked, reciprocal_rank
 from tests.evaluation.conftest import ABOUT, SUBJECTS
 
@@ -17,14 +20,21 @@ RELEVANT = {f"q{i}": {f"d{i}": 2, f"d{i + 5}": 1, f"d{(3 * i) % 50 + 60}": 1, "d
 RELEVANT["q0"] |= {"twin0": 1}
 
 
+# Queries that are documents too, under their own ids.
+ITSELF = {key: DOCUMENTS[key] for key in list(DOCUMENTS)[:20]}
+TWINS = {f"d{i}": {f"d{(i + 5) % 150}": 2, f"d{(i + 10) % 150}": 1} for i in range(20)}
+
+
 class Finds(AbsTaskRetrieval):
     metadata = TaskMetadata(name="Finds", type="Retrieval", main_score="ndcg_at_10", **ABOUT)
+    parts = DOCUMENTS, QUERIES, RELEVANT
 
     def load_data(self, **_):
+        documents, queries, relevant = self.parts
         split = {
-            "queries": Dataset.from_list([{"id": key, "text": text} for key, text in QUERIES.items()]),
-            "corpus": Dataset.from_list([{"id": key, "text": text} for key, text in DOCUMENTS.items()]),
-            "relevant_docs": RELEVANT,
+            "queries": Dataset.from_list([{"id": key, "text": text} for key, text in queries.items()]),
+            "corpus": Dataset.from_list([{"id": key, "text": text} for key, text in documents.items()]),
+            "relevant_docs": relevant,
             "top_ranked": None,
         }
         self.dataset, self.data_loaded = {"default": {"test": split}}, True
@@ -76,8 +86,10 @@ TWO = {"d1": "x", "d2": "y"}, {"q1": "a", "q2": "b"}
 @pytest.mark.parametrize(
     ("relevant", "message"),
     [
-        ({"q1": {"d1": 1}}, "query 'q2' has no relevant document"),
-        ({"q1": {"d1": 1}, "q2": {"d2": 0}}, "query 'q2' has no relevant document"),
+        ({"q1": {"d1": 1}}, "1 judged query; .* query 'q2' has no relevant document"),
+        ({"q1": {"d1": 1}, "q2": {"d2": 0}}, "1 judged query; .* query 'q2' has no relevant document"),
+        ({"q1": {"d1": "high"}, "q2": {"d2": "1"}}, "the score 'high' of query 'q1' is no number"),
+        ({"q1": {"d1": float("inf")}, "q2": {"d2": 1.0}}, "the score inf of query 'q1' is no number"),
         ({"q1": {"d1": 1}, "q2": {"d3": 1}}, "document 'd3', which is not in the corpus"),
         ({"q1": {"d1": 1}, "q2": {"d2": 1}, "q9": {"d1": 1}}, "query 'q9', which is not among the queries"),
     ],
@@ -101,3 +113,79 @@ def test_cosine_and_not_length_decides(collection):
     data = TASK.read(collection(*TWO, {"q1": {"d1": 1}, "q2": {"d2": 1}}), "R", None)
     found = TASK.measure(data, np.eye(2), np.array([[1.0, 0.0], [50.0, 60.0]]))
     assert found.metrics["ndcg_at_10"].score == 100
+
+
+class FindsOthers(Finds):
+    metadata = TaskMetadata(name="FindsOthers", type="Retrieval", main_score="ndcg_at_10", **ABOUT)
+    parts = DOCUMENTS, ITSELF, TWINS
+    ignore_identical_ids = True
+
+
+def test_a_query_that_is_a_document_does_not_find_itself(known, by_mteb, collection):
+    data = TASK.read(collection(DOCUMENTS, ITSELF, TWINS), "R", None)
+    assert [data.document_ids[row] for row in data.own] == list(ITSELF)
+    queries, documents = TASK.texts(data)
+    found = TASK.measure(data, known.encode(queries), known.encode(documents)).metrics
+    expected = by_mteb(FindsOthers())
+    for name in ("ndcg_at_10", "recall_at_10", "recall_at_100"):
+        assert found[name].score / 100 == pytest.approx(expected[name], abs=1e-4)
+    assert list(TASK.notes(data)) == [
+        "R: 20 queries are documents too (same id, same text); each is left out of its own ranking"
+    ]
+
+
+def test_ids_that_are_equal_by_chance_leave_nothing_out(collection):
+    data = TASK.read(collection({"1": "x", "2": "y"}, {"1": "a", "2": "b"}, {"1": {"1": 1}, "2": {"2": 1}}), "R", None)
+    assert data.own == (None, None)
+    assert "2 queries have the same id as a document of another text" in data.notes[0]
+    assert TASK.measure(data, np.eye(2), np.eye(2)).metrics["ndcg_at_10"].score == 100
+
+
+def test_queries_that_nobody_judged_are_left_out_and_told(collection):
+    queries = TWO[1] | {"q3": "c"}
+    data = TASK.read(collection(TWO[0], queries, {"q1": {"d1": 1}, "q2": {"d2": 1}}), "R", None)
+    assert data.queries == ("a", "b")
+    assert data.notes == ("R: 1 of 3 queries have no relevant document and are left out",)
+
+
+@pytest.mark.parametrize("kind", [str, float, int])
+def test_scores_of_every_type(known, collection, write, kind):
+    want = TASK.read(collection(), "R", None).relevant
+    graded = {query: {doc: kind(grade) for doc, grade in found.items()} for query, found in RELEVANT.items()}
+    assert TASK.read(collection(relevant=graded), "R", None).relevant == want
+
+
+def test_whole_numbers_that_a_table_program_made_fractions(write):
+    write("R_corpus", id=[1, 2], text=["x", "y"])
+    write("R_queries", id=["7", "8"], text=["a", "b"])
+    folder = write("R_qrels", **{"query-id": [7.0, 8.0], "corpus-id": [1.0, 2.0], "score": [1, 1]})
+    assert TASK.read(folder, "R", None).relevant == ({0: 1}, {1: 1})
+
+
+HEADER = "query-id\tcorpus-id\tscore\n"
+
+
+@pytest.mark.parametrize("form", ["{0}\t{1}\t{2}\n", "{0}\t0\t{1}\t{2}\n"], ids=["beir", "trec"])
+@pytest.mark.parametrize("header", [HEADER, ""], ids=["header", "none"])
+def test_a_folder_as_beir_has_it(tmp_path, collection, form, header):
+    if header and form.count("\t") == 3:
+        header = "query-id\titeration\tcorpus-id\tscore\n"
+    want = TASK.read(collection(), "R", None)
+    folder = tmp_path / "beir" / "R"
+    (folder / "qrels").mkdir(parents=True)
+    documents = [{"_id": key, "title": "", "text": text, "metadata": {"a": 1}} for key, text in DOCUMENTS.items()]
+    queries = [{"_id": key, "text": text} for key, text in QUERIES.items()]
+    for name, rows in (("corpus", documents), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    judged = [form.format(query, doc, grade) for query, found in RELEVANT.items() for doc, grade in found.items()]
+    (folder / "qrels" / "test.tsv").write_text(header + "".join(judged))
+    for place in (folder, folder.parent):
+        (found,) = find_sets(place).sets
+        assert (found.task.kind, found.name) == ("retrieval", "R")
+        assert found.data == want
+    before = found.digest
+    (folder / "qrels" / "test.tsv").write_text(header + "".join(judged[:-1]))
+    assert find_sets(folder).sets[0].digest != before
+    (folder / "qrels" / "test.tsv").rename(folder / "qrels" / "dev.tsv")
+    with pytest.raises(InputError, match=r"R has no qrels/test\.tsv; judgements there: dev\.tsv"):
+        find_sets(folder, ["R"])
