@@ -19,8 +19,10 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.templates import PLAIN, TextTemplate
 
 # More characters than any context holds are cut before tokenising, so that a huge text costs no time:
-# no tokenizer in use puts more than this many characters into one token on average.
+# few texts put more than this many characters into one token on average, and of those more is taken.
 MAX_CHARACTERS_PER_TOKEN = 32
+# So many tokens beyond those that are kept: the cut may change the tokens beside it.
+_MARGIN = 16
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,20 @@ def _prefix(instruction: str | None) -> str:
     return f"{clean_text(instruction).strip()} " if instruction else ""
 
 
+def characters_for(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> int:
+    """How many characters of a text are enough for its first ``tokens`` tokens, whatever follows.
+
+    A text is cut before it is tokenised, so that a huge one costs no time. Where tokens are long (a line of equal signs
+    has 64 characters in one), more of it is taken.
+    """
+    limit = tokens * MAX_CHARACTERS_PER_TOKEN
+    while limit < len(text):
+        if len(tokenizer(text[:limit], add_special_tokens=False, verbose=False)["input_ids"]) >= tokens + _MARGIN:
+            return limit
+        limit *= 2
+    return len(text)
+
+
 class _Dressing:
     """One way to turn texts into rows; made for a single call of :func:`tokenize`."""
 
@@ -143,13 +159,14 @@ class _Dressing:
         encoded = self._ids([text[: self.limit] for text in texts])["input_ids"]
         rows = []
         for text, ids in zip(texts, encoded, strict=True):
+            if len(text) > self.limit and len(ids) < self.max_length + _MARGIN:
+                ids = self._ids([text[: self._reach(text)]])["input_ids"][0]
             kept = self._cut(ids) or [_placeholder_id(self.tokenizer)]
-            start = self._begin_tokens(kept)
-            rows.append(TokenizedText(tuple(kept), start, len(ids) > self.max_length or len(text) > self.limit))
+            rows.append(TokenizedText(tuple(kept), self._begin_tokens(kept), len(ids) > self.max_length))
         return rows
 
     def dressed(self, texts: Sequence[str]) -> list[TokenizedText]:
-        shortened = [self._shorten(text[: self.limit], self.layout.doc_max_length) for text in texts]
+        shortened = [self._shorten(text[: self._reach(text)], self.layout.doc_max_length) for text in texts]
         filled = [self._fill(text) for text in shortened]
         encoded = self._ids([string for string, _, _ in filled], offsets=True)
         rows = []
@@ -162,6 +179,9 @@ class _Dressing:
                 ids, offsets, span = self._fit(text, len(ids) - self.max_length)
             rows.append(self._row(ids, offsets, span, cut))
         return rows
+
+    def _reach(self, text: str) -> int:
+        return characters_for(self.tokenizer, text, self.max_length)
 
     def _cut(self, ids: list[int]) -> list[int]:
         """The first tokens that fit; an end token that the tokenizer itself writes stays the last one."""
@@ -237,6 +257,27 @@ class _Dressing:
             f"instruction and template take {taken} tokens and leave no room for the text; "
             f"at most {self.max_length} tokens fit, so shorten the instruction or raise max_length"
         )
+
+
+def check_ids(rows: Sequence[TokenizedText], tokenizer: PreTrainedTokenizerBase, embeddings: int) -> None:
+    """Refuse texts with a token that was added to the tokenizer and never to the model.
+
+    Args:
+        rows: of the texts, in their order.
+        tokenizer: which made them.
+        embeddings: rows of the model's embedding matrix.
+
+    Raises:
+        InputError: naming the token and the text.
+    """
+    for number, row in enumerate(rows):
+        largest = max(row.input_ids)
+        if largest >= embeddings:
+            raise InputError(
+                f"text {number} holds the token {tokenizer.convert_ids_to_tokens(largest)!r} (id {largest}), and the "
+                f"model has {embeddings} embeddings: the token was added to the tokenizer and not to the model. Take "
+                "it out of the text, or resize the model's embeddings"
+            )
 
 
 def token_budget_batches(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[np.ndarray]:

@@ -25,21 +25,31 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
 from llm2vec_core.adapters import apply_adapters, merged_copy
 from llm2vec_core.batching import (
-    MAX_CHARACTERS_PER_TOKEN,
     Layout,
     TokenizedText,
+    characters_for,
+    check_ids,
     clean_text,
     collate,
     pad_token_id,
     token_budget_batches,
     tokenize,
 )
-from llm2vec_core.bidirectional import Conversion, PrefixReport, make_bidirectional, prefix_test, shared_weights_view
+from llm2vec_core.bidirectional import (
+    Conversion,
+    PrefixReport,
+    eager_view,
+    make_bidirectional,
+    prefix_test,
+    same_states,
+    shared_weights_view,
+)
 from llm2vec_core.checkpoints import require_file, resolve, shown
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
 from llm2vec_core.pooling import POOLING_MODES, pool
+from llm2vec_core.positions import forward, learned_positions, length_groups
 from llm2vec_core.presets import find_stage
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
@@ -59,7 +69,8 @@ class TokenStates:
         starts: index of the character of the text at which each token starts.
         token_ids: their ids, shape (seq,).
         hidden_states: float32 of shape (layers + 1, seq, hidden); [0] are the input embeddings, [-1] is
-            ``last_hidden_state``.
+            ``last_hidden_state``. Where a model carries several streams side by side (Gemma 3n), those between
+            are the mean over the streams.
         truncated: whether the text was longer than the model reads.
     """
 
@@ -77,7 +88,7 @@ class Attentions:
     Attributes:
         tokens: as in :class:`TokenStates`.
         weights: float32 of shape (layers, heads, seq, seq); [l, h, i, j] is how much token i takes from
-            token j, so each row sums to 1.
+            token j. Each row sums to 1; to less in models with attention sinks (gpt-oss), which take the rest.
     """
 
     tokens: tuple[str, ...]
@@ -131,7 +142,7 @@ class LLM2Vec:
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **settings: Unpack[SettingsOverrides]
     ) -> None:
-        self.settings = _checked(settings)
+        self.settings = _checked(_with_length(settings, model))
         self.causal_model = model.eval()
         self.tokenizer = tokenizer
         self.model = self.causal_model
@@ -221,7 +232,10 @@ class LLM2Vec:
         merge = quantization is None if merge_adapters is None else merge_adapters
         model = apply_adapters(model, found.adapters, merge=merge)
         context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
-        known = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings | settings
+        known = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings
+        if (positions := learned_positions(model)) and isinstance(known["max_length"], int):
+            known["max_length"] = min(known["max_length"], positions)
+        known |= settings
         if not found.direction_known and "bidirectional" not in settings:
             logging.getLogger(__name__).warning(
                 "%s was published with code of its own and its config.json does not say is_causal: in which direction "
@@ -261,7 +275,9 @@ class LLM2Vec:
     @property
     def hidden_size(self) -> int:
         """Length of an embedding."""
-        return self.model.config.get_text_config().hidden_size
+        config = self.model.config.get_text_config()
+        # OPT-350m projects its states back to the width of its token embeddings.
+        return getattr(config, "word_embed_proj_dim", None) or config.hidden_size
 
     def view(self, *, bidirectional: bool) -> LLM2Vec:
         """The same weights read in the other (or the same) direction; nothing is loaded or copied.
@@ -284,7 +300,7 @@ class LLM2Vec:
             (384,)
         """
         settings = asdict(self.settings) | changes
-        if _checked(settings) == self.settings:
+        if _checked(_with_length(settings, self.causal_model)) == self.settings:
             return self
         same_mask = all(settings[name] == getattr(self.settings, name) for name in ("bidirectional", "sliding_window"))
         if not same_mask:
@@ -318,8 +334,14 @@ class LLM2Vec:
         return prefix_test(self.model)
 
     def tokenize(self, texts: Sequence[str], instruction: str | None = None) -> list[TokenizedText]:
-        """Tokenise as :meth:`encode` does; tells each text's length and whether it was cut."""
-        return tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
+        """Tokenise as :meth:`encode` does; tells each text's length and whether it was cut.
+
+        Raises:
+            InputError: also if a text holds a token that the model has no embedding for.
+        """
+        rows = tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
+        check_ids(rows, self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
+        return rows
 
     @torch.inference_mode()
     def encode(
@@ -395,10 +417,15 @@ class LLM2Vec:
         budget = max_tokens_per_batch
         if budget is None:
             budget = TOKEN_BUDGET_CPU if self.model.device.type == "cpu" else TOKEN_BUDGET_GPU
-        for indices in token_budget_batches([len(r.input_ids) for r in rows], budget, batch_size):
+        lengths = np.array([len(row.input_ids) for row in rows], dtype=np.int64)
+        for indices in (
+            group[batch]
+            for group in length_groups(self.model, lengths)
+            for batch in token_budget_batches(lengths[group], budget, batch_size)
+        ):
             batch = collate([rows[i] for i in indices], self._pad_id, self.model.device)
             pooling_mask = batch.pop("pooling_mask")
-            states = self._fast_model(**batch, use_cache=False).last_hidden_state
+            states = forward(self._fast_model, batch).last_hidden_state
             for mode in modes:
                 results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
             done += len(indices)
@@ -417,8 +444,16 @@ class LLM2Vec:
             max_length: read at most this many tokens.
         """
         tokens, starts, row = self._one(text, max_length)
-        output = self.model(**row, use_cache=False, output_hidden_states=True)
-        states = torch.stack(output.hidden_states)[:, 0].float().cpu().numpy()  # (L + 1, T, d)
+        output = forward(self.model, row, output_hidden_states=True)
+        last = output.last_hidden_state[0]  # (T, d)
+        layers = [_one_stream(states, len(last)) for states in output.hidden_states[:-1]]
+        if any(states.shape != last.shape for states in layers):
+            widths = sorted({states.shape[-1] for states in (*layers, last)})
+            raise ModelError(
+                f"{self.model.config.model_type} has states of {' and '.join(map(str, widths))} numbers in one model: "
+                "its layers cannot be laid side by side"
+            )
+        states = torch.stack([*layers, last]).float().cpu().numpy()  # (L + 1, T, d)
         ids = row["input_ids"][0].cpu().numpy()
         return TokenStates(tokens, starts, ids, states, self._is_truncated(text, len(ids)))
 
@@ -429,10 +464,22 @@ class LLM2Vec:
         Args:
             text: one text.
             max_length: read at most this many tokens.
+
+        Raises:
+            ModelError: if the architecture gives no attention weights, or others than those of its forward pass.
         """
         tokens, _, row = self._one(text, max_length)
-        output = self._eager_model(**row, use_cache=False, output_attentions=True)
-        return Attentions(tokens, torch.stack(output.attentions)[:, 0].float().cpu().numpy())
+        output = forward(self._eager_model, row, output_attentions=True)
+        weights = [w for w in output.attentions or () if w is not None]
+        same = forward(self.model, row).last_hidden_state
+        if not weights or len({w.shape for w in weights}) > 1:
+            raise ModelError(f"{self.model.config.model_type} gives no attention weights of one shape for every layer")
+        if not same_states(output.last_hidden_state, same):
+            raise ModelError(
+                f"the eager attention of {self.model.config.model_type} gives other states than "
+                f"{self.model.config._attn_implementation}: its weights are not those of this model's forward pass"
+            )
+        return Attentions(tokens, torch.stack(weights)[:, 0].float().cpu().numpy())
 
     def save_pretrained(self, folder: str | Path, max_shard_size: str = "5GB") -> None:
         """Write weights, tokenizer and the encoder's own settings to a folder.
@@ -530,8 +577,7 @@ class LLM2Vec:
     @cached_property
     def _eager_model(self) -> PreTrainedModel:
         # Only the eager implementation keeps its attention weights; some types open otherwise there, so convert anew.
-        model = shared_weights_view(self.causal_model)
-        model.set_attn_implementation("eager")
+        model = eager_view(self.causal_model)
         if self.settings.bidirectional:
             make_bidirectional(model, sliding_window=self.settings.sliding_window)
         return model
@@ -541,13 +587,14 @@ class LLM2Vec:
     ) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, torch.Tensor]]:
         limit = min(max_length or self.max_length, self.max_length)
         (row,) = tokenize(self.tokenizer, [text], max_length=limit)
+        check_ids([row], self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         batch = collate([row], self._pad_id, self.model.device)
         batch.pop("pooling_mask")
         strings, starts = self._token_strings(clean_text(text), row.input_ids)
         return strings, starts, batch
 
     def _token_strings(self, text: str, ids: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        shown = text[: len(ids) * MAX_CHARACTERS_PER_TOKEN]
+        shown = text[: characters_for(self.tokenizer, text, len(ids))]
         spans = self.tokenizer(shown, return_offsets_mapping=True, verbose=False)["offset_mapping"][: len(ids)]
         spans = spans or [(0, 0)] * len(ids)  # an empty text's placeholder token
         special = set(self.tokenizer.all_special_ids)
@@ -575,6 +622,23 @@ def _device(device: str | torch.device | None) -> torch.device:
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {str(device)!r} is asked for, but there is no CUDA GPU here: take cpu")
     return found
+
+
+def _with_length(settings: Mapping[str, Any], model: PreTrainedModel) -> dict[str, Any]:
+    """The settings with a ``max_length`` that the model can read."""
+    positions, asked = learned_positions(model), settings.get("max_length")
+    if positions is None:
+        return dict(settings)
+    if isinstance(asked, int) and asked > positions:
+        raise InputError(f"max_length {asked} is more than the {positions} positions that this model has learned")
+    return {"max_length": min(positions, DEFAULT_MAX_LENGTH), **settings}
+
+
+def _one_stream(states: torch.Tensor, length: int) -> torch.Tensor:
+    """(1, T, d), or several streams (S, 1, T, d) or (1, T, S, d), into (T, d)."""
+    if states.ndim == 3:
+        return states[0]
+    return states[:, 0].mean(0) if states.shape[2] == length else states[0].mean(1)
 
 
 def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype | str:

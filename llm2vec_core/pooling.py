@@ -87,7 +87,8 @@ def pool(last_hidden_state: torch.Tensor, pooling_mask: torch.Tensor, mode: str 
         mode: a key of :data:`POOLING_MODES`.
 
     Returns:
-        Embeddings of shape (batch, hidden).
+        Embeddings of shape (batch, hidden); a mean of half-precision states is float32, for it has digits that they
+        have not.
 
     Raises:
         InputError: for an unknown mode, for shapes that do not belong together, or if a row of the
@@ -116,4 +117,4 @@ def _weighted(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     weights = weights.to(wide.dtype)
     # (B, 1, T) @ (B, T, d) -> (B, 1, d)
     total = torch.bmm(weights[:, None], wide)[:, 0]
-    return (total / weights.sum(dim=1, keepdim=True)).to(states.dtype)
+    return total / weights.sum(dim=1, keepdim=True)

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
-from llm2vec_core.batching import TokenizedText, clean_text, collate, token_budget_batches, tokenize
+from llm2vec_core.batching import Layout, TokenizedText, clean_text, collate, token_budget_batches, tokenize
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
+from llm2vec_core.templates import TEMPLATES
+from llm2vec_core.training.objectives import MNTP
 
 
 def test_every_text_is_in_exactly_one_batch_and_no_batch_exceeds_the_budget():
@@ -76,6 +86,54 @@ def test_any_string_has_tokens(bundled, text):
 
 def test_lone_surrogates_become_replacement_characters():
     assert clean_text("a\ud800b😀") == "a\ufffdb😀"
+
+
+def long_tokens(count: int) -> PreTrainedTokenizerFast:
+    """A tokenizer with a token of 64 equal signs; beginning of a text as token 1."""
+    vocabulary = {"[UNK]": 0, "<s>": 1, **{"=" * 2**power: 2 + power for power in range(7)}, "Q": 9}
+    merges = [("=" * 2**power, "=" * 2**power) for power in range(6)]
+    made = Tokenizer(BPE(vocabulary, merges, unk_token="[UNK]"))
+    made.pre_tokenizer = Split(Regex("=+|.|\\n"), "isolated")
+    made.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", unk_token="[UNK]", model_max_length=count)
+
+
+@pytest.mark.parametrize("layout", [Layout(), Layout(doc_max_length=400), Layout(template=TEMPLATES["echo"])])
+def test_long_tokens_are_not_cut_by_their_characters(layout):
+    """20,000 characters are 313 tokens: all of them fit into 1,024, and nothing is said to be cut."""
+    tokenizer, text = long_tokens(1024), "=" * 20_000 + "Q" * 10
+    whole = tokenizer(text)["input_ids"]
+    assert len(whole) < 340
+    (row,) = tokenize(tokenizer, [text], max_length=1024, layout=layout)
+    assert not row.truncated
+    assert row.input_ids.count(9) == 10 * layout.template.copies
+    if layout == Layout():
+        assert list(row.input_ids) == whole
+        (cut,) = tokenize(tokenizer, [text], max_length=200)
+        assert cut.truncated and list(cut.input_ids) == whole[:200]
+
+
+@pytest.mark.parametrize("kept", [16, 64, 300])
+def test_of_a_huge_text_the_first_tokens_are_kept_whatever_follows(bundled, kept):
+    text = "The river rose above the old stone bridge. " * 2_000
+    whole = bundled.tokenizer(text, verbose=False)["input_ids"]
+    (row,) = tokenize(bundled.tokenizer, [text], max_length=kept)
+    assert row.truncated and list(row.input_ids) == whole[:kept]
+
+
+def test_a_token_that_the_model_has_no_embedding_for(bundled):
+    tokenizer = copy.deepcopy(bundled.tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[PAD2]"]})
+    encoder = LLM2Vec(bundled.causal_model, tokenizer)
+    np.testing.assert_array_equal(encoder.encode(["fine"]), bundled.encode(["fine"]))
+    for read in (encoder.encode, encoder.tokenize, encoder.encode_poolings):
+        with pytest.raises(InputError, match=r"text 1 holds the token '\[PAD2\]' \(id 8192\).*8192 embeddings"):
+            read(["fine", "Use [PAD2] to fill."])
+    for read in (encoder.token_states, encoder.attentions):
+        with pytest.raises(InputError, match=r"\[PAD2\]"):
+            read("Use [PAD2] to fill.")
+    with pytest.raises(InputError, match=r"\[PAD2\]"):
+        MNTP().tokenize(encoder, ["fine", "Use [PAD2] to fill."])
 
 
 @pytest.mark.parametrize("texts", [None, 5, b"bytes", {"a": 1}, {"a", "b"}, 1.5, object()])

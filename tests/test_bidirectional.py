@@ -35,7 +35,7 @@ from llm2vec_core.bidirectional import (
     shared_weights_view,
 )
 from llm2vec_core.bidirectional import conversion as conversion_module
-from llm2vec_core.bidirectional.probe import _same_states
+from llm2vec_core.bidirectional.probe import same_states
 from llm2vec_core.errors import ConversionError
 from tests.conftest import SMALL, tiny_llama
 
@@ -604,9 +604,9 @@ def test_one_token_sent_to_another_expert_is_rounding_in_half_precision_only():
     before = torch.ones(1, 8, 4)
     after = before.clone()
     after[0, 3] = -1
-    assert not _same_states(after, before)
-    assert _same_states(after.bfloat16(), before.bfloat16())
-    assert not _same_states(-before.bfloat16(), before.bfloat16())
+    assert not same_states(after, before)
+    assert same_states(after.bfloat16(), before.bfloat16())
+    assert not same_states(-before.bfloat16(), before.bfloat16())
 
 
 def test_the_probe_gives_modes_and_hooks_back(tiny_model):

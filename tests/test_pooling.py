@@ -69,5 +69,15 @@ def test_long_texts_in_half_precision_stay_finite_and_exact(mode, dtype):
     # The weighted sum is 300 * 512 * 513 / 2, far above float16's largest number.
     states = torch.full((1, 512, 4), 300.0, dtype=dtype)
     found = pool(states, torch.ones(1, 512, dtype=torch.long), mode)
-    assert found.dtype == dtype
-    assert torch.equal(found, states[:, 0])
+    assert found.dtype == torch.float32
+    assert torch.equal(found, states[:, 0].float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_mean_of_half_precision_states_keeps_its_digits(dtype):
+    # 255 ones and a two: neither dtype has a number for 1 + 1/256 and 1 + 1/256/129 both.
+    states = torch.ones(1, 256, 1, dtype=dtype)
+    states[0, -1] = 2.0
+    mask = torch.ones(1, 256, dtype=torch.long)
+    assert pool(states, mask, "mean").item() == pytest.approx(1 + 1 / 256, rel=1e-7)
+    assert pool(states, mask, "weighted_mean").item() == pytest.approx(1 + 256 / (256 * 257 / 2), rel=1e-7)

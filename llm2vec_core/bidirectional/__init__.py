@@ -11,8 +11,8 @@ that mask by one that is open in both directions, without touching a weight.
 """
 
 from llm2vec_core.bidirectional.conversion import OPEN_WINDOW, Conversion, SlidingWindow, make_bidirectional
-from llm2vec_core.bidirectional.layers import decoder_layers, shared_weights_view
-from llm2vec_core.bidirectional.probe import PrefixReport, prefix_test
+from llm2vec_core.bidirectional.layers import decoder_layers, eager_view, shared_weights_view
+from llm2vec_core.bidirectional.probe import PrefixReport, prefix_test, same_states
 
 __all__ = [
     "OPEN_WINDOW",
@@ -20,7 +20,9 @@ __all__ = [
     "PrefixReport",
     "SlidingWindow",
     "decoder_layers",
+    "eager_view",
     "make_bidirectional",
     "prefix_test",
+    "same_states",
     "shared_weights_view",
 ]

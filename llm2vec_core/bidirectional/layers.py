@@ -28,6 +28,17 @@ def shared_weights_view(model: PreTrainedModel) -> PreTrainedModel:
     return copy.deepcopy(model, memo=dict(tensors))
 
 
+def eager_view(model: PreTrainedModel) -> PreTrainedModel:
+    """A view with eager attention, the only one that keeps its attention weights."""
+    view = shared_weights_view(model)
+    # set_attn_implementation leaves out Falcon and its like, whose modules ask their configuration all the same.
+    for module in view.modules():
+        config = getattr(module, "config", None)
+        if isinstance(config, PreTrainedConfig):
+            config.get_text_config()._attn_implementation_internal = "eager"
+    return view
+
+
 def decoder_layers(model: nn.Module) -> list[nn.Module]:
     """The model's stack of decoder layers: its ModuleList as long as ``num_hidden_layers`` says.
 

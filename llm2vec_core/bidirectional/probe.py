@@ -184,7 +184,7 @@ class Probe:
         pads, zeros = self._ids[:, :PADDING], ones[:, :PADDING] * 0
         padded = self._run(torch.cat([self._ids, pads], 1), torch.cat([ones, zeros], 1))
         spoken = {"no mask": self._run(self._ids, None), "right padding": padded[:, : self._length]}
-        return tuple(name for name, states in spoken.items() if not _same_states(states, self._states))
+        return tuple(name for name, states in spoken.items() if not same_states(states, self._states))
 
     def past_attention(self, only: set[int] | None = None) -> tuple[int, ...]:
         """Layers in which something travels between tokens though each may attend to itself alone.
@@ -262,7 +262,8 @@ class Probe:
         return set(first.values())
 
 
-def _same_states(a: torch.Tensor, b: torch.Tensor) -> bool:
+def same_states(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether two passes over the same tokens, (1, T, d), agree up to the rounding of their dtype."""
     distances = _relative_changes(b, a, a.shape[1])
     # Rounding may send a token of a half-precision model to another expert: judge by the middle one there.
     typical = distances.max() if a.dtype in (torch.float32, torch.float64) else distances.median()

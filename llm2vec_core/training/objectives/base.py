@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.batching import TokenizedText, tokenize
+from llm2vec_core.batching import TokenizedText, check_ids, tokenize
 from llm2vec_core.encoder import LLM2Vec
 
 
@@ -46,7 +46,9 @@ class Objective(ABC):
 
     def read(self, encoder: LLM2Vec, texts: Sequence[str]) -> list[TokenizedText]:
         """Texts into tokens: by default as they stand, without the encoder's template."""
-        return tokenize(encoder.tokenizer, texts, max_length=encoder.max_length)
+        rows = tokenize(encoder.tokenizer, texts, max_length=encoder.max_length)
+        check_ids(rows, encoder.tokenizer, encoder.model.get_input_embeddings().weight.shape[0])
+        return rows
 
     @abstractmethod
     def loss(self, model: PreTrainedModel, rows: Sequence[Any], generator: torch.Generator) -> torch.Tensor:
