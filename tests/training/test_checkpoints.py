@@ -13,11 +13,11 @@ import torch
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
-from llm2vec_core.presets import BUNDLED
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.loop import AdapterTraining
 from llm2vec_core.training.objectives import MNTP, SimCSE
 from llm2vec_core.training.trainer import last_checkpoint
+from tests.conftest import tiny_llama
 
 TEXTS = [p.text for p in passages()[::10]]
 CONFIG = TrainingConfig(
@@ -36,8 +36,8 @@ def curve(events) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def whole(bundled):
-    training = make(bundled)
+def whole(small):
+    training = make(small)
     return curve(training.run()), training.encoder().encode(TEXTS[:3])
 
 
@@ -45,9 +45,9 @@ class Killed(BaseException):
     """As SIGKILL: nothing of ours gets a chance to run."""
 
 
-def test_a_killed_run_resumes_exactly(bundled, whole, tmp_path):
+def test_a_killed_run_resumes_exactly(small, whole, tmp_path):
     losses, embeddings = whole
-    first = make(bundled)
+    first = make(small)
 
     def kill(event):
         if event.step == 5:
@@ -56,42 +56,42 @@ def test_a_killed_run_resumes_exactly(bundled, whole, tmp_path):
     with pytest.raises(Killed):
         first.fit(kill, folder=tmp_path)
     assert last_checkpoint(tmp_path).name == "checkpoint-3"
-    again = make(bundled)
+    again = make(small)
     assert curve(again.run(folder=tmp_path, resume=True)) == losses[3:]
     np.testing.assert_array_equal(again.encoder().encode(TEXTS[:3]), embeddings)
 
 
-def test_a_stopped_run_keeps_its_step_and_resumes_exactly(bundled, whole, tmp_path):
+def test_a_stopped_run_keeps_its_step_and_resumes_exactly(small, whole, tmp_path):
     losses, embeddings = whole
     events = []
-    for event in (run := make(bundled).run(folder=tmp_path)):
+    for event in (run := make(small).run(folder=tmp_path)):
         events.append(event)
         if event.step == 4:
             break
     run.close()
     assert last_checkpoint(tmp_path).name == "checkpoint-4"
-    again = make(bundled)
+    again = make(small)
     events += again.run(folder=tmp_path, resume=True)
     assert curve(events) == losses
     np.testing.assert_array_equal(again.encoder().encode(TEXTS[:3]), embeddings)
     # Finished: nothing is left to do, and nothing is lost.
-    once_more = make(bundled)
+    once_more = make(small)
     assert list(once_more.run(folder=tmp_path, resume=True)) == []
     np.testing.assert_array_equal(once_more.encoder().encode(TEXTS[:3]), embeddings)
 
 
-def test_a_checkpoint_cut_short_is_passed_over(bundled, whole, tmp_path):
-    make(bundled).fit(lambda event: event.step < 6, folder=tmp_path)
+def test_a_checkpoint_cut_short_is_passed_over(small, whole, tmp_path):
+    make(small).fit(lambda event: event.step < 6, folder=tmp_path)
     shutil.copytree(tmp_path / "checkpoint-6", tmp_path / "checkpoint-7")
     (tmp_path / "checkpoint-7" / "trainer_state.json").write_text('{"global_st')
     assert last_checkpoint(tmp_path).name == "checkpoint-6"
-    assert curve(make(bundled).run(folder=tmp_path, resume=True)) == whole[0][6:]
+    assert curve(make(small).run(folder=tmp_path, resume=True)) == whole[0][6:]
 
 
-def test_a_folder_with_checkpoints_is_not_written_over(bundled, tmp_path):
-    make(bundled).fit(lambda event: event.step < 3, folder=tmp_path)
+def test_a_folder_with_checkpoints_is_not_written_over(small, tmp_path):
+    make(small).fit(lambda event: event.step < 3, folder=tmp_path)
     with pytest.raises(InputError, match=r"holds checkpoints of an earlier run \(checkpoint-3\).*--resume"):
-        make(bundled).fit(folder=tmp_path)
+        make(small).fit(folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_a_folder_with_checkpoints_is_not_written_over(bundled, tmp_path):
         (lambda e: make(e, objective=SimCSE()), "options"),
         (lambda e: make(e, TrainingConfig(**(vars(CONFIG) | {"learning_rate": 1e-3}))), "its learning_rate is 0.002"),
         (
-            lambda e: make(LLM2Vec.from_pretrained(BUNDLED.base, BUNDLED.stage("mntp").adapters)),
+            lambda e: make(LLM2Vec(tiny_llama(1, vocab_size=len(e.tokenizer), num_hidden_layers=2), e.tokenizer)),
             "a base with other weights",
         ),
     ],
 )
-def test_a_checkpoint_of_another_run_is_refused(bundled, tmp_path, change, message):
-    make(bundled).fit(lambda event: False, folder=tmp_path)
+def test_a_checkpoint_of_another_run_is_refused(small, tmp_path, change, message):
+    make(small).fit(lambda event: False, folder=tmp_path)
     with pytest.raises(TrainingError, match=rf"'checkpoint-1' belongs to another run.*{message}"):
-        change(bundled).fit(folder=tmp_path, resume=True)
+        change(small).fit(folder=tmp_path, resume=True)
 
 
-def test_a_full_disk_leaves_the_checkpoints_before(bundled, whole, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_checkpoints_before(small, whole, tmp_path, monkeypatch):
     save = torch.save
 
     def full(*args, **kwargs):
@@ -123,14 +123,14 @@ def test_a_full_disk_leaves_the_checkpoints_before(bundled, whole, tmp_path, mon
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match=r"checkpoint-6 cannot be written .*No space left.*--resume"):
-        make(bundled).fit(folder=tmp_path)
+        make(small).fit(folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-3"]
     monkeypatch.undo()
-    assert curve(make(bundled).run(folder=tmp_path, resume=True)) == whole[0][3:]
+    assert curve(make(small).run(folder=tmp_path, resume=True)) == whole[0][3:]
 
 
-def test_a_full_disk_leaves_the_adapter_that_was_there(bundled, tmp_path, monkeypatch):
-    training = make(bundled)
+def test_a_full_disk_leaves_the_adapter_that_was_there(small, tmp_path, monkeypatch):
+    training = make(small)
     training.save(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -154,9 +154,9 @@ class Worsening(MNTP):
 
 
 @pytest.mark.parametrize("has_folder", [True, False])
-def test_an_early_stop_keeps_the_best(bundled, tmp_path, has_folder):
+def test_an_early_stop_keeps_the_best(small, tmp_path, has_folder):
     config = TrainingConfig(steps=40, batch_size=4, max_length=16, learning_rate=1e-2, held_out_every=2, patience=3)
-    training = AdapterTraining(bundled, Worsening(), TEXTS, config, held_out=TEXTS[:4])
+    training = AdapterTraining(small, Worsening(), TEXTS, config, held_out=TEXTS[:4])
     at_best = []
 
     def listen(event):
@@ -172,8 +172,8 @@ def test_an_early_stop_keeps_the_best(bundled, tmp_path, has_folder):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2", "checkpoint-8"]
 
 
-def test_patience_needs_something_to_measure(bundled):
-    training = AdapterTraining(bundled, MNTP(), TEXTS, TrainingConfig(patience=2))
+def test_patience_needs_something_to_measure(small):
+    training = AdapterTraining(small, MNTP(), TEXTS, TrainingConfig(patience=2))
     with pytest.raises(InputError, match="patience is 2, but there is nothing held out"):
         training.fit()
 

@@ -33,31 +33,31 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(bundled, name):
     assert training.held_out_loss() < 0.9 * before
 
 
-def test_the_base_is_never_touched(bundled):
-    before = bundled.encode(TEXTS[:4])
-    training = AdapterTraining(bundled, MNTP(), TEXTS, SMALL)
+def test_the_base_is_never_touched(small):
+    before = small.encode(TEXTS[:4])
+    training = AdapterTraining(small, MNTP(), TEXTS, SMALL)
     list(training.run())
-    np.testing.assert_array_equal(bundled.encode(TEXTS[:4]), before)
+    np.testing.assert_array_equal(small.encode(TEXTS[:4]), before)
     assert np.abs(training.encoder().encode(TEXTS[:4]) - before).max() > 1e-3
 
 
-def test_events_tell_every_step_and_the_held_out_loss_now_and_then(bundled):
-    events = list(AdapterTraining(bundled, MNTP(), TEXTS, SMALL, held_out=TEXTS[:4]).run())
+def test_events_tell_every_step_and_the_held_out_loss_now_and_then(small):
+    events = list(AdapterTraining(small, MNTP(), TEXTS, SMALL, held_out=TEXTS[:4]).run())
     assert [e.step for e in events] == [1, 2, 3, 4, 5, 6]
     assert [e.held_out_loss is not None for e in events] == [False, False, True, False, False, True]
     assert all(e.loss > 0 for e in events)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_same_seed_gives_the_same_losses_whether_or_not_anything_is_measured(bundled, name):
+def test_the_same_seed_gives_the_same_losses_whether_or_not_anything_is_measured(small, name):
     texts = EXAMPLES[name]
-    first = [e.loss for e in AdapterTraining(bundled, NOISY[name](), texts, SMALL).run()]
-    second = [e.loss for e in AdapterTraining(bundled, NOISY[name](), texts, SMALL, held_out=texts[:4]).run()]
+    first = [e.loss for e in AdapterTraining(small, NOISY[name](), texts, SMALL).run()]
+    second = [e.loss for e in AdapterTraining(small, NOISY[name](), texts, SMALL, held_out=texts[:4]).run()]
     assert first == second
 
 
-def test_stopping_keeps_the_last_step(bundled):
-    training = AdapterTraining(bundled, MNTP(), TEXTS, SMALL)
+def test_stopping_keeps_the_last_step(small):
+    training = AdapterTraining(small, MNTP(), TEXTS, SMALL)
     run = training.run()
     for event in run:
         if event.step == 3:
@@ -80,17 +80,17 @@ def test_the_saved_adapter_gives_the_same_embeddings(bundled, tmp_path):
     assert str(BUNDLED.base) not in (tmp_path / "adapter_config.json").read_text()
 
 
-def test_two_trainings_of_one_base_do_not_meet(bundled):
-    first = AdapterTraining(bundled, MNTP(), TEXTS, SMALL)
+def test_two_trainings_of_one_base_do_not_meet(small):
+    first = AdapterTraining(small, MNTP(), TEXTS, SMALL)
     list(first.run())
     before = first.encoder().encode(TEXTS[:2])
-    list(AdapterTraining(bundled, SimCSE(hidden_dropout=0.2), TEXTS, SMALL).run())
+    list(AdapterTraining(small, SimCSE(hidden_dropout=0.2), TEXTS, SMALL).run())
     np.testing.assert_array_equal(first.encoder().encode(TEXTS[:2]), before)
 
 
-def test_training_works_where_the_caller_has_switched_gradients_off(bundled):
+def test_training_works_where_the_caller_has_switched_gradients_off(small):
     with torch.no_grad():
-        losses = [e.loss for e in AdapterTraining(bundled, MNTP(), TEXTS, SMALL).run()]
+        losses = [e.loss for e in AdapterTraining(small, MNTP(), TEXTS, SMALL).run()]
     assert len(losses) == 6
 
 
@@ -104,19 +104,19 @@ class Diverging(MNTP):
         return super().loss(model, rows, generator) * (float("inf") if self._step >= self.at else 1.0)
 
 
-def test_a_loss_that_diverges_is_caught(bundled):
-    training = AdapterTraining(bundled, Diverging(), TEXTS, SMALL)
+def test_a_loss_that_diverges_is_caught(small):
+    training = AdapterTraining(small, Diverging(), TEXTS, SMALL)
     with pytest.raises(TrainingError, match=r"lower learning_rate \(now 0\.002\).*The adapter of step 0 is kept"):
         list(training.run())
     assert training.steps_done == 0
     assert np.isfinite(training.encoder().encode(TEXTS[:2])).all()
 
 
-def test_after_divergence_the_last_good_state_is_back(bundled):
+def test_after_divergence_the_last_good_state_is_back(small):
     """The step before an infinite loss is what broke the weights, so the weights from before it are kept."""
     wild = Diverging()
     wild.at = 4
-    training = AdapterTraining(bundled, wild, TEXTS, SMALL)
+    training = AdapterTraining(small, wild, TEXTS, SMALL)
     states = []
     with pytest.raises(TrainingError, match=r"the loss is inf at step 4.*step 2 is kept"):
         for _ in training.run():
@@ -135,18 +135,18 @@ class Steep(MNTP):
         return loss
 
 
-def test_a_gradient_that_is_not_finite_is_caught(bundled):
-    training = AdapterTraining(bundled, Steep(), TEXTS, SMALL)
+def test_a_gradient_that_is_not_finite_is_caught(small):
+    training = AdapterTraining(small, Steep(), TEXTS, SMALL)
     before = [p.detach().clone() for p in training.parameters]
     with pytest.raises(TrainingError, match="gradient's length is nan at step 1"):
         training.fit()
     assert all(torch.equal(now, then) for now, then in zip(training.parameters, before, strict=True))
 
 
-def test_two_runs_at_once_are_as_two_runs_in_turn(bundled):
+def test_two_runs_at_once_are_as_two_runs_in_turn(small):
     def make(seed):
         config = TrainingConfig(steps=4, batch_size=4, max_length=16, learning_rate=2e-3, seed=seed)
-        return AdapterTraining(bundled, SimCSE(hidden_dropout=0.2), TEXTS, config)
+        return AdapterTraining(small, SimCSE(hidden_dropout=0.2), TEXTS, config)
 
     in_turn = [[e.loss for e in make(seed).run()] for seed in (1, 2)]
     at_once = [[], []]
@@ -156,10 +156,10 @@ def test_two_runs_at_once_are_as_two_runs_in_turn(bundled):
     assert at_once == in_turn
 
 
-def test_accumulated_batches_make_one_step(bundled):
+def test_accumulated_batches_make_one_step(small):
     """MNTP without dropout: two batches of 4 give the mean of their losses, and one optimizer step."""
     settings = {"batch_size": 4, "max_length": 16, "lora_dropout": 0.0, "learning_rate": 1e-3}
-    training = AdapterTraining(bundled, MNTP(), TEXTS, TrainingConfig(steps=2, accumulation_steps=2, **settings))
+    training = AdapterTraining(small, MNTP(), TEXTS, TrainingConfig(steps=2, accumulation_steps=2, **settings))
     training.model.eval()
     with torch.no_grad():
         expected = sum(training.loss(training.batch(i), i).item() for i in range(2)) / 2
@@ -168,10 +168,10 @@ def test_accumulated_batches_make_one_step(bundled):
     assert events[0].loss == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradient_checkpointing_changes_no_loss(bundled):
+def test_gradient_checkpointing_changes_no_loss(small):
     settings = {**vars(SMALL), "steps": 2}
     plain, checkpointed = (
-        [e.loss for e in AdapterTraining(bundled, objective, TEXTS, TrainingConfig(**settings | more)).run()]
+        [e.loss for e in AdapterTraining(small, objective, TEXTS, TrainingConfig(**settings | more)).run()]
         for objective, more in (
             (SimCSE(hidden_dropout=0.2, chunk_size=4), {}),
             (SimCSE(hidden_dropout=0.2, chunk_size=4), {"gradient_checkpointing": True}),
@@ -180,30 +180,30 @@ def test_gradient_checkpointing_changes_no_loss(bundled):
     assert checkpointed == pytest.approx(plain, rel=1e-5)
 
 
-def test_mixed_precision_trains(bundled):
+def test_mixed_precision_trains(small):
     config = TrainingConfig(steps=2, batch_size=4, max_length=16, mixed_precision="bf16")
     full, mixed = (
-        [e.loss for e in AdapterTraining(bundled, SimCSE(chunk_size=2), TEXTS, c).run()]
+        [e.loss for e in AdapterTraining(small, SimCSE(chunk_size=2), TEXTS, c).run()]
         for c in (TrainingConfig(**(vars(config) | {"mixed_precision": "no"})), config)
     )
     assert mixed != full
     assert mixed == pytest.approx(full, rel=0.2, abs=0.05)
 
 
-def test_a_causal_start_stays_causal_and_pools_as_asked(bundled):
+def test_a_causal_start_stays_causal_and_pools_as_asked(small):
     config = TrainingConfig(**(vars(SMALL) | {"bidirectional": False}))
-    training = AdapterTraining(bundled, Supervised(pooling_mode="weighted_mean"), PAIRS, config)
+    training = AdapterTraining(small, Supervised(pooling_mode="weighted_mean"), PAIRS, config)
     list(training.run())
     encoder = training.encoder()
     assert encoder.prefix_test().is_causal and encoder.pooling_mode == "weighted_mean"
-    causal = bundled.with_settings(bidirectional=False, pooling_mode="weighted_mean")
+    causal = small.with_settings(bidirectional=False, pooling_mode="weighted_mean")
     assert np.abs(encoder.encode(TEXTS[:2]) - causal.encode(TEXTS[:2])).max() > 1e-3
 
 
-def test_batches_of_one_task(bundled):
+def test_batches_of_one_task(small):
     pairs = [Pair(p.query, p.positive, task="a" if i < 12 else "b") for i, p in enumerate(PAIRS[:24])]
     config = TrainingConfig(steps=4, batch_size=4, max_length=16, same_task_batches=True)
-    training = AdapterTraining(bundled, Supervised(), pairs, config)
+    training = AdapterTraining(small, Supervised(), pairs, config)
     tasks = {p.query: p.task for p in pairs}
     numbers = [training._schedule[i] for i in range(6)]
     assert all(len({tasks[pairs[i].query] for i in batch}) == 1 for batch in numbers)
@@ -211,6 +211,6 @@ def test_batches_of_one_task(bundled):
 
 
 @pytest.mark.parametrize("texts", [[], ["one"], ["", "  ", "\n"], ["one", " "]])
-def test_too_few_texts(bundled, texts):
+def test_too_few_texts(small, texts):
     with pytest.raises(InputError, match="usable examples to train on; give at least 2 different ones"):
-        AdapterTraining(bundled, MNTP(), texts, SMALL)
+        AdapterTraining(small, MNTP(), texts, SMALL)
