@@ -50,16 +50,19 @@ def pytest_collection_modifyitems(items):
     """Say what each test needs (``browser``, or a ``process`` of its own), and which tests share a worker.
 
     A file stays on one worker, so that what its tests share is made once; the browser tests stay together for the sake
-    of their server, and go first because they take longest.
+    of their server, and go first because they take longest, before those that share the bundled texts' embeddings.
     """
+    groups: dict[pytest.Item, str] = {}
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         if needed & {"browser", "server"}:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.process)
-        group = "browser" if item.get_closest_marker("browser") else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+            groups[item] = "browser"
+        else:
+            groups[item] = "context" if "context" in needed else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: {"browser": 0, "context": 1}.get(groups[item], 2))
 
 
 @pytest.fixture(autouse=True)

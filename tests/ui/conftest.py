@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from llm2vec_core.ui.context import AppContext
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ARTIFACTS = ROOT / "tests" / "artifacts"
 START_SECONDS = 300
@@ -63,6 +65,12 @@ def running_app(log_name: str, **environment: str) -> Iterator[str]:
         process.terminate()
         process.wait(timeout=20)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def context() -> AppContext:
+    """Encoders and embeddings of the bundled texts, made once for all tests. Tests must not change them."""
+    return AppContext()
 
 
 @pytest.fixture(scope="session")

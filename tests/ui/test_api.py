@@ -24,8 +24,10 @@ TEXTS = ["The bank was steep and muddy.", "The bank was robbed at noon."]
 
 
 @pytest.fixture(scope="module")
-def endpoints() -> Endpoints:
-    return Endpoints(AppContext(BUNDLED, Limits(api_texts=3, api_characters=100, text_characters=60)))
+def endpoints(context) -> Endpoints:
+    strict = AppContext(BUNDLED, Limits(api_texts=3, api_characters=100, text_characters=60))
+    strict.cache = context.cache
+    return Endpoints(strict)
 
 
 @pytest.fixture(scope="module")

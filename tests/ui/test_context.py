@@ -5,14 +5,8 @@ import pytest
 
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.errors import InputError
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.session import Session
-
-
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
 
 
 def test_stages_that_differ_in_direction_alone_share_their_weights(context):

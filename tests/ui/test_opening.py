@@ -4,15 +4,14 @@ import re
 
 import numpy as np
 
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.opening import paint_opening, stored_opening
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-def test_what_is_stored_is_what_the_model_says():
+def test_what_is_stored_is_what_the_model_says(context):
     """Same words and marks; numbers within what another machine's rounding may do."""
-    stored, live = stored_opening(), paint_opening(AppContext())
+    stored, live = stored_opening(), paint_opening(context)
     for name, panel in stored._asdict().items():
         fresh = getattr(live, name)
         assert NUMBER.sub("#", panel) == NUMBER.sub("#", fresh), f"{name}: run python -m llm2vec_core.ui.opening"

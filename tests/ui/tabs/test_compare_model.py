@@ -13,7 +13,6 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.similarity import separations_of_group
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.compare import model, paint, view
@@ -24,11 +23,6 @@ from llm2vec_core.ui.user_texts import Texts
 
 PAIR = "The bank was steep and muddy.\nThe bank was robbed at noon."
 GROUP = text_groups()[0]
-
-
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
 
 
 def fields(lines: str = PAIR, left="causal", right="bidirectional", pooling="mean", instruction="", measure="cosine"):

@@ -27,8 +27,10 @@ TEXTS = Texts("my texts.txt", ("=1+1 rivers", "b", "a much longer sentence about
 
 
 @pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext(BUNDLED, Limits(user_texts=600))
+def context(context) -> AppContext:
+    fewer = AppContext(BUNDLED, Limits(user_texts=600))
+    fewer.cache = context.cache
+    return fewer
 
 
 @pytest.fixture(autouse=True)

@@ -7,18 +7,12 @@ from playwright.sync_api import expect
 
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.published import MTEB
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.ladder import model
 from tests.ui.conftest import open_tab
 
 # Milliseconds. The first visitor of a fresh server waits for every encoder, on a busy machine for long.
 PATIENCE = 240_000
 KEYS = [stage.key for stage in BUNDLED.stages]
-
-
-@pytest.fixture(scope="module")
-def context():
-    return AppContext()
 
 
 @pytest.fixture

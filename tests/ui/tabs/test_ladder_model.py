@@ -14,18 +14,12 @@ from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.experiments.curves import Curve, SampleEfficiency
 from llm2vec_core.presets import BUNDLED, PRESETS, Stage
 from llm2vec_core.separation import PairCosines
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.ladder import blanks, charts, copy, model, paint, pictures
 from llm2vec_core.ui.tabs.ladder.code import snippet
 from tests.evaluation.test_tables import row
 
 KEYS = [stage.key for stage in BUNDLED.stages]
-
-
-@pytest.fixture(scope="module")
-def context():
-    return AppContext()
 
 
 def test_each_rung_is_held_against_the_one_below(context):

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.projection import neighbor_label_accuracy, neighbor_overlap
-from llm2vec_core.ui.context import AppContext
 from tests.ui.conftest import fill_field, open_tab
 
 UMAP_MILLISECONDS = 240_000  # the very first fit on a machine compiles
@@ -103,14 +102,13 @@ def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(
         assert np.abs(across).max() < 2
 
 
-def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(map_page):
+def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(map_page, context):
     assert sorted(rows_drawn(map_page, "left")) == sorted(rows_drawn(map_page, "right")) == list(range(len(passages())))
     ready(map_page)
     expect(map_page.locator("[data-side=left] h3").first).to_have_text("Causal (UMAP)")
     expect(map_page.locator("[data-side=right] .l2v-map-caption")).to_contain_text(
         "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Turned onto the left map"
     )
-    context = AppContext()
     last = context.preset.default.key
     labels = np.array([p.topic for p in passages()])
     shown = [
@@ -220,7 +218,7 @@ def test_rest_click_select_and_find(map_page):
     assert map_page.locator("#map-selected tbody tr").count() == len(rows)
 
 
-def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map_page):
+def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map_page, context):
     ready(map_page)
     span = "document.querySelector('#left-map').layout.xaxis.range"
     whole = map_page.evaluate(span)
@@ -241,7 +239,6 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     expect(map_page.locator("#map-legend")).to_contain_text("Each side has its own scale")
     expect(map_page.locator("#left-map .colorbar")).to_have_count(1)
     # The stars are the ten texts with the highest cosine.
-    context = AppContext()
     query = context.encoder("causal").encode("Which animals hunt at night?")
     rows = context.collection("causal")
     cosines = rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)

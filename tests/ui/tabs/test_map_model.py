@@ -30,11 +30,6 @@ PCA = MapSettings("ours", "causal", "simcse", kind="pca")
 WORDS = [p.text.split(".")[0] for p in passages()[::10]]
 
 
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
-
-
 def visitor_with(texts: list[str], labels: list[str] | None = None) -> Session:
     session = Session()
     session.texts = Texts("mine.txt", tuple(texts), tuple(labels) if labels else None)

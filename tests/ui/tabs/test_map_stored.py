@@ -25,11 +25,6 @@ class NoModel(AppContext):
         raise AssertionError(f"{stage_key} was asked for")
 
 
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
-
-
 def test_what_is_stored_is_what_the_model_says(context):
     """PCA to what another machine's rounding may do; UMAP, which makes much of the last digit, as good as a new one."""
     settings = opening_settings(context.preset)

@@ -10,7 +10,6 @@ from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.errors import InputError
 from llm2vec_core.search import SearchIndex
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
@@ -23,11 +22,6 @@ from llm2vec_core.ui.user_texts import USER_TEXTS, Texts, our_collection
 from tests.ui.test_paint import EVIL, Tags
 
 FIRST = copy.EXAMPLES[0].query
-
-
-@pytest.fixture(scope="module")
-def context():
-    return AppContext()
 
 
 @pytest.fixture

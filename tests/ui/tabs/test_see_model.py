@@ -27,11 +27,6 @@ BOTH = EncoderOption("b", "Both ways", "bidirectional", "")
 
 
 @pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
-
-
-@pytest.fixture(scope="module")
 def pair(context) -> model.Pair:
     return model.checked_pair(context, Session(), A, B, context.preset.default.key)
 

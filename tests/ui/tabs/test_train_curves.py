@@ -2,17 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from llm2vec_core.presets import BUNDLED
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.train import curves
 from llm2vec_core.ui.tabs.train.settings import default_start, recipe_settings
-
-
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
 
 
 def test_a_run_that_is_measured_otherwise_is_not_compared_with_a_long_training(context):

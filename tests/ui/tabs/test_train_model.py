@@ -28,11 +28,6 @@ TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
 
 
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
-
-
 def fields(
     objective="mntp", source="ours", start="bidirectional", steps=2, rate=0.001, rank=4, batch=4, length=16, seed=0
 ):

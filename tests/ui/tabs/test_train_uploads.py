@@ -11,7 +11,6 @@ import pytest
 from llm2vec_core import InputError
 from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.presets import ASSETS
-from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import uploads
@@ -19,11 +18,6 @@ from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE
 
 TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
-
-
-@pytest.fixture(scope="module")
-def context() -> AppContext:
-    return AppContext()
 
 
 CONFIG, WEIGHTS = ((ASSETS / "adapters" / "mntp" / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE))
