@@ -1,6 +1,6 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test test-fast lint coverage bench deploy
+.PHONY: help app test test-fast types lint coverage bench deploy
 PYTHON ?= python3
 VENV := .venv
 # Each worker is a process with one thread; the browser tests keep one of them busy.
@@ -25,7 +25,7 @@ $(VENV)/.test: $(VENV)/.runtime pyproject.toml
 app: $(VENV)/.runtime ## set up and serve the page on HOST:PORT (127.0.0.1:7860)
 	$(VENV)/bin/python app.py
 
-test: $(VENV)/.test ## set up and run every check and test, in a real browser too
+test: types ## set up and run every check and test, in a real browser too
 	@bash tests/ui/install_chromium.sh
 	$(VENV)/bin/python -m ruff check .
 	$(PYTEST)
@@ -33,11 +33,14 @@ test: $(VENV)/.test ## set up and run every check and test, in a real browser to
 test-fast: $(VENV)/.test ## the tests that need neither a browser nor a process of their own
 	$(PYTEST) -m "not process"
 
+types: $(VENV)/.test ## check the types
+	$(VENV)/bin/python -m mypy
+
 coverage: $(VENV)/.test ## every test, and which lines they reach
 	@bash tests/ui/install_chromium.sh
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-lint: $(VENV)/.test ## check and format the code
+lint: types ## check and format the code
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 

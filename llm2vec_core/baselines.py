@@ -115,8 +115,8 @@ class StaticEmbeddings:
             return np.zeros((0, weight.shape[1]), dtype=np.float32)
         ids = torch.tensor([token for row in rows for token in row], device=weight.device)
         starts = torch.tensor(np.cumsum([0, *map(len, rows[:-1])]), device=weight.device)
-        result = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean")
-        result = (result.float() * self._scale).cpu().numpy()
+        means = torch.nn.functional.embedding_bag(ids, weight, starts, mode="mean")
+        result: np.ndarray = (means.float() * self._scale).cpu().numpy()
         if normalize:
             result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
         if progress:

@@ -157,10 +157,10 @@ def pair_presets() -> tuple[PairPreset, ...]:
 def text_groups() -> tuple[TextGroup, ...]:
     """Groups of texts to compare; the first one is shown first."""
     rows = json.loads((DATA / "text_groups.json").read_text(encoding="utf-8"))
-    return tuple(
-        TextGroup(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
-        for row in rows
-    )
+    fields: list[dict[str, Any]] = [
+        {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()} for row in rows
+    ]
+    return tuple(TextGroup(**row) for row in fields)
 
 
 @lru_cache

@@ -232,7 +232,7 @@ class LLM2Vec:
         merge = quantization is None if merge_adapters is None else merge_adapters
         model = apply_adapters(model, found.adapters, merge=merge)
         context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
-        known = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings
+        known: dict[str, Any] = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings
         if (positions := learned_positions(model)) and isinstance(known["max_length"], int):
             known["max_length"] = min(known["max_length"], positions)
         known |= settings
@@ -299,7 +299,7 @@ class LLM2Vec:
             >>> echo.encode("The bank was robbed.").shape
             (384,)
         """
-        settings = asdict(self.settings) | changes
+        settings: dict[str, Any] = asdict(self.settings) | changes
         if _checked(_with_length(settings, self.causal_model)) == self.settings:
             return self
         same_mask = all(settings[name] == getattr(self.settings, name) for name in ("bidirectional", "sliding_window"))

@@ -43,7 +43,7 @@ from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
 Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
 MEMORY_MARGIN = 1.15
-_BYTES = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 2, torch.float64: 8}
+_BYTES: dict[torch.dtype | str, int] = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 2, torch.float64: 8}
 _PROBES = ("Two words, 3 numbers: naïve café!", "  leading blanks\nand lines", "深い川 🍕")
 # What a broken folder, a foreign file or an unreachable Hub makes the libraries raise.
 _LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)

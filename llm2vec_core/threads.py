@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotReady
 from enum import Enum, auto
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,8 +72,8 @@ def iterate_in_thread(work: Callable[[Emit], None]) -> Iterator[Item]:
             if kind is _Kind.END:
                 return
             if kind is _Kind.ERROR:
-                raise value
-            yield value
+                raise cast(BaseException, value)
+            yield cast(Item, value)
             wanted.release()
     finally:
         left.set()

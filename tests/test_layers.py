@@ -22,7 +22,7 @@ FLOORS = {
     "checkpoints": 3,
     "gguf": 3.5,
     "loading": 4, "adapters": 4,
-    "encoder": 5,
+    "encoder": 5, "protocol": 5,
     "baselines": 6, "corpus": 6,
     "training": 7, "evaluation": 7, "search": 7, "projection": 7, "manifest": 7, "export": 7,
     "comparison": 8, "separation": 8, "similarity": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any, cast
 
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -55,7 +56,7 @@ def decoder_layers(model: nn.Module) -> list[nn.Module]:
         >>> [type(layer).__name__ for layer in decoder_layers(model)]
         ['LlamaDecoderLayer', 'LlamaDecoderLayer']
     """
-    config = model.config.get_text_config()
+    config: PreTrainedConfig = cast(Any, model).config.get_text_config()
     wanted = getattr(config, "num_hidden_layers", None)
     lists = [m for tower in _text_towers(model, config) for m in _outermost_lists(tower)]
     for candidate in lists:

@@ -67,8 +67,7 @@ def _without_self(method: Callable[..., Any]) -> Callable[..., Any]:
 def _open_masks(
     owner: PreTrainedModel, arguments: dict[str, Any], padding: Mask, keep_window: bool
 ) -> Mask | dict[str, Mask]:
-    tokens = arguments.get("input_ids")
-    tokens = arguments.get("inputs_embeds") if tokens is None else tokens
+    tokens = arguments["inputs_embeds"] if arguments.get("input_ids") is None else arguments["input_ids"]
     config = owner.config
     # The builders read batch, length, dtype and device from the embeddings, nothing else.
     embeddings = torch.empty(*tokens.shape[:2], 0, dtype=owner.dtype, device=tokens.device)

@@ -118,7 +118,7 @@ def _fits(encoder: LLM2Vec, instruction: str) -> bool:
 
 def _wrong_beginnings(encoder: LLM2Vec, tokenizer: PreTrainedTokenizerBase, asked: Mapping[str, str]) -> dict[str, str]:
     """Kinds of beginnings at which the count is off, each with an instruction for which it is."""
-    wrong = {}
+    wrong: dict[str, str] = {}
     for instruction in asked.values():
         count = prompt_length(tokenizer, f"{instruction} ")
         for beginning, texts in BEGINNINGS.items():

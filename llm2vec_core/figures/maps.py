@@ -144,7 +144,7 @@ def _add(
 
 def _framed(figure: go.Figure, points: np.ndarray, title: str) -> go.Figure:
     # Distances carry meaning, positions on the axes do not: no ticks, one scale for all.
-    axis = {"visible": False, "showgrid": False, "zeroline": False}
+    axis: dict[str, Any] = {"visible": False, "showgrid": False, "zeroline": False}
     figure.update_layout(**layout(escaped(title)), showlegend=False)
     if points.shape[1] == 2:
         return figure.update_layout(xaxis=axis, yaxis={**axis, "scaleanchor": "x"})

@@ -119,7 +119,7 @@ def _telling(tqdm: Callable[..., Iterable[int]]) -> Callable[..., Iterable[int]]
     def bar(epochs: Sequence[int], *, progress: Progress | None = None, **options: object) -> Iterable[int]:
         return tqdm(epochs, **options) if progress is None else _reporting(epochs, progress)
 
-    bar.tells = True
+    bar.tells = True  # type: ignore[attr-defined]
     return bar
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import TextGroup
-from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
+from llm2vec_core.protocol import Encoder
 from llm2vec_core.similarity.matrices import Structure, cosine_matrix, separation_of_structure
 
 # (separation by stage in the order of the recipe, causal first; separation of bare token embeddings) -> does it hold?
@@ -25,7 +24,7 @@ def structure_of(group: TextGroup) -> Structure:
     return Structure(group.meanings, group.wordings)
 
 
-def separations_of_group(encoders: Mapping[str, LLM2Vec | StaticEmbeddings], group: TextGroup) -> dict[str, float]:
+def separations_of_group(encoders: Mapping[str, Encoder], group: TextGroup) -> dict[str, float]:
     """How far meaning decides over wording in a group, by encoder (see ``separation_of_structure``).
 
     Args:

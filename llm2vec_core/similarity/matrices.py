@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import sentence_pairs
-from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
+from llm2vec_core.protocol import Encoder
 
 # Cosines of float32 vectors that ought to be equal differ by about this much; such a difference is no order.
 SAME = 1e-5
@@ -109,27 +108,27 @@ def percentiles(cosines: np.ndarray, unrelated: np.ndarray) -> np.ndarray:
 
 
 def unrelated_cosines(
-    encoder: LLM2Vec | StaticEmbeddings, instruction: str | None = None, **options: str
+    encoder: Encoder, instruction: str | None = None, *, pooling_mode: str | None = None
 ) -> np.ndarray:
     """Cosines of the bundled unrelated pairs.
 
     Args:
         encoder: any.
         instruction: put in front of every text.
-        options: further arguments of ``encode``, such as ``pooling_mode``.
+        pooling_mode: by default the encoder's own.
 
     Returns:
         Sorted, shape (pairs,).
 
     Example:
-        >>> from llm2vec_core.presets import BUNDLED
-        >>> unrelated_cosines(LLM2Vec.from_pretrained(BUNDLED.base)).shape
+        >>> from llm2vec_core import LLM2Vec
+        >>> unrelated_cosines(LLM2Vec.from_preset("mini")).shape
         (80,)
     """
     texts = [
         text for pair in sentence_pairs() if pair.label == "unrelated" for text in (pair.sentence1, pair.sentence2)
     ]
-    embeddings = encoder.encode(texts, instruction, **options)
+    embeddings = encoder.encode(texts, instruction, pooling_mode=pooling_mode)
     return np.sort(cosine_of_pairs(embeddings[0::2], embeddings[1::2]))
 
 

@@ -81,8 +81,9 @@ def bundled_pairs() -> tuple[list[Pair], list[Pair]]:
         ]
     alike = [pair for pair in sentence_pairs() if pair.label == "similar"][::2]
     labelled += [Pair(pair.sentence1, pair.sentence2, pair.negative, task="paraphrases") for pair in alike]
-    parts = [split_sentences(passage.text) for passage in passages()]
-    neighbors, held_out = hold_out([Pair(*part, task="neighbours") for part in parts if len(part) == 2])
+    parts = (split_sentences(passage.text) for passage in passages())
+    two = [part for part in parts if len(part) == 2]
+    neighbors, held_out = hold_out([Pair(first, second, task="neighbours") for first, second in two])
     return [*labelled, *neighbors], held_out
 
 

@@ -101,7 +101,7 @@ def _attention_modules(layer: nn.Module) -> list[nn.Module]:
 
 
 def _set_numbers(modules: list[nn.Module]) -> Switch:
-    named = [
+    named: list[Any] = [
         m for module in modules for m in module.modules() if isinstance(getattr(m, "attention_dropout", None), float)
     ]
 
@@ -112,9 +112,9 @@ def _set_numbers(modules: list[nn.Module]) -> Switch:
     return switch
 
 
-def _add_to_softmax(modules: list[nn.Module]) -> Switch:
+def _add_to_softmax(modules: list[Any]) -> Switch:
     for module in modules:
-        module.__class__ = _with_softmax_dropout(type(module))
+        module.__class__ = _with_softmax_dropout(module.__class__)
 
     def switch(probability: float) -> None:
         for module in modules:
@@ -124,8 +124,8 @@ def _add_to_softmax(modules: list[nn.Module]) -> Switch:
 
 
 @lru_cache(None)
-def _with_softmax_dropout(attention: type[nn.Module]) -> type[nn.Module]:
-    def forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+def _with_softmax_dropout(attention: Any) -> Any:
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.training:
             return attention.forward(self, *args, **kwargs)
         with _DropsWeights(self.softmax_dropout):

@@ -115,6 +115,8 @@ class AdapterTrainer(Trainer):
         arguments: for the Trainer.
     """
 
+    control: Any  # the Trainer's own
+
     def __init__(self, training: AdapterTraining, listener: Listener | None, arguments: TrainingArguments) -> None:
         self.training = training
         self.step_loss = 0.0
@@ -243,7 +245,7 @@ class _Reporter(TrainerCallback):
 
     def _wants_to_stop(self, event: StepEvent) -> bool:
         if self._listener is None:
-            answer = True
+            answer: bool | None = True
         else:
             _TURN.release()
             try:

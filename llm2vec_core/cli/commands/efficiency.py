@@ -83,8 +83,10 @@ def _run(arguments: argparse.Namespace) -> None:
 def _figure(result: dict[str, Any]) -> str:
     from llm2vec_core.figures import sample_efficiency_svg
 
-    columns = ([row[name] for row in result["starts"]] for name in ("label", "direction", "steps", "scores"))
-    return sample_efficiency_svg(*columns, result["title"], result["metric"])
+    labels, directions, steps, scores = (
+        [row[name] for row in result["starts"]] for name in ("label", "direction", "steps", "scores")
+    )
+    return sample_efficiency_svg(labels, directions, steps, scores, result["title"], result["metric"])
 
 
 def _training(arguments: argparse.Namespace) -> dict[str, Any]:

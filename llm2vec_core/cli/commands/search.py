@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
     choice = choose_model(arguments)
     encoder = load_encoder(arguments, choice)
     if stored is None:
-        stored = _encoded(encoder, texts, arguments)
+        stored = _encoded(encoder, texts or [], arguments)
     elif stored.shape[1] != encoder.hidden_size:
         raise InputError(
             f"the corpus has vectors of {stored.shape[1]} numbers, but {encoder.name} makes {encoder.hidden_size}; "

@@ -144,9 +144,12 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
     from llm2vec_core.training.pairs import Cleaning, clean_pairs, first_of_each_task, read_pairs
 
     data = recipe.data
-    if not data.path and not data.dataset:
+    if data.dataset:
+        source: HubDataset | Path = HubDataset(data.dataset, data.subset, data.split)
+    elif data.path:
+        source = Path(data.path)
+    else:
         raise InputError("no training data is named: give --data FILE, --dataset ID, or a configuration that has it")
-    source = HubDataset(data.dataset, data.subset, data.split) if data.dataset else Path(data.path)
     mended = Mended()
     if recipe.objective == "supervised":
         cleaning = Cleaning()
@@ -156,8 +159,8 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
         if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:
-        limits = {"min_characters": data.min_characters, "max_characters": data.max_characters}
-        pieces = cut_texts(read_texts(source, data.column, mended), data.unit, **limits)
+        whole = read_texts(source, data.column, mended)
+        pieces = cut_texts(whole, data.unit, min_characters=data.min_characters, max_characters=data.max_characters)
         found = list(dict.fromkeys(islice(pieces, data.limit)))
         if data.packed:
             length = min(recipe.training.max_length, encoder.max_length)
@@ -223,7 +226,8 @@ def _line(event: StepEvent, recent: list[float]) -> str:
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
     """The first Ctrl-C, or a scheduler's SIGTERM, ends the run after its step; the second one ends it at once."""
-    stopped, before = threading.Event(), {}
+    stopped = threading.Event()
+    before: dict[int, Any] = {}
 
     def stop(number: int, _frame: object) -> None:
         stopped.set()

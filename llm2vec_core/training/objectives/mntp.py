@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import nn
@@ -79,7 +80,7 @@ class MNTP(Objective):
             always_mask=self.always_mask,
         )
         output = model(input_ids=input_ids, attention_mask=batch["attention_mask"], use_cache=False)
-        return mntp_loss(output.last_hidden_state, labels, self.head)
+        return mntp_loss(output.last_hidden_state, labels, cast(nn.Module, self.head))
 
 
 def mask_token_id(tokenizer: PreTrainedTokenizerBase) -> int:
