@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,13 +68,16 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def no_unannounced_process(request, monkeypatch):
-    """`make test-fast` is what needs no process of its own: a test that starts one without saying so fails."""
+    """`make test-fast` starts no second Python: a test that does so without saying it fails."""
     if request.node.get_closest_marker("process") is None:
+        start = subprocess.Popen.__init__
 
-        def refused(*_, **__):
-            pytest.fail("this test starts a process: mark it with @pytest.mark.process")
+        def checked(self, command, *args, **options):
+            if sys.executable in command:
+                pytest.fail("this test starts a process: mark it with @pytest.mark.process")
+            start(self, command, *args, **options)
 
-        monkeypatch.setattr(subprocess.Popen, "__init__", refused)
+        monkeypatch.setattr(subprocess.Popen, "__init__", checked)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,7 @@ class _PrintableStream:
 @contextmanager
 def printable_results() -> Iterator[None]:
     """Standard output through :func:`printable`."""
-    with redirect_stdout(_PrintableStream(sys.stdout)):  # type: ignore[type-var]
+    with redirect_stdout(_PrintableStream(sys.stdout)):
         yield
 
 
