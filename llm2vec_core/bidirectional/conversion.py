@@ -278,8 +278,8 @@ def _open_by_own_flag(model: nn.Module, conversion: Conversion) -> None:
     for module in model.modules():
         if getattr(module, "is_causal", None) is True:
             conversion.set(module, "is_causal", False)
-        if isinstance(getattr(module, "sliding_window", None), int):
-            conversion.set(module, "sliding_window", module.sliding_window // 2 + 1)
+        if isinstance(window := getattr(module, "sliding_window", None), int):
+            conversion.set(module, "sliding_window", window // 2 + 1)
 
 
 def _open_configs(model: nn.Module, conversion: Conversion, sliding_window: SlidingWindow) -> bool:
