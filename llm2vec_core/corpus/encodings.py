@@ -93,11 +93,11 @@ def find_encoding(
         if head.startswith(mark) and (mark != codecs.BOM_UTF32_LE or _decodes(head, "utf-32")):
             return Encoding(codec, carriage_returns=_wide_returns(head, codec) if _is_wide(codec) else ends)
     if b"\0" in head:
-        codec = _wide_encoding(head)
-        if codec is None:
+        wide = _wide_encoding(head)
+        if wide is None:
             raise InputError(f"{name} is a binary file and no text: it holds NUL bytes")
-        note = f"{name} has no byte order mark and is read as {codec}"
-        return Encoding(codec, note, _wide_returns(head, codec))
+        note = f"{name} has no byte order mark and is read as {wide}"
+        return Encoding(wide, note, _wide_returns(head, wide))
     controls = sum(byte < 32 and byte not in b"\t\n\v\f\r\x1b" for byte in head)
     if controls > 0.1 * len(head):
         raise InputError(f"{name} is a binary file and no text: {controls:,} of its first {len(head):,} bytes are "

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import BinaryIO, TextIO
+from typing import Any, TextIO
 
 from llm2vec_core.corpus.encodings import HEAD_BYTES, Encoding, find_encoding
 from llm2vec_core.corpus.source import Mended, TextSource
@@ -116,10 +116,10 @@ def without_end(line: str) -> str:
 @contextmanager
 def _bytes_of(source: TextSource) -> Iterator[io.BufferedReader]:
     if source.path is not None:
-        with source.path.open("rb", buffering=HEAD_BYTES) as stream:
-            yield stream
+        with source.path.open("rb", buffering=HEAD_BYTES) as file:
+            yield file
         return
-    stream: BinaryIO = sys.stdin.buffer
+    stream: Any = sys.stdin.buffer
     yield stream if hasattr(stream, "peek") else io.BufferedReader(stream, HEAD_BYTES)
 
 

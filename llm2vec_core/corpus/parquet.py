@@ -23,6 +23,8 @@ def open_parquet(source: TextSource) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if source.path is None:
+        raise InputError("a parquet file cannot be read from standard input: give its name")
     with source.path.open("rb") as stream:
         head = stream.read(64)
     if not head.startswith(b"PAR1"):

@@ -140,7 +140,7 @@ def _objects(source: TextSource, mended: Mended) -> FileReading:
     with open_text(source, Mended()) as file:
         encoding = file.encoding.name
     names: dict[str, None] = {}
-    records = []
+    records: list[dict[str, Any]] = []
     for _, fields in islice(json_objects(source, mended), ROWS_LOOKED_AT):
         names.update(dict.fromkeys(fields))
         if len(records) < 100:

@@ -57,7 +57,7 @@ def score_queries(cosines: np.ndarray, relevant: Iterable[set[int]], left_out: S
         order = np.argsort(-row, kind="stable")
         if len(left_out):
             order = order[order != left_out[i]]
-        grades = dict.fromkeys(answers, 1)
+        grades = dict.fromkeys(answers, 1.0)
         found["ndcg_at_10"].append(ndcg(order, grades, 10))
         found["mrr"].append(reciprocal_rank(order, grades))
         found["recall_at_10"].append(recall(order, grades, 10))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def training_files(path: Path) -> FolderFiles:
     return FolderFiles(tuple(chosen), (*left, *_about(path), *packed))
 
 
-def _data_files(folder: Path, files: object) -> list[Path]:
+def _data_files(folder: Path, files: Iterable[Path]) -> list[Path]:
     found = sorted(file for file in files if file.suffix.lower().removeprefix(".") in KINDS and file.is_file())
     found = [file for file in found if not any(part.startswith((".", "~")) for part in file.relative_to(folder).parts)]
     found = [file for file in found if not _ABOUT.match(file.name)]
