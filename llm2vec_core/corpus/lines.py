@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from llm2vec_core.corpus.encodings import HEAD_BYTES, Encoding, find_encoding
 from llm2vec_core.corpus.source import Mended, TextSource
@@ -117,7 +117,7 @@ def without_end(line: str) -> str:
 def _bytes_of(source: TextSource) -> Iterator[io.BufferedReader]:
     if source.path is not None:
         with source.path.open("rb", buffering=HEAD_BYTES) as file:
-            yield file
+            yield cast(io.BufferedReader, file)
         return
     stream: Any = sys.stdin.buffer
     yield stream if hasattr(stream, "peek") else io.BufferedReader(stream, HEAD_BYTES)
