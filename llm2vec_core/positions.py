@@ -12,7 +12,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def learned_positions(model: PreTrainedModel) -> int | None:
     return None
 
 
-def length_groups(model: PreTrainedModel, lengths: Sequence[int]) -> list[np.ndarray]:
+def length_groups(model: PreTrainedModel, lengths: Sequence[int] | np.ndarray) -> list[np.ndarray]:
     """Which texts may share a batch.
 
     Args:
@@ -105,7 +105,7 @@ def _kinds(module: nn.Module) -> list[tuple[str, str, int]]:
 
 
 def _parameters(module: nn.Module, layer: str | None) -> dict[str, Any]:
-    parameters = module.config.rope_parameters
+    parameters: dict[str, Any] = cast(Any, module).config.rope_parameters
     return parameters if layer is None else parameters[layer]
 
 
