@@ -100,7 +100,7 @@ def _kinds(module: nn.Module) -> list[tuple[str, str, int]]:
         if kind == "longrope":
             found.append(("longrope", prefix, int(_parameters(module, layer)["original_max_position_embeddings"])))
         else:
-            found.append(("dynamic", prefix, int(module.original_max_seq_len)))
+            found.append(("dynamic", prefix, int(cast(Any, module).original_max_seq_len)))
     return found
 
 
