@@ -15,6 +15,7 @@ stays float32 and as it is.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable
@@ -219,6 +220,36 @@ def _best_seconds(run: Callable[[], Tensor], times: int = 6) -> float:
         run()
         found.append(time.perf_counter() - started)
     return min(found)
+
+
+def int8_is_faster() -> bool:
+    """Whether :func:`quantize_int8` speeds up a linear layer here: tried out once a process, in some milliseconds.
+
+    Processors without instructions for it (VNNI) have the products and crawl, so it is measured and not looked up.
+
+    Example:
+        >>> int8_is_faster() == int8_is_faster()
+        True
+    """
+    with _DECIDING:
+        return _int8_decision()
+
+
+@lru_cache
+def _int8_decision() -> bool:
+    return _measure_int8()
+
+
+def _measure_int8() -> bool:
+    if _weight_limit() is None:
+        return False
+    x, layer = torch.linspace(-1, 1, 256 * 384).view(256, 384), nn.Linear(384, 1024, bias=False)
+    with torch.inference_mode():
+        roads = [_best_seconds(lambda: layer(x))]
+        if accelerate(fast := nn.Sequential(copy.deepcopy(layer))):
+            roads.append(_best_seconds(lambda: fast(x)))
+        quantize_int8(small := nn.Sequential(copy.deepcopy(layer)))
+        return _best_seconds(lambda: small(x)) < min(roads)
 
 
 @lru_cache

@@ -47,6 +47,9 @@ _PUBLISHED_TEMPLATES = {
     "meta-llama/Meta-Llama-3-8B-Instruct": "llama-3-instruct",
     "mistralai/Mistral-7B-Instruct-v0.2": "mistral-instruct",
     "meta-llama/Llama-2-7b-chat-hf": "llama-2-chat",
+    "google/gemma-2-9b-it": "gemma-2-instruct",
+    "Qwen/Qwen2-1.5B-Instruct": "qwen-instruct",
+    "Qwen/Qwen2-7B-Instruct": "qwen-instruct",
 }
 _ST_SWITCHES = {
     "pooling_mode_mean_tokens": "mean",
@@ -294,7 +297,9 @@ def _is_published(adapter: str) -> bool:
 
 
 def _published_settings(base: str) -> dict[str, Any]:
-    template = _PUBLISHED_TEMPLATES.get(base)
+    # A copy in a folder keeps the last part of its name; the published package knows none of these.
+    by_name = {name.rpartition("/")[2]: template for name, template in _PUBLISHED_TEMPLATES.items()}
+    template = _PUBLISHED_TEMPLATES.get(base) or by_name.get(Path(base).name)
     return _PUBLISHED_SETTINGS | ({"template": template} if template else {})
 
 

@@ -23,6 +23,7 @@ class TextTemplate:
         pool_tail: whether what stands behind the last copy of the text is pooled with it; what stands
             before it never is (unless ``skip_instruction`` is off).
         meaning: one sentence for newcomers.
+        instruction_form: what is written around an instruction, where there is one.
 
     Raises:
         InputError: if the form has no place for the text, or more than two.
@@ -31,6 +32,7 @@ class TextTemplate:
     form: str
     pool_tail: bool
     meaning: str
+    instruction_form: str = INSTRUCTION
 
     def __post_init__(self) -> None:
         copies = self.form.count(TEXT)
@@ -64,6 +66,8 @@ class TextTemplate:
             >>> TEMPLATES["mistral-instruct"].fill("river", "Find: ")
             ('[INST] Find: river [/INST]', 13, 18)
         """
+        if instruction and self.instruction_form != INSTRUCTION:
+            instruction = self.instruction_form.replace(INSTRUCTION, instruction.strip())
         form = self.form if INSTRUCTION in self.form else INSTRUCTION + self.form
         pieces = [piece.replace(INSTRUCTION, instruction) for piece in form.split(TEXT)]
         head = text.join(pieces[:-1])
@@ -85,8 +89,20 @@ TEMPLATES: dict[str, TextTemplate] = {
     "gemma-instruct": TextTemplate(
         "<start_of_turn>user\n{instruction}{text}<end_of_turn>", True, "The chat form of Gemma's instruct models."
     ),
+    "gemma-2-instruct": TextTemplate(
+        "<bos><start_of_turn>user\n{instruction}{text}<end_of_turn>",
+        True,
+        "The same as the published LLM2Vec package writes it: with a begin token of its own behind the tokenizer's.",
+    ),
     "qwen-instruct": TextTemplate(
         "<|im_start|>user\n{instruction}{text}<|im_end|>", True, "The chat form of Qwen's instruct models."
+    ),
+    # Muennighoff et al., 2024 (arXiv 2402.09906): the instruction is the user's turn, the text is what is embedded.
+    "gritlm": TextTemplate(
+        "{instruction}<|embed|>\n{text}",
+        True,
+        "The form of GritLM: the instruction as the user's turn, then the text.",
+        instruction_form="<|user|>\n{instruction}\n",
     ),
     # Springer et al., 2024 (arXiv 2402.15449): when a causal model reads a text for the second time, each of its
     # tokens has seen the whole text once. Only the second copy is pooled.

@@ -280,3 +280,19 @@ def test_a_process_decides_once_whoever_asks(monkeypatch):
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [False] * 8
     assert acceleration.onednn_is_faster() is False
+
+
+@pytest.mark.parametrize(
+    ("seconds", "faster"), [([3.0, 2.0, 1.0], True), ([3.0, 1.0, 2.0], False), ([1.0, 3.0, 2.0], False)]
+)
+def test_int8_is_measured_against_the_faster_of_the_other_roads(monkeypatch, seconds, faster):
+    monkeypatch.setattr(acceleration, "accelerate", lambda model: 1)
+    monkeypatch.setattr(acceleration, "_weight_limit", lambda: 127)
+    times = iter(seconds)
+    monkeypatch.setattr(acceleration, "_best_seconds", lambda run: run() is not None and next(times))
+    assert acceleration._measure_int8() is faster
+
+
+def test_int8_is_never_faster_where_its_products_overflow(monkeypatch):
+    monkeypatch.setattr(acceleration, "_weight_limit", lambda: None)
+    assert acceleration._measure_int8() is False

@@ -25,6 +25,7 @@ from transformers import (
 from llm2vec_core.aliases import ALIASES, REFUSED
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import ConversionError, ModelError
+from llm2vec_core.published_encoders import PAGE, page
 from tests.tiny_gguf import tiny_tokenizer
 
 SIZES = {
@@ -176,3 +177,9 @@ def test_embeddinggemma_as_a_sentence_transformers_folder(tmp_path):
     encoder = LLM2Vec.from_pretrained(tmp_path / "st", device="cpu")
     assert encoder.bidirectional and encoder.settings.sliding_window == "halved"
     close(encoder.encode(TEXTS), want)
+
+
+def test_the_page_is_what_the_command_writes():
+    assert PAGE.read_text(encoding="utf-8") == page()
+    for name in (*ALIASES, *REFUSED):
+        assert f"model_type: {name}`" in page()

@@ -87,6 +87,12 @@ def test_a_chat_form_belongs_to_a_published_base(monkeypatch):
     published = checkpoints._published_settings("mistralai/Mistral-7B-Instruct-v0.2")
     assert published["template"] == "mistral-instruct"
     assert "template" not in checkpoints._published_settings("princeton-nlp/Sheared-LLaMA-1.3B")
+    for base, template in (
+        ("google/gemma-2-9b-it", "gemma-2-instruct"),
+        ("Qwen/Qwen2-7B-Instruct", "qwen-instruct"),
+        ("/models/Meta-Llama-3-8B-Instruct", "llama-3-instruct"),
+    ):
+        assert checkpoints._published_settings(base)["template"] == template
 
 
 def test_the_bundled_chain():

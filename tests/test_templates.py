@@ -13,11 +13,17 @@ def test_the_text_stands_where_fill_says(name):
     for text in ("a river", "", "{text} {instruction}", "!@#$%^&*()"):
         string, start, end = template.fill(text, "Find: ", "<end>")
         assert string[start:end] == text
-        assert string.count("Find: ") == 1 and string.index("Find: ") <= start
+        assert string.count("Find:") == 1 and string.index("Find:") <= start
         assert string.endswith("<end>")
         if text == "a river":
             assert string.count(text) == template.copies
     assert template.meaning
+
+
+def test_gritlm_writes_an_instruction_as_the_users_turn():
+    template = find_template("gritlm")
+    assert template.fill("a river", "Find the place: ")[0] == "<|user|>\nFind the place:\n<|embed|>\na river"
+    assert template.fill("a river")[0] == "<|embed|>\na river"
 
 
 def test_no_template_is_the_text_itself():

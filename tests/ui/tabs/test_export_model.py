@@ -79,6 +79,11 @@ def test_csv_runs_no_formula(context):
     assert rows[2][2] == "'+l"
 
 
+def test_int8_is_offered_only_where_it_is_faster():
+    assert [key for _, key in copy.precisions(True)] == ["full", "int8"]
+    assert [key for _, key in copy.precisions(False)] == ["full"]
+
+
 def test_int8_is_close_and_not_the_same(context):
     exact, fast = (np.load(made(context, Order(LAST, precision=p, kind="npy")).path) for p in ("full", "int8"))
     cosines = (exact * fast).sum(axis=1)
