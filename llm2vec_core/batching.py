@@ -82,41 +82,59 @@ def tokenize(
     *,
     max_length: int,
     instruction: str | None = None,
+    prompt: str | None = None,
     layout: Layout = Layout(),  # noqa: B008 - immutable
 ) -> list[TokenizedText]:
-    """Tokenise texts, each behind the same instruction if there is one.
+    """Tokenise texts, each behind the same instruction or prompt if there is one.
 
     An instruction and its text are tokenised as one string (``"instruction text"``), and the character
-    offsets tell where the text begins: exact for any tokenizer, whatever the text contains.
+    offsets tell where the text begins: exact for any tokenizer, whatever the text contains. A prompt stands in front
+    to the letter, and its tokens are counted as sentence-transformers counts them (:func:`prompt_length`).
 
     Args:
         tokenizer: a fast tokenizer.
         texts: the texts; empty ones are allowed.
         max_length: longest result, in tokens. Longer texts lose their end; what a template writes behind
             them stays.
-        instruction: put in front of each text and, by default, left out of pooling.
+        instruction: put in front of each text, one blank between, and by default left out of pooling.
+        prompt: put in front of each text to the letter; left out of pooling as an instruction is.
         layout: template, limits and what is pooled.
 
     Returns:
         One :class:`TokenizedText` a text, each with at least one token to pool.
 
     Raises:
-        InputError: if the texts are no list of strings, the tokenizer is a slow one without offsets, or if instruction
-            and template alone fill ``max_length``.
+        InputError: if the texts are no list of strings, the tokenizer is a slow one without offsets, there is both an
+            instruction and a prompt, or if what stands in front fills ``max_length`` alone.
     """
+    if instruction and prompt:
+        raise InputError("give either an instruction or a prompt, not both")
     if not getattr(tokenizer, "is_fast", True):
         raise InputError(
             f"{type(tokenizer).__name__} tells no offsets; use the model's fast tokenizer (tokenizer.json)"
         )
     if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
         raise InputError(f"texts must be a list of strings, not {type(texts).__name__}")
-    if instruction is not None and not isinstance(instruction, str):
-        raise InputError(f"instruction must be a string, not {type(instruction).__name__}")
-    dressing = _Dressing(tokenizer, max_length, _prefix(instruction), layout)
+    for name, value in (("instruction", instruction), ("prompt", prompt)):
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"{name} must be a string, not {type(value).__name__}")
+    prefix = clean_text(prompt) if prompt else _prefix(instruction)
+    counted = prompt_length(tokenizer, prefix) if prompt and layout.template is PLAIN else None
+    dressing = _Dressing(tokenizer, max_length, prefix, layout, counted)
     cleaned = [clean_text(text) for text in texts]
     if not cleaned:
         return []
     return dressing.plain(cleaned) if dressing.is_plain else dressing.dressed(cleaned)
+
+
+def prompt_length(tokenizer: PreTrainedTokenizerBase, prompt: str) -> int:
+    """How many tokens sentence-transformers 6.2 leaves out of pooling for a prompt.
+
+    It tokenises the prompt alone and takes off a last special token; a blank at the end that would join a text's first
+    word is one of its own there.
+    """
+    ids = tokenizer(prompt, verbose=False)["input_ids"]
+    return len(ids) - (bool(ids) and ids[-1] in tokenizer.all_special_ids)
 
 
 def _prefix(instruction: str | None) -> str:
@@ -140,7 +158,15 @@ def characters_for(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -
 class _Dressing:
     """One way to turn texts into rows; made for a single call of :func:`tokenize`."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int, prefix: str, layout: Layout) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        prefix: str,
+        layout: Layout,
+        counted: int | None = None,
+    ) -> None:
+        self.counted = counted
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.limit = max_length * MAX_CHARACTERS_PER_TOKEN
@@ -238,7 +264,9 @@ class _Dressing:
             return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         if text_start == 0 and not self.has_tail:
             return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
-        start = next((i for i, (_, end) in enumerate(offsets) if end > text_start), len(ids))
+        start = self.counted
+        if start is None:
+            start = next((i for i, (_, end) in enumerate(offsets) if end > text_start), len(ids))
         if start >= len(kept) and start < len(ids):
             raise self._no_room(start)
         stop = None

@@ -34,6 +34,7 @@ from huggingface_hub.errors import (
 from llm2vec_core.aliases import alias_settings, direction
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
+from llm2vec_core.st_folders import read_st_folder
 
 # Longer chains of adapters on adapters than this are a circle.
 MAX_CHAIN = 8
@@ -51,15 +52,6 @@ _PUBLISHED_TEMPLATES = {
     "Qwen/Qwen2-1.5B-Instruct": "qwen-instruct",
     "Qwen/Qwen2-7B-Instruct": "qwen-instruct",
 }
-_ST_SWITCHES = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-}
-_ST_POOLING = {"mean": "mean", "weightedmean": "weighted_mean", "lasttoken": "last_token", "cls": "first_token"}
 
 
 @dataclass(frozen=True)
@@ -72,20 +64,23 @@ class Checkpoint:
         tokenizer: folder or Hub id with the tokenizer.
         settings: what the folders say about reading and pooling, by the names of
             :class:`llm2vec_core.settings.EncoderSettings`.
-        prompts: instructions by name, as a sentence-transformers folder keeps them.
         revision: of the source; the parts that it points to have their own.
         gguf_file: name of the file with the base's weights, if they are GGUF.
         direction_known: whether config.json says in which direction the model is read where it was published.
+        tokenizer_limit: tokens that a sentence-transformers folder's tokenizer lets through, which limits texts where
+            no setting does; the model's context limits them further.
+        lower_case: whether letters are lowered before tokenising (a switch of sentence-transformers).
     """
 
     base: str
     adapters: tuple[str, ...] = ()
     tokenizer: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-    prompts: dict[str, str] = field(default_factory=dict)
     revision: str | None = None
     gguf_file: str | None = None
     direction_known: bool = True
+    tokenizer_limit: int | None = None
+    lower_case: bool = False
 
 
 def resolve(
@@ -133,10 +128,11 @@ def resolve(
         every,
         checkpoint.tokenizer or checkpoint.base,
         settings,
-        checkpoint.prompts,
         revision,
         gguf_file or choose_gguf(_file_names(checkpoint.base, base_revision), shown(checkpoint.base)),
         direction(config).bidirectional is not None,
+        checkpoint.tokenizer_limit,
+        checkpoint.lower_case,
     )
 
 
@@ -331,61 +327,32 @@ def _located(named: str, adapter: Path) -> str:
 
 
 def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
-    modules = _read_modules(require_file(source, "modules.json", revision))
-    kinds = [kind.rsplit(".", 1)[-1] for kind, _ in modules]
-    places = [place for _, place in modules]
-    if kinds[:2] != ["Transformer", "Pooling"] or any(kind != "Normalize" for kind in kinds[2:]):
-        raise ModelError(
-            f"{shown(source)} is a sentence-transformers folder of {', '.join(kinds) or 'no modules'}; only "
-            "Transformer, "
-            "Pooling and Normalize can be read here"
-        )
-    if places[0]:
-        folder = Path(source) / places[0]
-        if not folder.is_dir():
-            raise ModelError(
-                f"{shown(source)} keeps its model in a subfolder ({places[0]}): download it and give the folder"
-            )
-        base = str(folder)
-    else:
-        base = source
-    limits = find_file(base, "sentence_bert_config.json", revision)
-    pooling_file = require_file(source, f"{places[1]}/config.json", revision)
-    prompts_file = find_file(source, "config_sentence_transformers.json", revision)
-    settings = _st_pooling(_read_json(pooling_file), source)
-    if limits and (length := _read_json(limits).get("max_seq_length")):
-        settings["max_length"] = length
-    config = _read_json(require_file(base, "config.json", revision))
-    settings = {"bidirectional": False, **alias_settings(config), **direction(config).settings, **settings}
-    prompts = _read_json(prompts_file).get("prompts") if prompts_file else None
-    prompts = prompts if isinstance(prompts, dict) else {}
-    return Checkpoint(base, settings=settings, prompts={k: v for k, v in prompts.items() if isinstance(v, str)})
+    def read(name: str) -> Any:
+        file = find_file(source, name, revision)
+        return _parse(file) if file else None
 
-
-def _read_modules(file: Path) -> list[tuple[str, str]]:
-    """Type and place of each module of a ``modules.json``."""
+    # The settings stand beside the model.
+    own = _settings_of(source, revision)
     try:
-        modules = [(module["type"], module.get("path", "")) for module in json.loads(file.read_text(encoding="utf-8"))]
-        inside = all(isinstance(kind, str) and ".." not in (path := Path(place)).parts and not path.is_absolute()
-                     for kind, place in modules)  # fmt: skip
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        found = read_st_folder(read, own, shown(source))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ModelError(f"the files of {shown(source)} hold values of another kind than theirs ({error})") from error
+    if found.base and not Path(source).is_dir():
         raise ModelError(
-            f"modules.json in {file.parent.name!r} is damaged: it has to be a list of modules, each an object with a "
-            f"type and a path ({type(error).__name__})"
-        ) from error
-    if not inside:
-        raise ModelError(f"modules.json in {file.parent.name!r} names a module outside of its folder")
-    return modules
-
-
-def _st_pooling(config: dict[str, Any], source: str) -> dict[str, Any]:
-    mode = config.get("pooling_mode")
-    if mode is None:
-        # Folders written before version 5.5 keep one switch a mode.
-        mode = "+".join(name for switch, name in _ST_SWITCHES.items() if config.get(switch))
-    if mode not in _ST_POOLING:
-        raise ModelError(f"{shown(source)} pools by {mode!r}; known here: {', '.join(_ST_POOLING)}")
-    return {"pooling_mode": _ST_POOLING[mode], "skip_instruction": not config.get("include_prompt", True)}
+            f"{shown(source)} keeps its model in a subfolder ({found.base}): download it and give the folder"
+        )
+    base = str(Path(source) / found.base) if found.base else source
+    below = _chain(base, revision)
+    config = _read_json(require_file(below.base, "config.json", revision if below.base == source else None))
+    settings = {"bidirectional": False, **alias_settings(config), **direction(config).settings, **found.settings}
+    return Checkpoint(
+        below.base,
+        below.adapters,
+        base,
+        settings,
+        tokenizer_limit=found.tokenizer_limit,
+        lower_case=found.lower_case,
+    )
 
 
 def _settings_of(source: str, revision: str | None) -> dict[str, Any]:
@@ -394,10 +361,14 @@ def _settings_of(source: str, revision: str | None) -> dict[str, Any]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file.name} in {file.parent.name!r} is no JSON: the download may be unfinished") from error
+    found = _parse(file)
     if not isinstance(found, dict):
         raise ModelError(f"{file.name} in {file.parent.name!r} holds no JSON object")
     return found
+
+
+def _parse(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{file.name} in {file.parent.name!r} is no JSON: the download may be unfinished") from error

@@ -53,6 +53,7 @@ from llm2vec_core.positions import forward, learned_positions, length_groups
 from llm2vec_core.presets import find_stage
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
+from llm2vec_core.writing import replace_model
 
 Progress = Callable[[int, int], None]
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
@@ -147,7 +148,6 @@ class LLM2Vec:
         self.tokenizer = tokenizer
         self.model = self.causal_model
         self.conversion: Conversion | None = None
-        self.prompts: dict[str, str] = {}
         if self.settings.bidirectional:
             # Converting a view leaves the causal model beside it untouched.
             self.model = shared_weights_view(self.causal_model)
@@ -228,11 +228,13 @@ class LLM2Vec:
             found.tokenizer,
             revision if found.tokenizer == str(source) else None,
             gguf if found.tokenizer == found.base else None,
+            lower_case=found.lower_case,
         )
         merge = quantization is None if merge_adapters is None else merge_adapters
         model = apply_adapters(model, found.adapters, merge=merge)
-        context = getattr(config.get_text_config(), "max_position_embeddings", None) or DEFAULT_MAX_LENGTH
-        known: dict[str, Any] = {"max_length": min(context, DEFAULT_MAX_LENGTH)} | found.settings
+        limit = DEFAULT_MAX_LENGTH if found.tokenizer_limit is None else found.tokenizer_limit
+        context = getattr(config.get_text_config(), "max_position_embeddings", None) or limit
+        known: dict[str, Any] = {"max_length": min(context, limit)} | found.settings
         if (positions := learned_positions(model)) and isinstance(known["max_length"], int):
             known["max_length"] = min(known["max_length"], positions)
         known |= settings
@@ -242,9 +244,7 @@ class LLM2Vec:
                 "its authors read it is unknown. It is read %s here; choose with bidirectional=True or False",
                 shown(found.base), "in both directions" if known.get("bidirectional", True) else "causally",
             )  # fmt: skip
-        encoder = cls(model, tokenizer, **known)
-        encoder.prompts = found.prompts
-        return encoder
+        return cls(model, tokenizer, **known)
 
     @classmethod
     def from_preset(cls, name: str, **options: Any) -> LLM2Vec:
@@ -275,9 +275,19 @@ class LLM2Vec:
     @property
     def hidden_size(self) -> int:
         """Length of an embedding."""
+        return min(self.width, self.settings.truncate_dim or self.width)
+
+    @property
+    def width(self) -> int:
+        """Length of a token's vector."""
         config = self.model.config.get_text_config()
         # OPT-350m projects its states back to the width of its token embeddings.
         return getattr(config, "word_embed_proj_dim", None) or config.hidden_size
+
+    @property
+    def prompts(self) -> Mapping[str, str]:
+        """Prompts by name, to the letter."""
+        return self.settings.prompts
 
     def view(self, *, bidirectional: bool) -> LLM2Vec:
         """The same weights read in the other (or the same) direction; nothing is loaded or copied.
@@ -304,14 +314,12 @@ class LLM2Vec:
             return self
         same_mask = all(settings[name] == getattr(self.settings, name) for name in ("bidirectional", "sliding_window"))
         if not same_mask:
-            other = LLM2Vec(self.causal_model, self.tokenizer, **settings)
-        else:
-            other = copy.copy(self)
-            other.settings = _checked(settings)
-            if other.settings.precision != self.settings.precision:
-                other.__dict__.pop("_fast_model", None)
-                _ = other._fast_model
-        other.prompts = self.prompts
+            return LLM2Vec(self.causal_model, self.tokenizer, **settings)
+        other = copy.copy(self)
+        other.settings = _checked(settings)
+        if other.settings.precision != self.settings.precision:
+            other.__dict__.pop("_fast_model", None)
+            _ = other._fast_model
         return other
 
     @property
@@ -333,13 +341,24 @@ class LLM2Vec:
         """Prove by behaviour in which direction this encoder reads."""
         return prefix_test(self.model)
 
-    def tokenize(self, texts: Sequence[str], instruction: str | None = None) -> list[TokenizedText]:
+    def tokenize(
+        self, texts: Sequence[str], instruction: str | None = None, prompt: str | None = None
+    ) -> list[TokenizedText]:
         """Tokenise as :meth:`encode` does; tells each text's length and whether it was cut.
 
         Raises:
             InputError: also if a text holds a token that the model has no embedding for.
         """
-        rows = tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
+        if instruction is None and prompt is None:
+            prompt = self.settings.prompt(None)
+        rows = tokenize(
+            self.tokenizer,
+            texts,
+            max_length=self.max_length,
+            instruction=instruction,
+            prompt=prompt,
+            layout=self._layout,
+        )
         check_ids(rows, self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         return rows
 
@@ -349,8 +368,10 @@ class LLM2Vec:
         texts: str | Sequence[str],
         instruction: str | None = None,
         *,
+        prompt: str | None = None,
+        prompt_name: str | None = None,
         pooling_mode: str | None = None,
-        normalize: bool = False,
+        normalize: bool | None = None,
         batch_size: int | None = None,
         max_tokens_per_batch: int | None = None,
         progress: Progress | None = None,
@@ -363,9 +384,12 @@ class LLM2Vec:
 
         Args:
             texts: one text, or several.
-            instruction: put in front of each text and left out of pooling.
+            instruction: put in front of each text, one blank between, and left out of pooling.
+            prompt: put in front of each text to the letter, as sentence-transformers does; "" for none, where the
+                encoder has a default prompt.
+            prompt_name: of a stored prompt.
             pooling_mode: another one than the encoder's, for this call.
-            normalize: scale each embedding to length 1.
+            normalize: scale each embedding to length 1; by default as the encoder's setting says.
             batch_size: at most this many texts a batch.
             max_tokens_per_batch: at most this many tokens a batch, padding included; by default what
                 suits the device.
@@ -376,20 +400,27 @@ class LLM2Vec:
             float32 of shape (texts, hidden), in the order of ``texts``; (hidden,) for one text.
 
         Raises:
-            InputError: if an element is no string, the pooling mode is unknown, or the instruction
-                leaves no room for the text.
+            InputError: if an element is no string, the pooling mode or the prompt's name is unknown, or what stands
+                in front leaves no room for the text.
             ModelError: if the model answers with NaN or infinity.
         """
         if isinstance(texts, str):
             return self.encode(
-                [texts], instruction, pooling_mode=pooling_mode, normalize=normalize, batch_size=batch_size
+                [texts],
+                instruction,
+                prompt=prompt,
+                prompt_name=prompt_name,
+                pooling_mode=pooling_mode,
+                normalize=normalize,
+                batch_size=batch_size,
             )[0]
         mode = pooling_mode or self.pooling_mode
-        rows = self.tokenize(texts, instruction)
+        if prompt is None and prompt_name is not None:
+            prompt = self.settings.prompt(prompt_name)
+        self._refuse_weights_behind_prompt(mode, instruction, prompt)
+        rows = self.tokenize(texts, instruction, prompt)
         result = self._pooled(rows, (mode,), batch_size, max_tokens_per_batch, progress)[mode]
-        if normalize:
-            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
-        return result
+        return self._finished(result, normalize)
 
     @torch.inference_mode()
     def encode_poolings(self, texts: Sequence[str], instruction: str | None = None) -> dict[str, np.ndarray]:
@@ -402,7 +433,25 @@ class LLM2Vec:
         Returns:
             By the mode's name, what :meth:`encode` would return.
         """
-        return self._pooled(self.tokenize(texts, instruction), tuple(POOLING_MODES), None, None, None)
+        pooled = self._pooled(self.tokenize(texts, instruction), tuple(POOLING_MODES), None, None, None)
+        return {mode: self._finished(result, None) for mode, result in pooled.items()}
+
+    def _finished(self, embeddings: np.ndarray, normalize: bool | None) -> np.ndarray:
+        """Scaled and cut as the settings and the call say."""
+        if normalize is None and self.settings.normalize:
+            # As a Normalize module does, before anything is cut off.
+            embeddings = _unit(embeddings)
+        embeddings = embeddings[:, : self.settings.truncate_dim]
+        return _unit(embeddings) if normalize else embeddings
+
+    def _refuse_weights_behind_prompt(self, mode: str, instruction: str | None, prompt: str | None) -> None:
+        stands_before = prompt if prompt is not None or instruction is not None else self.settings.prompt(None)
+        if stands_before and mode == "weighted_mean" and self.settings.skip_instruction:
+            raise InputError(
+                "weighted_mean behind a prompt that is left out of pooling: sentence-transformers counts the weights "
+                "from the prompt's first token, we from the text's; give it as instruction=..., or set "
+                "skip_instruction=False"
+            )
 
     def _pooled(
         self,
@@ -412,7 +461,7 @@ class LLM2Vec:
         max_tokens_per_batch: int | None,
         progress: Progress | None,
     ) -> dict[str, np.ndarray]:
-        results = {mode: np.zeros((len(rows), self.hidden_size), dtype=np.float32) for mode in modes}
+        results = {mode: np.zeros((len(rows), self.width), dtype=np.float32) for mode in modes}
         done = 0
         budget = max_tokens_per_batch
         if budget is None:
@@ -485,8 +534,8 @@ class LLM2Vec:
         """Write weights, tokenizer and the encoder's own settings to a folder.
 
         A bidirectional model carries ``"is_causal": false`` in its ``config.json``: for most
-        architectures plain ``transformers`` then reads in both directions as well. What was in the folder
-        before is replaced only once everything is written.
+        architectures plain ``transformers`` then reads in both directions as well. A model that was in the folder
+        (shards, an adapter, a sentence-transformers layout) is replaced, once everything is written; other files stay.
 
         Args:
             folder: made if it does not exist.
@@ -508,11 +557,11 @@ class LLM2Vec:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as place:
-                merged_copy(self.model).save_pretrained(place, max_shard_size=max_shard_size)
-                self.tokenizer.save_pretrained(place)
-                self.settings.save(place)
-                for file in sorted(Path(place).iterdir()):
-                    file.replace(folder / file.name)
+                stage = Path(place) / "new"
+                merged_copy(self.model).save_pretrained(stage, max_shard_size=max_shard_size)
+                self.tokenizer.save_pretrained(stage)
+                self.settings.save(stage)
+                replace_model(stage, folder)
         except (OSError, SafetensorError) as error:
             raise ModelError(
                 f"cannot write the model to {folder.name!r} ({error}): nothing that was there has changed; "
@@ -612,6 +661,10 @@ class LLM2Vec:
 def _above(module: str) -> ModuleType:
     """A module that builds on this one; found when it is called for, so that imports only ever go down."""
     return import_module(f"llm2vec_core.{module}")
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -5,6 +5,7 @@ The card says what was measured on the very encoder that is pushed (the prefix t
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ from huggingface_hub.utils import validate_repo_id
 
 from llm2vec_core.errors import HubError, InputError
 from llm2vec_core.export import export_sentence_transformers
+from llm2vec_core.export.prompts import exported_tokenizer
+from llm2vec_core.writing import MODEL_FILES
 
 if TYPE_CHECKING:
     from llm2vec_core.bidirectional import PrefixReport
@@ -63,7 +66,7 @@ def push_to_hub(
     *,
     format: Format = "sentence-transformers",  # noqa: A002 - the word that users look for
     prompts: Mapping[str, str] | None = None,
-    normalize: bool = False,
+    normalize: bool | None = None,
     facts: CardFacts | None = None,
     private: bool = True,
     token: str | None = None,
@@ -73,15 +76,16 @@ def push_to_hub(
     """Upload an encoder with a model card.
 
     Who asks and whether the Hub can be reached is checked first; the folder is written and (as
-    sentence-transformers) proven in a temporary folder before a repository is made.
+    sentence-transformers) proven in a temporary folder before a repository is made. A model that the repository
+    has is replaced, as :meth:`LLM2Vec.save_pretrained` does in a folder; other files stay.
 
     Args:
         encoder: what is uploaded.
         repo_id: "user/name" or "organisation/name".
         format: "sentence-transformers" for :func:`export_sentence_transformers`, which both packages
             read, or "llm2vec" for :meth:`LLM2Vec.save_pretrained`.
-        prompts: by name, instructions to store ("sentence-transformers" only).
-        normalize: scale embeddings to length 1 ("sentence-transformers" only).
+        prompts: by name, instructions to store, beside the encoder's own prompts.
+        normalize: scale embeddings to length 1; by default as the encoder's setting says.
         facts: what the card shall say beyond what can be measured.
         private: whether a repository that is made now is visible to you alone.
         token: write token; by default the one of ``hf auth login`` or the environment's HF_TOKEN.
@@ -92,7 +96,7 @@ def push_to_hub(
         The commit's address.
 
     Raises:
-        InputError: if ``repo_id`` or ``format`` cannot be, or the format has no prompts.
+        InputError: if ``repo_id`` or ``format`` cannot be, or ``prompts`` is malformed.
         ExportError: if the encoder cannot be expressed in the format.
         HubError: if the Hub cannot be reached or refuses.
 
@@ -103,7 +107,8 @@ def push_to_hub(
         Traceback (most recent call last):
         llm2vec_core.errors.InputError: 'my encoder' is no name for a repository: ...
     """
-    _check_request(repo_id, format, prompts, normalize)
+    _check_request(repo_id, format)
+    normalize = encoder.settings.normalize if normalize is None else normalize
     api = HfApi(token=token)
     with _hub_errors(repo_id):
         api.whoami()
@@ -111,7 +116,8 @@ def push_to_hub(
         folder = Path(parent) / "model"
         notes: tuple[str, ...] = ()
         if format == "llm2vec":
-            encoder.save_pretrained(folder, max_shard_size=max_shard_size)
+            stored, notes = _with_stored(encoder, prompts or {}, normalize)
+            stored.save_pretrained(folder, max_shard_size=max_shard_size)
         else:
             notes = export_sentence_transformers(
                 encoder, folder, prompts=prompts, normalize=normalize, max_shard_size=max_shard_size
@@ -128,7 +134,13 @@ def push_to_hub(
         )
         with _hub_errors(repo_id):
             api.create_repo(repo_id, private=private, exist_ok=True)
-            commit = api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=commit_message)
+            commit = api.upload_folder(
+                repo_id=repo_id,
+                folder_path=folder,
+                commit_message=commit_message,
+                # Shards or a layout of an earlier upload would win over the new files.
+                delete_patterns=list(MODEL_FILES),
+            )
     return str(commit.commit_url)
 
 
@@ -192,7 +204,17 @@ def write_model_card(
     return card
 
 
-def _check_request(repo_id: str, format: str, prompts: Mapping[str, str] | None, normalize: bool) -> None:  # noqa: A002
+def _with_stored(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bool) -> tuple[LLM2Vec, tuple[str, ...]]:
+    """The encoder with instructions among its stored prompts, pooled as the instructions are."""
+    prompts = {name: f"{text.strip()} " for name, text in instructions.items() if text.strip()}
+    stored = copy.copy(encoder.with_settings(prompts={**encoder.prompts, **prompts}, normalize=normalize))
+    notes: tuple[str, ...] = ()
+    if prompts:
+        stored.tokenizer, notes = exported_tokenizer(encoder, instructions)
+    return stored, notes
+
+
+def _check_request(repo_id: str, format: str) -> None:  # noqa: A002
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
@@ -202,11 +224,6 @@ def _check_request(repo_id: str, format: str, prompts: Mapping[str, str] | None,
         ) from error
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
-    if format == "llm2vec" and (prompts or normalize):
-        raise InputError(
-            "the format 'llm2vec' stores no prompts and no normalize (they are arguments of encode); "
-            "leave them out or choose 'sentence-transformers'"
-        )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import psutil
 import torch
 from huggingface_hub import file_exists, get_safetensors_metadata
 from safetensors import SafetensorError, safe_open
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from transformers import (
     CONFIG_MAPPING,
     AutoConfig,
@@ -173,15 +173,38 @@ def _checked(model: PreTrainedModel, base: str, config: PreTrainedConfig) -> Pre
     return model
 
 
-def load_tokenizer(source: str, revision: str | None, gguf: GGUF | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    source: str, revision: str | None, gguf: GGUF | None = None, *, lower_case: bool = False
+) -> PreTrainedTokenizerBase:
     """The tokenizer, as its ``tokenizer.json`` defines it where there is one.
 
     For some types transformers rebuilds a tokenizer from vocabulary and merges and leaves the file's other
     parts out; the file is what the model was trained with.
 
+    Args:
+        source: folder or Hub id.
+        revision: of a Hub source.
+        gguf: the base's weights, which have a tokenizer with them.
+        lower_case: lower letters first, as sentence-transformers does where a folder sets ``do_lower_case``.
+
     Raises:
         ModelError: if there is none.
     """
+    tokenizer = _exact_tokenizer(source, revision, gguf)
+    if lower_case:
+        _lower_letters(tokenizer, source)
+    return tokenizer
+
+
+def _lower_letters(tokenizer: PreTrainedTokenizerBase, source: str) -> None:
+    if not tokenizer.is_fast:
+        raise ModelError(f"{shown(source)} sets do_lower_case and has no fast tokenizer (tokenizer.json)")
+    backend = tokenizer.backend_tokenizer
+    own = backend.normalizer
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *([own] if own is not None else [])])
+
+
+def _exact_tokenizer(source: str, revision: str | None, gguf: GGUF | None) -> PreTrainedTokenizerBase:
     if gguf is not None and find_file(source, "tokenizer.json", revision) is None:
         return load_gguf_tokenizer(gguf)
     try:

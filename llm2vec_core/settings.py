@@ -7,7 +7,8 @@ keys; both are read.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
@@ -46,6 +47,10 @@ class EncoderSettings:
         sliding_window: "full" lifts a sliding window when the attention is opened, "keep" keeps it, "halved" gives
             half of it to either side (EmbeddingGemma and others with ``use_bidirectional_attention``).
         precision: "full", or "int8" for linear layers in 8-bit integers (CPU only, faster, slightly off).
+        prompts: by name, strings that stand in front of a text to the letter (as sentence-transformers keeps them).
+        default_prompt_name: the prompt that is used where neither an instruction nor a prompt is given.
+        normalize: scale each embedding to length 1.
+        truncate_dim: keep only the first numbers of each embedding (of a model that was trained for it); None for all.
 
     Raises:
         InputError: for a value that does not exist.
@@ -65,19 +70,24 @@ class EncoderSettings:
     template: str | None = None
     sliding_window: SlidingWindow = "full"
     precision: Precision = "full"
+    # Not part of the hash, which a mapping has none of.
+    prompts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    default_prompt_name: str | None = None
+    normalize: bool = False
+    truncate_dim: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("bidirectional", "skip_instruction", "skip_begin_token", "append_eos"):
+        for name in ("bidirectional", "skip_instruction", "skip_begin_token", "append_eos", "normalize"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(
                     f"{name} {getattr(self, name)!r} must be True or False (in JSON true or false, unquoted)"
                 )
-        for name in ("pooling_mode", "template", "sliding_window", "precision"):
+        for name in ("pooling_mode", "template", "sliding_window", "precision", "default_prompt_name"):
             if not isinstance(getattr(self, name), str | None):
                 raise InputError(f"{name} {getattr(self, name)!r} must be a name")
         if self.pooling_mode not in POOLING_MODES:
             raise InputError(f"unknown pooling_mode {self.pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
-        for name in ("max_length", "doc_max_length"):
+        for name in ("max_length", "doc_max_length", "truncate_dim"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} {value!r} must be a whole number of at least 1")
@@ -85,6 +95,33 @@ class EncoderSettings:
             if getattr(self, name) not in choices:
                 raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         find_template(self.template)
+        texts = self.prompts.items() if isinstance(self.prompts, Mapping) else [(None, None)]
+        if not all(isinstance(name, str) and isinstance(text, str) for name, text in texts):
+            raise InputError(f"prompts {self.prompts!r:.60} must map names to strings")
+        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
+            raise InputError(
+                f"default_prompt_name {self.default_prompt_name!r} is no prompt; choose one of "
+                f"{', '.join(self.prompts) or '(there are none)'}"
+            )
+
+    def prompt(self, name: str | None) -> str:
+        """The prompt of a name, to the letter; of the default one for None, "" if there is none.
+
+        "query" and "document" exist in every encoder, and are empty where nothing else is stored.
+
+        Raises:
+            InputError: for an unknown name.
+
+        Example:
+            >>> EncoderSettings(prompts={"query": "Find: "}).prompt("query")
+            'Find: '
+        """
+        name = self.default_prompt_name if name is None else name
+        if name is None or (name in ("query", "document") and name not in self.prompts):
+            return ""
+        if name not in self.prompts:
+            raise InputError(f"unknown prompt {name!r}; choose one of {', '.join(self.prompts) or '(there are none)'}")
+        return self.prompts[name]
 
     def save(self, folder: str | Path) -> None:
         """Write the settings to ``llm2vec_config.json`` in a folder."""
@@ -105,6 +142,10 @@ class SettingsOverrides(TypedDict, total=False):
     template: str | None
     sliding_window: SlidingWindow
     precision: Precision
+    prompts: Mapping[str, str]
+    default_prompt_name: str | None
+    normalize: bool
+    truncate_dim: int | None
 
 
 SETTING_NAMES = tuple(field.name for field in fields(EncoderSettings))

@@ -142,7 +142,7 @@ def test_a_sentence_transformers_folder(tmp_path, bundled, legacy):
     assert encoder.prefix_test().is_bidirectional
     assert encoder.settings.pooling_mode == "weighted_mean"
     assert encoder.settings.max_length == 99
-    assert encoder.prompts == {"query": "Find: "}
+    assert encoder.settings.prompts == {"query": "Find: "}
     np.testing.assert_allclose(encoder.encode(TEXTS), bundled.encode(TEXTS, pooling_mode="weighted_mean"), atol=1e-5)
 
 

@@ -17,10 +17,10 @@ from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
+from llm2vec_core.batching import prompt_length
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import ExportError, InputError, MissingPackageError
 from llm2vec_core.export import export_sentence_transformers, folder, to_sentence_transformer
-from llm2vec_core.export.prompts import prompt_length
 
 INSTRUCTION = "Given a question, find texts that answer it:"
 PROMPTS = {"query": INSTRUCTION, "twin": "Find its twin"}
@@ -387,19 +387,23 @@ def test_nothing_is_replaced_unasked_or_by_a_failure(tmp_path):
 def test_a_move_that_fails_puts_the_old_one_back(tmp_path, monkeypatch):
     target = tmp_path / "out"
     export_sentence_transformers(tiny_encoder(), target)
-    before = (target / "config.json").read_bytes()
     rename = Path.replace
 
-    def no_second_rename(self, other):
-        if Path(other) == target and not self.name.endswith(".old"):
+    def no_new_tokenizer(self, other):
+        if Path(other) == target / "tokenizer.json" and ".part-" in str(self):
             raise PermissionError(13, "Permission denied")
         return rename(self, other)
 
-    monkeypatch.setattr(Path, "replace", no_second_rename)
+    (target / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    monkeypatch.setattr(Path, "replace", no_new_tokenizer)
     with pytest.raises(ExportError, match=r"cannot write beside 'out'.*Permission denied"):
         export_sentence_transformers(tiny_encoder("qwen3"), target, overwrite=True)
-    assert (target / "config.json").read_bytes() == before
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    monkeypatch.undo()
+    export_sentence_transformers(tiny_encoder("qwen3"), target, overwrite=True)
+    assert (target / "notes.txt").read_text() == "mine"
 
 
 def test_a_folder_that_holds_no_model_is_never_overwritten(tmp_path):

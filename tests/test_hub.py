@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import filter_repo_objects
 
 from llm2vec_core import hub
 from llm2vec_core.encoder import LLM2Vec
@@ -41,8 +42,9 @@ class FakeApi:
     def create_repo(self, repo_id, *, private, exist_ok):
         self._note("create_repo", repo_id, private, exist_ok)
 
-    def upload_folder(self, *, repo_id, folder_path, commit_message):
+    def upload_folder(self, *, repo_id, folder_path, commit_message, delete_patterns):
         self._note("upload_folder", repo_id, commit_message)
+        self.delete_patterns = delete_patterns
         folder = Path(folder_path)
         self.files = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
         return SimpleNamespace(commit_url=f"https://huggingface.co/{repo_id}/commit/1")
@@ -78,6 +80,9 @@ def test_what_is_uploaded_is_the_encoder(bundled, api, tmp_path):
         ("create_repo", "me/mini", True, True),
         ("upload_folder", "me/mini", "First"),
     ]
+    # What an earlier upload left and this one does not bring is taken away; what is not a model's stays.
+    gone = filter_repo_objects(["model-00001-of-00002.safetensors", "notes.txt"], allow_patterns=api.delete_patterns)
+    assert list(gone) == ["model-00001-of-00002.safetensors"]
     for name, content in api.files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -130,6 +135,7 @@ def test_the_card_tells_what_was_measured(bundled, bidirectional, tmp_path):
         ("sentence-transformers", {"prompts": PROMPTS}),
         ("sentence-transformers", {"prompts": PROMPTS, "normalize": True}),
         ("llm2vec", {}),
+        ("llm2vec", {"prompts": PROMPTS, "normalize": True}),
     ],
 )
 @pytest.mark.parametrize("pooling_mode", ["mean", "last_token"])
@@ -162,8 +168,6 @@ def test_a_bad_name_costs_no_work(bundled, repo_id, api):
     ("options", "reason"),
     [
         ({"format": "onnx"}, "unknown format 'onnx'"),
-        ({"format": "llm2vec", "prompts": PROMPTS}, "stores no prompts"),
-        ({"format": "llm2vec", "normalize": True}, "stores no prompts"),
     ],
 )
 def test_what_does_not_fit_together_is_named(bundled, options, reason, api):

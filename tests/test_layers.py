@@ -19,6 +19,7 @@ FLOORS = {
     "aliases": 1, "precision": 1, "presets": 1, "published": 1, "published_encoders": 2, "bidirectional": 1,
     "pooling": 1, "templates": 1, "acceleration": 1, "config_numbers": 1, "positions": 1, "weight_files": 1,
     "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,
+    "st_folders": 2.5,
     "checkpoints": 3,
     "gguf": 3.5,
     "loading": 4, "adapters": 4,

@@ -2,8 +2,8 @@
 
 Nothing is believed because of a flag. The folder is loaded with sentence-transformers alone and its
 embeddings are compared with ours, for a single text and a padded batch, with and without each prompt;
-only then is it moved to its place by renaming. On any failure what stood there before is whole: it is
-renamed aside for the moment between two renames, and back if the second one fails.
+only then is it moved to its place. On any failure what stood there before is whole: it is set aside while
+the new files are moved in, and comes back if a move fails.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import torch
 from llm2vec_core.adapters import merged_copy
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
 from llm2vec_core.export.plan import ExportPlan, plan_export
+from llm2vec_core.writing import replace_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -65,7 +66,7 @@ def export_sentence_transformers(
     folder: str | Path,
     *,
     prompts: Mapping[str, str] | None = None,
-    normalize: bool = False,
+    normalize: bool | None = None,
     overwrite: bool = False,
     max_shard_size: str = "5GB",
 ) -> ExportReport:
@@ -81,9 +82,9 @@ def export_sentence_transformers(
         encoder: what is exported, with its settings; adapters that are not merged yet are merged into a copy.
         folder: made if it does not exist.
         prompts: by name, instructions as :meth:`LLM2Vec.encode` takes them ("query" and "document" are
-            the ones that ``encode_query`` and ``encode_document`` use).
-        normalize: scale embeddings to length 1.
-        overwrite: replace a model that is there already, after the new one has been proven.
+            the ones that ``encode_query`` and ``encode_document`` use), beside the encoder's own prompts.
+        normalize: scale embeddings to length 1; by default as the encoder's setting says.
+        overwrite: replace a model that is there already, after the new one has been proven; other files stay.
         max_shard_size: largest weight file, as transformers understands it.
 
     Returns:
@@ -113,7 +114,7 @@ def export_sentence_transformers(
 
 
 def to_sentence_transformer(
-    encoder: LLM2Vec, *, prompts: Mapping[str, str] | None = None, normalize: bool = False
+    encoder: LLM2Vec, *, prompts: Mapping[str, str] | None = None, normalize: bool | None = None
 ) -> SentenceTransformer:
     """The encoder as a ``SentenceTransformer`` object, with weights of its own.
 
@@ -143,9 +144,10 @@ def to_sentence_transformer(
 
 
 def _build(
-    encoder: LLM2Vec, stage: Path, instructions: Mapping[str, str], normalize: bool, max_shard_size: str
+    encoder: LLM2Vec, stage: Path, instructions: Mapping[str, str], normalize: bool | None, max_shard_size: str
 ) -> tuple[SentenceTransformer, ExportReport]:
     _sentence_transformers()
+    normalize = encoder.settings.normalize if normalize is None else normalize
     plan = plan_export(encoder, instructions, normalize)
     if encoder.settings.precision != "full":
         encoder = encoder.with_settings(precision="full")
@@ -204,14 +206,7 @@ def _move(stage: Path, target: Path) -> None:
     if not target.exists():
         stage.replace(target)
         return
-    old = stage.with_name(f"{stage.name}.old")
-    target.replace(old)
-    try:
-        stage.replace(target)
-    except OSError:
-        old.replace(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    replace_model(stage, target)
 
 
 def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str) -> None:
@@ -246,12 +241,14 @@ def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str)
             "__version__": {"sentence_transformers": library.__version__},
             "model_type": "SentenceTransformer",
             "prompts": {"query": "", "document": "", **plan.prompts},
-            "default_prompt_name": None,
+            "default_prompt_name": encoder.settings.default_prompt_name,
             "similarity_fn_name": "cosine",
+            **({"truncate_dim": truncated} if (truncated := encoder.settings.truncate_dim) else {}),
         },
     )
     # For nobody but us: our own package reads its settings back.
-    replace(encoder.settings, precision="full").save(stage)
+    prompts = {name: prompt for name, prompt in plan.prompts.items() if prompt}
+    replace(encoder.settings, precision="full", prompts=prompts, normalize=plan.normalize).save(stage)
 
 
 def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
@@ -262,7 +259,7 @@ def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
         # Ids for names: WordWeights also looks a name up in lower case, and "<S>" is not "<s>".
         rows = encoder.model.get_input_embeddings().weight.shape[0]
         modules.append(WordWeights([str(i) for i in range(rows)], {str(plan.begin_token_id): 0.0}, 1.0))
-    modules.append(Pooling(encoder.hidden_size, plan.pooling_mode, include_prompt=plan.include_prompt))
+    modules.append(Pooling(encoder.width, plan.pooling_mode, include_prompt=plan.include_prompt))
     if plan.normalize:
         modules.append(Normalize())
     return modules
@@ -289,19 +286,23 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
     half = encoder.model.dtype in (torch.float16, torch.bfloat16)
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     largest = 0.0
-    for name, instruction in ((None, None), *instructions.items()):
-        batch = _samples(encoder, instruction)
+    encoder = encoder.with_settings(normalize=plan.normalize)
+    for name in (None, "", *plan.prompts):
+        prompt = plan.prompts[name] if name else name
+        # An instruction's own blank is not counted as one of its tokens; a stored prompt is to the letter.
+        how = {"instruction": instructions[name]} if name in instructions else {"prompt": prompt}
+        batch = _samples(encoder, **how)
         for texts, what in ((batch, "a padded batch"), (batch[-1:], "a single text")):
-            ours = encoder.encode(texts, instruction, normalize=plan.normalize)
-            prompt = "" if name is None else plan.prompts[name]
+            ours = encoder.encode(texts, **how)
             theirs = model.encode(texts, prompt=prompt, batch_size=len(texts), show_progress_bar=False)
             difference = _relative_difference(ours, np.asarray(theirs, dtype=np.float32))
             if not difference <= tolerance:
-                behind = "" if name is None else f" behind the prompt {name!r}"
+                behind = f" behind the prompt {name!r}" if name else ""
+                read = [(prompt or "") + text for text in texts]
                 raise ExportError(
                     f"plain sentence-transformers reads this {encoder.model.config.model_type} differently: {what}"
                     f"{behind} differs by {difference:.1e} of its largest element, and {tolerance:.0e} is allowed"
-                    f"{_tokenizer_differs(plan, model, [prompt + text for text in texts])}; use save_pretrained and "
+                    f"{_tokenizer_differs(plan, model, read)}; use save_pretrained and "
                     "LLM2Vec.from_pretrained for it"
                 )
             largest = max(largest, difference)
@@ -315,11 +316,11 @@ def _tokenizer_differs(plan: ExportPlan, model: SentenceTransformer, texts: list
     return f" (transformers reads its saved tokenizer as a {type(model.tokenizer).__name__}, which splits otherwise)"
 
 
-def _samples(encoder: LLM2Vec, instruction: str | None) -> list[str]:
+def _samples(encoder: LLM2Vec, instruction: str | None = None, prompt: str | None = None) -> list[str]:
     """Texts of several lengths; those that are cut only if both sides cut alike (see the plan's notes)."""
     texts = list(SAMPLES)
     if encoder.settings.doc_max_length is not None:
-        rows = encoder.tokenize(texts, instruction)
+        rows = encoder.tokenize(texts, instruction, prompt)
         texts = [text for text, row in zip(texts, rows, strict=True) if not row.truncated]
     return texts or [SAMPLES[0]]
 

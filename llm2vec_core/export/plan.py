@@ -88,7 +88,9 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
             raise InputError(f"prompts must map names to instructions, both strings; got {name!r}: {instruction!r:.60}")
     _refuse_settings(encoder)
     begin = _begin_token_to_skip(encoder)
-    has_prompts = any(instruction.strip() for instruction in instructions.values())
+    prompts = {name: f"{text.strip()} " if text.strip() else "" for name, text in instructions.items()}
+    prompts = {**encoder.settings.prompts, **prompts}
+    has_prompts = any(prompts.values())
     _refuse_pooling(encoder, begin is not None, has_prompts, normalize)
     settings = encoder.settings
     only_last = settings.pooling_mode == "last_token"
@@ -106,7 +108,7 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
         # The last token is the same whatever is left out in front of it, and theirs needs one that is not.
         include_prompt=only_last or not settings.skip_instruction,
         begin_token_id=None if only_last else begin,
-        prompts={name: f"{text.strip()} " if text.strip() else "" for name, text in instructions.items()},
+        prompts=prompts,
         tokenizer=tokenizer,
         normalize=normalize,
         notes=notes,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
-from llm2vec_core.batching import pad_token_id
+from llm2vec_core.batching import pad_token_id, prompt_length
 from llm2vec_core.errors import ExportError
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def exported_tokenizer(
     """
     tokenizer = _plain_copy(encoder)
     settings = encoder.settings
+    if encoder.prompts and not instructions:
+        return tokenizer, ()  # stored prompts are counted there as they are here
     if not settings.skip_instruction or settings.pooling_mode == "last_token":
         return tokenizer, ()  # where the text begins does not matter
     if not any(text.strip() for text in instructions.values()) and not _fits(encoder, ANY_INSTRUCTION):
@@ -82,12 +84,6 @@ def exported_tokenizer(
         "for all texts"
     )
     return best, (note,)
-
-
-def prompt_length(tokenizer: PreTrainedTokenizerBase, prompt: str) -> int:
-    """How many tokens sentence-transformers 6.2 leaves out for a prompt."""
-    ids = tokenizer(prompt, verbose=False)["input_ids"]
-    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
 def _plain_copy(encoder: LLM2Vec) -> PreTrainedTokenizerBase:
