@@ -76,7 +76,7 @@ def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> Sentenc
     modules = _modules(read, own, source)
     base = modules["Transformer"].strip("/")
     inside = f"{base}/" if base else ""
-    transformer = next((found for name in TRANSFORMER_CONFIGS if (found := read(inside + name))), {})
+    transformer: Mapping[str, Any] = next((found for name in TRANSFORMER_CONFIGS if (found := read(inside + name))), {})
     _refuse_transformer(transformer, source)
     tokenizer = read(f"{inside}tokenizer_config.json") or {}
     if tokenizer.get("truncation_side") == "left" and not own:

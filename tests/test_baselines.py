@@ -6,6 +6,7 @@ import pytest
 from llm2vec_core.baselines import BASELINES, echo, prompt, static
 from llm2vec_core.errors import InputError
 from llm2vec_core.templates import TEMPLATES
+from tests.close import assert_close
 
 
 @pytest.mark.parametrize("name", ["echo", "prompt"])
@@ -24,7 +25,7 @@ def test_echo_pools_the_second_copy_alone(bundled):
     second = [i for i, at in enumerate(whole.starts) if at >= start - 1 and i > len(whole.starts) // 2]
     second = [i for i in second if at_least(whole.starts[i], start)]
     assert string[start:end] == text and len(second) >= 4
-    np.testing.assert_allclose(echo(bundled).encode(text), whole.hidden_states[-1][second].mean(axis=0), atol=1e-5)
+    assert_close(echo(bundled).encode(text), whole.hidden_states[-1][second].mean(axis=0))
 
 
 def at_least(at: int, start: int) -> bool:
@@ -68,7 +69,7 @@ def test_static_embeddings_are_rows_of_the_matrix_averaged(bundled):
     assert np.isfinite(found[2]).all()
     assert found.shape == (3, 384) and found.dtype == np.float32
     assert static(bundled).encode([]).shape == (0, 384)
-    np.testing.assert_allclose(np.linalg.norm(static(bundled).encode("river", normalize=True)), 1, atol=1e-6)
+    assert_close(np.linalg.norm(static(bundled).encode("river", normalize=True)), 1, 1e-6)
 
 
 def test_static_embeddings_hear_no_instruction_and_no_template(bundled):

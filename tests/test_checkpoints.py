@@ -16,6 +16,7 @@ from llm2vec_core.checkpoints import find_file, resolve
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.presets import BUNDLED
+from tests.close import assert_close
 
 REFERENCE = Path(__file__).parent / "data" / "reference"
 BASE = REFERENCE / "models" / "llama"
@@ -79,7 +80,7 @@ def test_the_published_layouts_load_without_their_code(published, name):
     both = LLM2Vec.from_pretrained(
         BASE, [mntp, REFERENCE / "adapters" / "llama_lora2"], device="cpu", pooling_mode="mean", max_length=512
     )
-    np.testing.assert_allclose(alone, both.encode(TEXTS), atol=1e-6)
+    assert_close(alone, both.encode(TEXTS), 1e-6)
 
 
 def test_a_chat_form_belongs_to_a_published_base(monkeypatch):
@@ -108,7 +109,7 @@ def test_our_own_folder_keeps_its_settings(tmp_path, bundled):
     chosen.save_pretrained(tmp_path)
     back = LLM2Vec.from_pretrained(tmp_path)
     assert back.settings == chosen.settings
-    np.testing.assert_allclose(back.encode(TEXTS), chosen.encode(TEXTS), atol=1e-6)
+    assert_close(back.encode(TEXTS), chosen.encode(TEXTS), 1e-6)
     assert LLM2Vec.from_pretrained(tmp_path, pooling_mode="mean").settings.pooling_mode == "mean"
 
 
@@ -143,7 +144,7 @@ def test_a_sentence_transformers_folder(tmp_path, bundled, legacy):
     assert encoder.settings.pooling_mode == "weighted_mean"
     assert encoder.settings.max_length == 99
     assert encoder.settings.prompts == {"query": "Find: "}
-    np.testing.assert_allclose(encoder.encode(TEXTS), bundled.encode(TEXTS, pooling_mode="weighted_mean"), atol=1e-5)
+    assert_close(encoder.encode(TEXTS), bundled.encode(TEXTS, pooling_mode="weighted_mean"))
 
 
 def test_a_causal_sentence_transformers_folder_stays_causal(tmp_path, bundled_causal):

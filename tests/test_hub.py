@@ -16,6 +16,7 @@ from llm2vec_core import hub
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import ExportError, HubError, InputError
 from llm2vec_core.hub import CardFacts, push_to_hub, write_model_card
+from tests.close import assert_close
 
 PROMPTS = {"query": "Given a question, find texts that answer it:"}
 FACTS = CardFacts(license="cc-by-sa-4.0", base_model="someone/mini", language=("en",), description="Made on a train.")
@@ -89,7 +90,7 @@ def test_what_is_uploaded_is_the_encoder(bundled, api, tmp_path):
         assert b"hf_secret" not in content
     texts = ["A river bank.", "The bank lent them money."]
     exported = SentenceTransformer(str(tmp_path), device="cpu").encode_query(texts)
-    np.testing.assert_allclose(exported, bundled.encode(texts, PROMPTS["query"]), atol=1e-5)
+    assert_close(exported, bundled.encode(texts, PROMPTS["query"]))
 
 
 def test_our_own_format(bundled, api, tmp_path):

@@ -18,6 +18,7 @@ import pytest
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from llm2vec_core.encoder import LLM2Vec
+from tests.close import assert_close
 from tests.stand_in_hub import serving
 from tests.tiny_gguf import write_gguf
 
@@ -80,7 +81,7 @@ def test_a_plain_model_and_then_from_the_cache(hub, tmp_path):
         ["A cat sat on the warm windowsill.", "river"]
     )
     ours, said = load(address, "owner/tiny", tmp_path)
-    np.testing.assert_allclose(ours, expected, atol=1e-6, err_msg=said)
+    assert_close(ours, expected, said=said)
     before = len(requested)
     (tmp_path / "out.npy").unlink()
     offline, said = load(address, "owner/tiny", tmp_path, HF_HUB_OFFLINE="1")
@@ -102,7 +103,7 @@ def test_a_published_layout_brings_its_base_and_its_adapters(hub, tmp_path):
         [REFERENCE / "models" / "llama_with_adapter", REFERENCE / "adapters" / "llama_lora2"],
         device="cpu",
     )
-    np.testing.assert_allclose(ours, both.encode(texts), atol=1e-6, err_msg=said)
+    assert_close(ours, both.encode(texts), said=said)
     assert np.abs(ours - expected.encode(texts)).max() > 1e-3
 
 
@@ -111,7 +112,7 @@ def test_a_repository_with_one_gguf_file(hub, tmp_path):
     assert ours is not None, said
     (cached,) = (tmp_path / "cache").rglob("*.gguf")
     expected = LLM2Vec.from_pretrained(cached, device="cpu").encode(["A cat sat on the warm windowsill.", "river"])
-    np.testing.assert_allclose(ours, expected, atol=1e-6, err_msg=said)
+    assert_close(ours, expected, said=said)
 
 
 @pytest.mark.parametrize(

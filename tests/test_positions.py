@@ -12,6 +12,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.positions import forward, learned_positions, length_groups
 from llm2vec_core.presets import BUNDLED
+from tests.close import assert_close
 from tests.conftest import tiny_llama
 from tests.test_architectures import REFUSED
 
@@ -45,10 +46,10 @@ def test_neighbours_and_predecessors_change_nothing(kind):
     assert lengths[0] < CONTEXT < lengths[1] < lengths[2]
     fresh = np.stack([scaled(kind).encode(text) for text in texts])
     encoder = scaled(kind)
-    np.testing.assert_allclose(encoder.encode(texts), fresh, atol=1e-5)
+    assert_close(encoder.encode(texts), fresh)
     for text, expected in zip(texts[::-1], fresh[::-1], strict=True):
-        np.testing.assert_allclose(encoder.encode(text), expected, atol=1e-5)
-        np.testing.assert_allclose(encoder.token_states(text).hidden_states[-1].mean(0), expected, atol=1e-5)
+        assert_close(encoder.encode(text), expected)
+        assert_close(encoder.token_states(text).hidden_states[-1].mean(0), expected)
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "longrope"])
@@ -59,7 +60,7 @@ def test_alone_it_is_what_transformers_gives(kind):
         ids = torch.tensor([encoder.tokenize([text])[0].input_ids])
         with torch.no_grad():
             expected = plain(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0].mean(0)
-        np.testing.assert_allclose(encoder.encode(text), expected.numpy(), atol=1e-5)
+        assert_close(encoder.encode(text), expected.numpy())
 
 
 def test_groups():
@@ -119,7 +120,7 @@ def test_token_states_and_attentions_of_every_type(model_type):
     ids = torch.tensor(states.token_ids)[None]
     with torch.no_grad():
         last = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).last_hidden_state[0]
-    np.testing.assert_allclose(states.hidden_states[-1], last, atol=1e-5)
+    assert_close(states.hidden_states[-1], last)
     assert states.hidden_states.shape[1:] == (len(states.tokens), encoder.hidden_size)
     assert encoder.encode(SHORT).shape == (encoder.hidden_size,)
     weights = encoder.attentions(SHORT).weights

@@ -17,6 +17,7 @@ from llm2vec_core.corpus.encoding import CorpusEncoding
 from llm2vec_core.corpus.outputs import load_embeddings
 from llm2vec_core.encoder import LLM2Vec
 from tests.cli.conftest import PASSAGES
+from tests.close import assert_close
 
 ROOT = Path(__file__).parents[3]
 PLAIN = ("--model", "mini:bidirectional")
@@ -161,5 +162,5 @@ def test_a_killed_process_is_continued(folder, run, passage_embeddings):
     assert pq.read_table("v.parquet")["row"].to_pylist() == list(range(rows))
     embeddings, texts = load_embeddings(Path("v.parquet"))
     assert texts == PASSAGES * 8
-    np.testing.assert_allclose(embeddings, np.tile(passage_embeddings, (8, 1)), atol=1e-5)
+    assert_close(embeddings, np.tile(passage_embeddings, (8, 1)))
     assert not parts.exists()
