@@ -10,6 +10,7 @@ import importlib.util
 import json
 import logging
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
 MEMORY_MARGIN = 1.15
 _BYTES: dict[torch.dtype | str, int] = {torch.float32: 4, torch.float16: 2, torch.bfloat16: 2, torch.float64: 8}
+_LOADING = threading.RLock()
 _PROBES = ("Two words, 3 numbers: naïve café!", "  leading blanks\nand lines", "深い川 🍕")
 # What a broken folder, a foreign file or an unreachable Hub makes the libraries raise.
 _LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
@@ -353,8 +355,14 @@ def _bitsandbytes(quantization: Quantization) -> Any:
 def _without_load_report() -> Iterator[None]:
     """Quiet what is no news: weights that are not used (the head's, always), layers not sharded on one device.
 
-    What is missing is raised as an error.
+    What is missing is raised as an error. One load at a time: levels of loggers, and the default dtype that
+    transformers sets while it loads, belong to the whole process, and of two overlapping loads one would leave its own.
     """
+    with _LOADING:
+        yield from _quiet_loggers()
+
+
+def _quiet_loggers() -> Iterator[None]:
     loggers = [logging.getLogger(f"transformers.{name}") for name in ("modeling_utils", "distributed.tensor_parallel")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

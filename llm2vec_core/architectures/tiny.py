@@ -7,6 +7,7 @@ wide, so that a short text is longer than they are.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -261,16 +262,28 @@ def _can_set(cls: type[PreTrainedConfig], name: str) -> bool:
     return name in cls.__dataclass_fields__ or name in cls.attribute_map
 
 
+_QUIET = threading.Lock()
+_BEFORE: list[Any] = []  # verbosity and bars as they were, and an entry for each who wants it quiet
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without transformers' progress bars and its remarks on tiny sizes and missing kernels."""
     log = transformers.utils.logging
-    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
+    with _QUIET:
+        # Both belong to the whole process: the first thread in remembers, the last one out gives back.
+        if not _BEFORE:
+            _BEFORE.extend([log.get_verbosity(), log.is_progress_bar_enabled()])
+            log.set_verbosity_error()
+            log.disable_progress_bar()
+        _BEFORE.append(None)
     try:
         yield
     finally:
-        log.set_verbosity(verbosity)
-        if bars:
-            log.enable_progress_bar()
+        with _QUIET:
+            _BEFORE.pop()
+            if len(_BEFORE) == 2:
+                log.set_verbosity(_BEFORE[0])
+                if _BEFORE[1]:
+                    log.enable_progress_bar()
+                _BEFORE.clear()

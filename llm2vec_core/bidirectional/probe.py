@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from llm2vec_core.bidirectional.layers import decoder_layers, stack_owner
+from llm2vec_core.bidirectional.layers import decoder_layers, shared_weights_view, stack_owner
 from llm2vec_core.bidirectional.masks import only_itself
 
 PROBE_LENGTH = 8
@@ -106,8 +106,10 @@ def prefix_test(model: PreTrainedModel) -> PrefixReport:
         >>> report.is_causal, report.end_to_end, report.layers
         (True, 0.0, (0.0, 0.0))
     """
-    with probing(model):
-        return Probe(model).report
+    # A view of its own: others may use the model meanwhile, or make views of it, and would find hooks in its modules.
+    view = shared_weights_view(model)
+    with probing(view):
+        return Probe(view).report
 
 
 @contextmanager
