@@ -145,7 +145,9 @@ def _check_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None
     import pyarrow.parquet as pq
 
     try:
-        known = [name for name in columns if name in pq.read_schema(file).names]
+        schema = pq.read_schema(file)
+        # Lists and records have no column of their own to be looked at; the reader refuses them by name.
+        known = [f.name for f in schema if f.name in columns and not pa.types.is_nested(f.type)]
         with pq.ParquetFile(file, read_dictionary=known, pre_buffer=False) as parquet:
             found = parquet.metadata
             if found.num_rows > limits.user_texts:

@@ -9,6 +9,7 @@ import pytest
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui import user_texts
+from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.user_texts import our_collection, pasted_texts, upload_reading, uploaded_texts
 
@@ -124,3 +125,66 @@ def test_our_collection_is_labelled():
     ours = our_collection()
     assert len(ours) == len(ours.labels) == 324
     assert len(set(ours.labels)) == 12
+
+
+def upload(folder, name: str, content: str | bytes, header: bool | None = None):
+    """An upload as the page reads it: how it is understood, and the texts of the guessed columns."""
+    file = folder / name
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    reading = upload_reading(file, LIMITS, header)
+    return reading, uploaded_texts(file, *reading.guessed_columns(), LIMITS, header=reading.header is not False)
+
+
+def test_the_windows_encoding_keeps_its_letters_and_is_told(tmp_path):
+    _, found = upload(tmp_path, "a.csv", "text;n\nnaïve café;1\n".encode("cp1252"))
+    assert found.texts == ("naïve café",)
+    assert any("read as cp1252" in note for note in found.notes)
+    _, found = upload(tmp_path, "a.txt", "café\n".encode() + b"b\xffd\n")
+    assert found.notes == ("1 rows were no valid text: wrong bytes became U+FFFD",)
+
+
+def test_columns_are_those_of_all_records_and_a_missing_label_is_none(tmp_path):
+    rows = [{"id": 1}, {"id": 2, "text": "a river", "label": "x"}, {"id": 3, "text": "a bank"}]
+    reading, found = upload(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert reading.names == ("id", "text", "label")
+    assert (found.texts, found.labels, found.left_out) == (("a river", "a bank"), ("x", ""), 1)
+
+
+def test_nested_records_are_no_texts(tmp_path):
+    rows = [{"id": 1, "meta": {"a": 1}, "body_of_it": "a river"}]
+    reading, found = upload(tmp_path, "a.jsonl", json.dumps(rows[0]))
+    assert reading.guessed_columns() == ("body_of_it", None) and found.texts == ("a river",)
+    with pytest.raises(InputError, match="no column holds texts; there are meta"):
+        upload(tmp_path, "a.jsonl", '{"meta": {"text": "a"}}')
+
+
+def test_arrays_and_carriage_returns_are_read(tmp_path):
+    assert upload(tmp_path, "a.jsonl", '[{"text": "a river"}]')[1].texts == ("a river",)
+    assert upload(tmp_path, "a.csv", "text,n\ra river,1\ra bank,2\r")[1].texts == ("a river", "a bank")
+
+
+@pytest.mark.parametrize(("column", "kind"), [([["a"]], "list"), ([{"a": "b"}], "struct"), ([b"a"], "binary")])
+def test_columns_of_no_texts_are_named_with_the_fields_of_the_page(tmp_path, column, kind):
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="no column holds texts"):
+        upload_reading(tmp_path / "a.parquet", LIMITS).guessed_columns()
+    with pytest.raises(InputError, match=rf"holds {kind}.*choose another column below") as error:
+        uploaded_texts(tmp_path / "a.parquet", "text", None, LIMITS)
+    assert "--" not in str(error.value)
+
+
+def test_a_table_without_header_keeps_its_first_row(tmp_path):
+    content = "A river flows.,water\nRain falls.,water\n"
+    _, found = upload(tmp_path, "a.csv", content)
+    assert found.texts == ("A river flows.", "Rain falls.")
+    assert upload(tmp_path, "a.csv", content, header=True)[1].texts == ("Rain falls.",)
+
+
+def test_the_preview_says_how_a_file_was_read_and_escapes_it(tmp_path):
+    content = "text;topic;x\n<script>alert(1)</script>;<b>;1\n" + "y;z;2\n" * 20
+    reading, _ = upload(tmp_path, "a.csv", content.encode("utf-16"))
+    shown = file_preview(reading, "text", "topic")
+    assert "UTF-16; columns separated by semicolon; first row: names of the columns" in shown
+    assert "<th>text (embedded)</th><th>topic (label)</th><th>x</th>" in shown
+    assert "<script" not in shown and "&lt;script&gt;alert(1)&lt;/script&gt;" in shown and "&lt;b&gt;" in shown
+    assert shown.count("<tr>") == 1 + 5

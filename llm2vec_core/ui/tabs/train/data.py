@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2vec_core.batching import clean_text
+from llm2vec_core.corpus.source import Mended
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.bundled import bundled_pairs, bundled_texts, hold_out, measured_pairs
 from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
@@ -16,7 +17,7 @@ from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 FEWEST = 16
-PAIR_KINDS = (".jsonl", ".csv", ".tsv")
+PAIR_KINDS = (".jsonl", ".json", ".csv", ".tsv")
 # Own held-out pairs are measured on where there are enough for a share to mean something.
 FEWEST_MEASURED = 10
 MOST_MEASURED = 60
@@ -101,9 +102,10 @@ def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
     file = Path(pairs_file)
     if file.suffix.lower() not in PAIR_KINDS:
         raise InputError(f"{file.name} is of no kind that pairs are read from; upload one of {', '.join(PAIR_KINDS)}.")
-    report = Cleaning()
-    found = list(clean_pairs(_bounded(read_pairs(file), file.name, limits), report))
-    told = str(report)
+    report, mended = Cleaning(), Mended()
+    found = list(clean_pairs(_bounded(read_pairs(file, mended=mended), file.name, limits), report))
+    replaced = f"wrong bytes of {mended.rows:,} rows" if mended.rows else ""
+    told = "; ".join(part for part in (str(report), replaced, *mended.notes) if part)
     if len(found) < FEWEST:
         why = f" (left out: {told})" if told else ""
         raise InputError(f"{len(found)} usable pairs{why} are too few to learn from; give at least {FEWEST}.")
