@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,3 +144,58 @@ def _first_of_equals(rows: np.ndarray) -> np.ndarray:
     """For each row the first one that is equal to it; int64 of shape (rows,)."""
     seen: dict[bytes, int] = {}
     return np.array([seen.setdefault(row.tobytes(), i) for i, row in enumerate(rows)])
+
+
+def build_index(
+    encode: Callable[[Sequence[str]], np.ndarray],
+    texts: Sequence[str],
+    *,
+    chunk: int = 64,
+    max_bytes: int | None = None,
+) -> Generator[tuple[int, int], None, SearchIndex]:
+    """Index texts, some at a time, so that it can be watched and left.
+
+    Equal texts are encoded once: it saves time, and both get the very same vector.
+
+    Args:
+        encode: texts into embeddings of shape (texts, hidden).
+        texts: at least one.
+        chunk: how many are encoded at once.
+        max_bytes: the largest index that is allowed; None for any.
+
+    Yields:
+        How many different texts are encoded, and how many there are.
+
+    Returns:
+        The index, a row for each text.
+
+    Raises:
+        InputError: if the index would be larger than allowed, once the first chunk shows how long vectors are.
+
+    Example:
+        >>> def lengths(texts):
+        ...     return np.array([[len(text), 1.0] for text in texts])
+        >>> steps = build_index(lengths, ["a", "bb", "a"])
+        >>> next(steps)
+        (2, 2)
+    """
+    different = list(dict.fromkeys(texts))
+    # Alike in length, so that little is padded.
+    order = sorted(range(len(different)), key=lambda i: len(different[i]))
+    vectors: np.ndarray | None = None
+    for start in range(0, len(order), chunk):
+        rows = order[start : start + chunk]
+        embeddings = encode([different[i] for i in rows])
+        if vectors is None:
+            hidden = embeddings.shape[1]
+            if max_bytes is not None and (size := len(texts) * hidden * 4) > max_bytes:
+                raise InputError(
+                    f"An index of {len(texts):,} texts with vectors of {hidden:,} numbers takes {size / 2**20:,.0f} "
+                    f"MiB; at most {max_bytes / 2**20:,.0f} fit. Give at most {int(max_bytes / hidden / 4):,} texts, "
+                    "or choose a smaller model."
+                )
+            vectors = np.empty((len(different), hidden), dtype=np.float32)
+        vectors[rows] = embeddings
+        yield start + len(rows), len(order)
+    position = {text: i for i, text in enumerate(different)}
+    return SearchIndex(vectors[[position[text] for text in texts]])

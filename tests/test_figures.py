@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from llm2vec_core.charts.markers import topic_style
 from llm2vec_core.figures import (
     DIRECTION_COLORS,
     cosine_map,
@@ -18,7 +19,6 @@ from llm2vec_core.figures import (
     sample_efficiency_svg,
     scatter_map,
     score_ladder,
-    topic_style,
     training_curves,
 )
 from llm2vec_core.published import MTEB

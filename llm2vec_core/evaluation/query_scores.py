@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,50 @@ class QueryScores:
         """The mean over queries with its 95% interval (queries drawn again, 1,000 times)."""
         values = self.values[measure]
         return estimate(float(values.mean()), _resampled(values))
+
+
+@dataclass(frozen=True)
+class LabelledQueries:
+    """Queries whose relevant texts are known.
+
+    Attributes:
+        texts: of the queries.
+        rows: for texts that ask for texts, each query's own row; else empty.
+        relevant: gives the rows of each query's relevant texts; made anew at each call, they may be many.
+    """
+
+    texts: tuple[str, ...]
+    rows: tuple[int, ...]
+    relevant: Callable[[], Iterator[set[int]]]
+
+
+def queries_from_labels(texts: Sequence[str], labels: Sequence[str], most: int) -> LabelledQueries | None:
+    """Texts that ask for the others of their label.
+
+    Args:
+        texts: to search.
+        labels: one a text, "" for none.
+        most: at most this many queries, spread evenly over the texts.
+
+    Returns:
+        None if no label is there twice.
+
+    Example:
+        >>> found = queries_from_labels(["a", "b", "c"], ["x", "x", ""], most=10)
+        >>> found.texts, list(found.relevant())
+        (('a', 'b'), [{1}, {0}])
+    """
+    groups: dict[str, set[int]] = {}
+    for row, label in enumerate(labels):
+        if label:
+            groups.setdefault(label, set()).add(row)
+    able = sorted(row for group in groups.values() if len(group) > 1 for row in group)
+    if not able:
+        return None
+    rows = [able[i] for i in np.linspace(0, len(able) - 1, min(most, len(able))).astype(int)]
+    return LabelledQueries(
+        tuple(texts[row] for row in rows), tuple(rows), lambda: (groups[labels[row]] - {row} for row in rows)
+    )
 
 
 def score_queries(cosines: np.ndarray, relevant: Iterable[set[int]], left_out: Sequence[int] = ()) -> QueryScores:

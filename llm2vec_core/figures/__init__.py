@@ -5,9 +5,6 @@ from llm2vec_core.figures.base import (
     CAUSAL_COLOR,
     DIRECTION_COLORS,
     NEUTRAL_COLOR,
-    TOPIC_COLORS,
-    TOPIC_SYMBOLS,
-    topic_style,
 )
 from llm2vec_core.figures.ladder import ladder_height, score_ladder
 from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
@@ -22,8 +19,6 @@ __all__ = [
     "DIRECTION_COLORS",
     "NEUTRAL_COLOR",
     "STYLES",
-    "TOPIC_COLORS",
-    "TOPIC_SYMBOLS",
     "cosine_map",
     "ladder_height",
     "ladder_svg",
@@ -36,6 +31,5 @@ __all__ = [
     "sample_efficiency_svg",
     "scatter_map",
     "score_ladder",
-    "topic_style",
     "training_curves",
 ]

@@ -11,17 +11,8 @@ from typing import Any
 
 CAUSAL_COLOR = "#2f6fb3"
 BIDIRECTIONAL_COLOR = "#d8621b"
-# Twelve topics are more than colour alone can tell apart: colour and shape together do.
-TOPIC_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 NEUTRAL_COLOR = "#7a7a7a"
 DIRECTION_COLORS = {"causal": CAUSAL_COLOR, "bidirectional": BIDIRECTIONAL_COLOR, "none": NEUTRAL_COLOR}
-TOPIC_SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "star")
-
-
-def topic_style(index: int) -> tuple[str, str]:
-    """Colour and marker symbol of the topic with this number; the first 36 are all different."""
-    color = TOPIC_COLORS[index % len(TOPIC_COLORS)]
-    return color, TOPIC_SYMBOLS[(index // len(TOPIC_COLORS) + index) % len(TOPIC_SYMBOLS)]
 
 
 def layout(title: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from llm2vec_core.figures.base import NEUTRAL_COLOR, escaped, layout, topic_style, wrapped
+from llm2vec_core.charts.markers import topic_style
+from llm2vec_core.figures.base import NEUTRAL_COLOR, escaped, layout, wrapped
 
 # Shapes in space are fewer, and "x" is a sign that many fonts lack; these are six different ones too.
 SPACE_SYMBOLS = {

@@ -17,8 +17,9 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
-from llm2vec_core.ui.handlers import checked_text, notice_for
+from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.models import Models
+from llm2vec_core.ui.user_texts import checked_text
 
 
 class Endpoints:

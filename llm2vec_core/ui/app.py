@@ -17,11 +17,11 @@ from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
 from llm2vec_core.ui.layout.views import Views
 from llm2vec_core.ui.models import Models
-from llm2vec_core.ui.paint.badge import badge as paint_badge
+from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.plot import allow_plotly_file
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs import TABS
-from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILE, page_theme
 
 SESSION_SECONDS = 3600
@@ -64,7 +64,8 @@ def build_app(models: Models) -> gr.Blocks:
 def prove(context: AppContext) -> str:
     """Run the prefix test now, on the causal model and on the finished encoder."""
     first, last = context.preset.stages[0], context.preset.default
-    return paint_badge(context.encoder(first.key).prefix_test(), context.encoder(last.key).prefix_test())
+    causal, bidirectional = (context.encoder(stage.key).prefix_test() for stage in (first, last))
+    return render("badge.html", causal=causal, bidirectional=bidirectional)
 
 
 def launch_settings() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -129,10 +129,13 @@ class EncoderHandle:
         """What embeddings of given texts depend on, but for the instruction."""
         return self.model_key, self.key, self.pooling, self.version
 
+    def shares(self, texts: Texts | None = None) -> bool:
+        """Whether results of these texts are the same for every session: neither texts nor adapter are a visitor's."""
+        return self.version is None and (texts is None or texts.is_bundled)
+
     def cache(self, texts: Texts | None = None) -> Cache:
-        """Where results may be cached: in the session if they are of the visitor's texts or adapter, else shared."""
-        shared = self.version is None and (texts is None or texts.is_bundled)
-        return self._shared if shared else self._private
+        """Where results of these texts may be cached."""
+        return self._shared if self.shares(texts) else self._private
 
     def encode(self, texts: Sequence[str], *, instructed: bool = True, **options: Any) -> np.ndarray:
         """Embeddings, shape (texts, hidden).
@@ -144,7 +147,3 @@ class EncoderHandle:
         """
         instruction = self.instruction if instructed else ""
         return self.encoder.encode(list(texts), instruction or None, pooling_mode=self.pooling, **options)
-
-    def without_instruction(self) -> EncoderHandle:
-        """The same encoder without an instruction."""
-        return replace(self, instruction="")

@@ -10,8 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.batching import clean_text
-from llm2vec_core.errors import InputError, LLM2VecError
+from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.ui.requests import Request
 from llm2vec_core.ui.session import Session
 
@@ -125,16 +124,3 @@ def notice_for(error: Exception) -> str:
         return str(error)
     log.error("unexpected error in a handler", exc_info=error)
     return UNEXPECTED
-
-
-def checked_text(text: str | None, name: str, limit: int) -> str:
-    """A visitor's text, fit to be encoded and sent back (no lone surrogates), or a readable complaint about it.
-
-    Raises:
-        InputError: if it is empty, blank or longer than ``limit`` characters.
-    """
-    if text is None or not text.strip():
-        raise InputError(f"{name} is empty. Type a few words.")
-    if len(text) > limit:
-        raise InputError(f"{name} has {len(text):,} characters; at most {limit:,} fit here. Shorten it.")
-    return clean_text(text)

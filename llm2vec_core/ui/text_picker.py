@@ -14,8 +14,8 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.ui.components import notice_panel
 from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.handlers import notice_for
+from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page
 from llm2vec_core.ui.user_texts import (
     BUNDLED_TEXTS,
     USER_TEXTS,

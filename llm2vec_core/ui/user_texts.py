@@ -122,6 +122,29 @@ def uploaded_texts(
     return replace(found, notes=(*mended.notes, *replaced))
 
 
+def checked_text(text: str | None, name: str, limit: int) -> str:
+    """A visitor's text, fit to be encoded and sent back (no lone surrogates), or a readable complaint about it.
+
+    Raises:
+        InputError: if it is empty, blank or longer than ``limit`` characters.
+    """
+    if text is None or not text.strip():
+        raise InputError(f"{name} is empty. Type a few words.")
+    if len(text) > limit:
+        raise InputError(f"{name} has {len(text):,} characters; at most {limit:,} fit here. Shorten it.")
+    return clean_text(text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most ``limit`` characters.
+
+    Example:
+        >>> shortened("a river in flood", 9), shortened("a river", 9)
+        ('a river…', 'a river')
+    """
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
 def _source(file: Path, columns: tuple[str, ...] = ("text",), header: bool = True) -> TextSource:
     kind = file.suffix.lower().removeprefix(".")
     if kind not in KINDS:

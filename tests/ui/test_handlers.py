@@ -8,8 +8,9 @@ import gradio as gr
 import pytest
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.ui.handlers import UNEXPECTED, checked_text, guarded, guarded_stream, latest_only, notice_for
+from llm2vec_core.ui.handlers import UNEXPECTED, guarded, guarded_stream, latest_only, notice_for
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.user_texts import checked_text
 
 
 def test_results_clear_the_notice():

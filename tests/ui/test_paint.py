@@ -8,10 +8,10 @@ import pytest
 
 from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.comparison import Yardstick
-from llm2vec_core.ui.paint.badge import badge
 from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.paint.strips import similarity_strips
 from llm2vec_core.ui.tabs.train import paint as train_paint
+from llm2vec_core.ui.templates import render
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"img", "br", "input", "meta"}
@@ -61,9 +61,10 @@ def test_everything_is_escaped_and_nests(name):
 
 def test_a_prefix_that_fails_its_test_is_not_called_fine():
     good, bad = PrefixReport(0.0, (0.0, 0.0), 1e-7), PrefixReport(0.3, (0.3, 0.0), 1e-7)
-    html = badge(bad, bad)
+    html = render("badge.html", causal=bad, bidirectional=bad)
     assert html.count("fails") == 2
-    assert badge(good, PrefixReport(0.3, (0.2, 0.3), 1e-7)).count("holds") == 2
+    bidirectional = PrefixReport(0.3, (0.2, 0.3), 1e-7)
+    assert render("badge.html", causal=good, bidirectional=bidirectional).count("holds") == 2
 
 
 def test_strips_place_the_pair_among_the_known_ones():

@@ -7,7 +7,7 @@ import gradio as gr
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.components import notice_panel, panel
 from llm2vec_core.ui.layout import paint
-from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.page import Page
 
 
 class Header:

@@ -16,8 +16,8 @@ from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.layout import copy, paint
 from llm2vec_core.ui.models import Models
+from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page
 
 REFRESH_SECONDS = 4
 QUEUE_ROOM = 64

@@ -11,13 +11,13 @@ import gradio as gr
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.links import complaint, view_of
-from llm2vec_core.ui.tabs.base import Page
+from llm2vec_core.ui.page import Page
 
 
 class Views:
     """Made after all tabs, when their fields are known.
 
-    A tab's own handler (``page.shows``) is run through a state of its own: whoever wants the tab computed sets
+    A tab's own handler (``page.refreshers``) is run through a state of its own: whoever wants the tab computed sets
     its state to another value, and the state's change runs the handler. So one event decides which of them run.
 
     Args:
@@ -28,16 +28,16 @@ class Views:
 
     def __init__(self, page: Page, tabs: gr.Tabs, ids: list[str]) -> None:
         self.page, self.tabs, self.ids = page, tabs, ids
-        self.wanted = {tab_id: gr.State(0) for tab_id in ids if tab_id in page.shows}
+        self.wanted = {tab_id: gr.State(0) for tab_id in ids if tab_id in page.refreshers}
         for tab_id, state in self.wanted.items():
-            state.change(**page.shows[tab_id])
+            state.change(**page.refreshers[tab_id])
 
     def bind_link(self, header: Header) -> None:
         """Bind the button that makes a link, and bring back what the address of a new visit asks for."""
-        names = json.dumps(list(self.page.shared))
+        names = json.dumps(list(self.page.linked))
         header.link.click(
             None,
-            list(self.page.shared.values()),
+            list(self.page.linked.values()),
             None,
             js=f"(...values) => window.__l2vLink({names}, values)",
             api_name=False,
@@ -46,7 +46,7 @@ class Views:
         self.page.demo.load(
             self.restore,
             None,
-            [header.notice, self.tabs, *self.wanted.values(), *self.page.shared.values()],
+            [header.notice, self.tabs, *self.wanted.values(), *self.page.linked.values()],
             # Through the queue: the answer to an event that bypasses it does not tell the browser which states changed.
             api_name=False,
             show_progress="hidden",
@@ -55,7 +55,7 @@ class Views:
     def restore(self, request: gr.Request) -> tuple[Any, ...]:
         """Updates of notice, tabs, wanted states and fields, as the address asks."""
         query = dict(request.query_params)
-        tab, values, wrong = view_of(query, self.page.shared, self.ids)
+        tab, values, wrong = view_of(query, self.page.linked, self.ids)
         model = query.get("model")
         told = complaint(wrong, model if model not in (None, BUNDLED.key) else None)
         first = self.ids[0]
@@ -63,7 +63,7 @@ class Views:
             told,
             gr.update(selected=tab) if tab and tab != first else gr.skip(),
             *self._computed((tab or first) if values or tab else None),
-            *(gr.update(value=values[name]) if name in values else gr.skip() for name in self.page.shared),
+            *(gr.update(value=values[name]) if name in values else gr.skip() for name in self.page.linked),
         )
 
     def after(self, events: tuple[Any, ...]) -> None:

@@ -1,6 +1,6 @@
 """The tabs, in the order of the page. To add one, write one folder and name its ``TAB`` here."""
 
-from llm2vec_core.ui.tabs.base import Tab
+from llm2vec_core.ui.page import Tab
 from llm2vec_core.ui.tabs.compare.view import TAB as COMPARE
 from llm2vec_core.ui.tabs.export.view import TAB as AWAY
 from llm2vec_core.ui.tabs.ladder.view import TAB as LADDER

@@ -11,7 +11,7 @@ from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.app import build_app, launch_settings
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.tabs.compare import view as compare_view
-from llm2vec_core.ui.tabs.search import view as search_view
+from llm2vec_core.ui.tabs.search import model as search_model
 from llm2vec_core.ui.tabs.see import parts
 from tests.ui.conftest import free_port, open_tab
 
@@ -104,7 +104,7 @@ def test_ones_own_texts_are_not_covered_by_what_the_tab_opened_with(own_page, he
 
 
 def test_ones_own_question_is_not_covered_by_what_the_tab_opened_with(own_page, held):
-    slow = held(search_view, "answer")
+    slow = held(search_model, "search")
     open_tab(own_page, "Search")
     assert slow.begun.wait(120)
     own_page.locator("#search-query textarea, #search-query input").first.fill("a zebra in the rain")

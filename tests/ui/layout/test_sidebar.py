@@ -16,8 +16,8 @@ from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.layout import paint
 from llm2vec_core.ui.layout.sidebar import settled, switch
 from llm2vec_core.ui.models import Fit, Models
+from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page
 from tests.conftest import tiny_llama
 from tests.ui.conftest import free_port, open_tab
 

@@ -13,11 +13,8 @@ from llm2vec_core.search import SearchIndex
 from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.search import copy, indexes, paint
+from llm2vec_core.ui.tabs.search import copy, model, view
 from llm2vec_core.ui.tabs.search.code import search_snippet
-from llm2vec_core.ui.tabs.search.model import Fields, answer, checked_fields
-from llm2vec_core.ui.tabs.search.scores.paint import charts
-from llm2vec_core.ui.tabs.search.view import index as index_run
 from llm2vec_core.ui.user_texts import USER_TEXTS, Texts, our_collection
 from tests.ui.test_paint import EVIL, Tags
 
@@ -29,8 +26,27 @@ def session():
     return Session()
 
 
-def fields(query="river", left="static", right="static", pooling="mean", instruction=""):
-    return Fields(query, left, right, pooling, instruction)
+def answer(context, session, texts, query="river", left="static", right="static", pooling="mean", instruction=""):
+    encoders = view.encoders_of(context, session, left, right, pooling, instruction)
+    return model.search(context, texts, encoders, query)
+
+
+def html(context, found, *names):
+    shown = view.shown(context, found)
+    return "".join(shown[name] for name in names or ("note", "left_hits", "right_hits", "below"))
+
+
+def index_run(context, session, left, right):
+    fields = {"source": USER_TEXTS, "left": left, "right": right, "pooling": "mean", "instruction": ""}
+    return (step["status"] for step in view.index(context, session, **fields))
+
+
+def indexes_of(session):
+    return [key for key in session.cache if key[0] == "index"]
+
+
+def handles(context, session, *keys):
+    return [session.handle(key, context) for key in keys]
 
 
 def own(*words: str, labels: tuple[str, ...] | None = None) -> Texts:
@@ -39,38 +55,38 @@ def own(*words: str, labels: tuple[str, ...] | None = None) -> Texts:
 
 def show(context, session, texts, **changes):
     session.texts = texts
-    return answer(context, session, texts, fields(**changes))
+    return answer(context, session, texts, **changes)
 
 
 def test_the_first_example_shows_what_it_is_for(context, session):
     first, last = context.preset.stages[0], context.preset.default
-    found = answer(context, session, our_collection(), fields(FIRST, first.key, last.key))
+    found = answer(context, session, our_collection(), FIRST, first.key, last.key)
     before, after = found.first_rank(found.left), found.first_rank(found.right)
     assert after < before, (
         f"with these weights {last.label} has the answer of the first example at rank {after}, "
         f"{first.label} at {before}: put another question first in EXAMPLES of ui/tabs/search/copy.py"
     )
-    note = paint.search_note(found, 8)
+    note = html(context, found, "note")
     assert f"rank <b>{before}</b> with {first.label}" in note
     assert f"rank <b>{after}</b> with" in note
     # Scores of both encoders are those over all labelled queries, asked one at a time.
     for side in (found.left, found.right):
-        unit = context.collection(side.choice.key)
+        unit = context.collection(side.encoder.key)
         unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
         ranks = []
         for query in queries()[:10]:
-            cosines = unit @ context.encoder(side.choice.key).encode(query.query)
+            cosines = unit @ context.encoder(side.encoder.key).encode(query.query)
             ranks.append(
                 1 + min(int(sum(cosines > cosines[i])) for i, p in enumerate(passages()) if p.id in query.relevant)
             )
         assert side.scores.first_ranks[:10].tolist() == ranks
-    html = charts(found)
-    Tags(html)
+    below = html(context, found, "below")
+    Tags(below)
     low = found.right.scores.estimate("mrr")
-    assert f"{low.score:.3f} [{low.low:.3f}, {low.high:.3f}]" in html
+    assert f"{low.score:.3f} [{low.low:.3f}, {low.high:.3f}]" in below
     # Over the slopes both names stand whole.
-    slopes = html[html.index('id="search-queries"') :]
-    assert all(f">{choice.label}</text>" in slopes for choice in (found.left.choice, found.right.choice))
+    slopes = below[below.index('id="search-queries"') :]
+    assert all(f">{choice.label}</text>" in slopes for choice in (found.left.encoder, found.right.encoder))
 
 
 def test_every_example_is_a_labelled_question():
@@ -81,7 +97,7 @@ def test_every_example_is_a_labelled_question():
 def test_an_instruction_goes_before_the_question_alone(context, session):
     key = context.preset.stages[0].key
     plain, told = (
-        answer(context, session, our_collection(), fields(FIRST, key, "static", instruction=words))
+        answer(context, session, our_collection(), FIRST, key, "static", instruction=words)
         for words in ("", "Find a passage about health:")
     )
     expected = context.index(key).rank(context.encoder(key).encode(FIRST, "Find a passage about health:"))
@@ -106,14 +122,14 @@ def test_own_texts_and_their_labels(context, session):
     partner = {0: 1, 1: 0, 2: 3, 3: 2}
     expected = [1 + sum(near[a, j] > near[a, b] for j in range(6) if j not in (a, b)) for a, b in partner.items()]
     assert found.left.scores.first_ranks.tolist() == expected
-    assert "recall@10" not in charts(found)
-    assert "Nobody has told us" in paint.search_note(found, 8)
+    assert "recall@10" not in html(context, found, "below")
+    assert "Nobody has told us" in html(context, found, "note")
 
 
 def test_texts_without_labels_have_no_scores(context, session):
     found = show(context, session, own("one", "two", "three"))
     assert found.left.scores is None
-    assert "No scores" in charts(found)
+    assert "No scores" in html(context, found, "below")
     unlike = show(context, session, own("one", "two", labels=("a", "b")))
     assert unlike.left.scores is None
 
@@ -124,56 +140,57 @@ def test_one_text_and_equal_texts(context, session):
     for side in (equal.left, equal.right):
         assert side.ranking.order.tolist() == list(range(30))
         assert len(set(side.ranking.cosines.tolist())) == 1
-    html = paint.hit_column(equal, equal.left, 8) + charts(equal)
-    Tags(html)
-    assert html.count("= same rank") == 8
-    assert "Both have the same nDCG@10" in html
+    shown = html(context, equal, "left_hits", "below")
+    Tags(shown)
+    assert shown.count("= same rank") == 8
+    assert "Both have the same nDCG@10" in shown
 
 
 def test_more_texts_wait_for_the_button_and_stop_leaves_what_was_there(session, context, monkeypatch):
     monkeypatch.setattr(context, "limits", replace(Limits(), index_at_once=2))
-    monkeypatch.setattr(indexes, "CHUNK", 2)
+    monkeypatch.setattr(model, "CHUNK", 2)
     few = own("a", "b")
     show(context, session, few)
     many = own("north", "south", "east", "west", "north")
     with pytest.raises(InputError, match=r"5 texts are loaded, but not yet indexed with Static.*Index my texts"):
         show(context, session, many)
-    run = index_run(context, session, USER_TEXTS, "static", "static", "mean", "")
-    assert "2 of 4 vectors (50%)" in next(run)[0]
-    assert session.by_tab["search"].indexes == {}  # those of the texts before are gone, nothing half done is there
+    run = index_run(context, session, "static", "static")
+    assert "2 of 4 vectors (50%)" in next(run)
+    assert indexes_of(session) == []  # those of the texts before are gone, nothing half done is there
     run.close()
     with pytest.raises(InputError, match="not yet indexed"):
         show(context, session, many)
-    *_, last = index_run(context, session, USER_TEXTS, "static", "static", "mean", "")
-    assert "5 texts are indexed" in last[0]
+    *_, last = index_run(context, session, "static", "static")
+    assert "5 texts are indexed" in last
     hits = show(context, session, many, query="north").left.ranking.hits(2)
     assert [hit.index for hit in hits] == [0, 4]  # equal texts, in their order
     # Another encoder: stopped half way, the earlier index still answers.
-    before = dict(session.by_tab["search"].indexes)
-    run = index_run(context, session, USER_TEXTS, "static", context.preset.stages[0].key, "mean", "")
+    before = indexes_of(session)
+    run = index_run(context, session, "static", context.preset.stages[0].key)
     next(run)
     run.close()
-    assert session.by_tab["search"].indexes == before
+    assert indexes_of(session) == before
     assert show(context, session, many, query="north").left.ranking.hits(1)[0].index == 0
     # Finished, the pair that was asked for is kept, and no third one.
     for right in (context.preset.stages[0].key, context.preset.stages[1].key):
-        list(index_run(context, session, USER_TEXTS, "static", right, "mean", ""))
-    assert [key[2] for key in session.by_tab["search"].indexes] == ["static", context.preset.stages[1].key]
-    *_, last = index_run(context, session, USER_TEXTS, "static", context.preset.stages[1].key, "mean", "")
-    assert "already" in last[0]
+        list(index_run(context, session, "static", right))
+    assert [key[3] for key in indexes_of(session)] == ["static", context.preset.stages[1].key]
+    *_, last = index_run(context, session, "static", context.preset.stages[1].key)
+    assert "already" in last
 
 
 def test_an_adapter_that_learned_is_indexed_anew(context, session):
     session.encoder = context.encoder(context.preset.stages[1].key)
     texts = own("a river", "a bank")
     show(context, session, texts, right=USER_ADAPTER)
-    assert indexes.missing(session, context, texts, [USER_ADAPTER], "mean") == []
+    assert model.missing(texts, handles(context, session, USER_ADAPTER)) == []
     session.forget_measurements()
-    assert indexes.missing(session, context, texts, [USER_ADAPTER, "static"], "mean") == [USER_ADAPTER]
-    assert not indexes.shared(our_collection(), USER_ADAPTER)
+    (left,) = model.missing(texts, handles(context, session, USER_ADAPTER, "static"))
+    assert left.key == USER_ADAPTER
+    assert [h.shares(our_collection()) for h in handles(context, session, USER_ADAPTER, "static")] == [False, True]
     show(context, session, texts, right=USER_ADAPTER)
     session.texts = own("others")
-    assert indexes.kept_for(session, session.texts).indexes == {}
+    assert indexes_of(session) == []
 
 
 def test_two_visitors_do_not_share_an_index(context):
@@ -181,7 +198,7 @@ def test_two_visitors_do_not_share_an_index(context):
     texts = own("mine alone")
     show(context, one, texts)
     assert len(other.cache) == 0
-    assert indexes.missing(other, context, texts, ["static"], "mean") == ["static"]
+    assert [h.key for h in model.missing(texts, handles(context, other, "static"))] == ["static"]
 
 
 def test_an_index_that_is_too_large_is_refused_before_it_is_made(context, session, monkeypatch):
@@ -200,10 +217,10 @@ def test_an_index_that_is_too_large_is_refused_before_it_is_made(context, sessio
         ({"instruction": "x" * 501}, "The instruction has 501"),
     ],
 )
-def test_bad_fields(context, changes, message):
+def test_bad_fields(context, session, changes, message):
     values = {"query": "q", "left": "causal", "right": "causal", "pooling": "mean", "instruction": ""} | changes
     with pytest.raises(InputError, match=message):
-        checked_fields(context, **values)
+        view.search(context, session, "ours", **values)
 
 
 def test_an_unknown_encoder(context, session):
@@ -214,11 +231,9 @@ def test_an_unknown_encoder(context, session):
 def test_texts_of_others_are_escaped_everywhere(context, session):
     texts = own(EVIL, EVIL + " and more", "=1+1", labels=(EVIL, EVIL, "ok"))
     found = show(context, session, texts, query=EVIL, instruction=EVIL)
-    html = "".join((paint.search_note(found, 8), *paint.columns(found, 8), charts(found), paint.hit_table(found, 8)))
-    tags = Tags(html)
+    tags = Tags(html(context, found))
     assert "img" not in tags.names
     assert not {name for name in tags.attributes if name.startswith("on")}
-    Tags(paint.progress_note(indexes.Progress(EVIL, 1, 2, 3.0)))
 
 
 def test_rank_changes_and_the_table_agree(context, session):
@@ -226,13 +241,13 @@ def test_rank_changes_and_the_table_agree(context, session):
     found = show(context, session, own(*words), query="cat", right=context.preset.stages[0].key)
     left, right = (side.ranking.order.tolist() for side in (found.left, found.right))
     assert left != right
-    html = paint.hit_column(found, found.left, 8)
-    shown = re.findall(r'data-row="(\d)".*?data-elsewhere="(\d)".*?class="rank">(\d)<', html)
+    hits = html(context, found, "left_hits")
+    shown = re.findall(r'data-row="(\d)".*?data-elsewhere="(\d)".*?class="rank">(\d)<', hits)
     assert shown == [(str(row), str(right.index(row) + 1), str(i + 1)) for i, row in enumerate(left)]
-    moves = re.findall(r'<span class="(?:up|down|same)"[^>]*>(.*?)</span>', html)
+    moves = re.findall(r'<span class="(?:up|down|same)"[^>]*>(.*?)</span>', hits)
     changes = [right.index(row) - i for i, row in enumerate(left)]
     assert moves == ["= same rank" if not c else f"{'▲' if c > 0 else '▼'} {abs(c)}" for c in changes]
-    table = re.findall(r"<tr><td>(.*?)</td><td>(\d)</td><td>(\d)</td>", paint.hit_table(found, 8))
+    table = re.findall(r"<tr><td>(.*?)</td><td>(\d)</td><td>(\d)</td>", html(context, found, "below"))
     assert [(int(rank), int(other)) for _, rank, other in table[:6]] == [
         (i + 1, right.index(row) + 1) for i, row in enumerate(left)
     ]
@@ -243,7 +258,7 @@ def test_rank_changes_and_the_table_agree(context, session):
 def test_the_python_gives_the_same_lists(context, session, source):
     first, last = context.preset.stages[0].key, context.preset.default.key
     if source == "ours":
-        found = answer(context, session, our_collection(), fields(FIRST, first, "static"))
+        found = answer(context, session, our_collection(), FIRST, first, "static")
     else:
         texts = own('it\'s a "bank"\n', "a river\\", "música <b>")
         found = show(context, session, texts, query="river's", left="echo", right=last, pooling="weighted_mean",
@@ -259,7 +274,7 @@ def test_the_python_of_many_texts_and_of_an_adapter_can_be_read(context, session
     session.encoder = context.encoder("bidirectional")
     found = show(context, session, own(*(f"text {i}" for i in range(300))), right="static")
     code = search_snippet(
-        replace(found, right=replace(found.right, choice=session.choice(USER_ADAPTER, context))), context.preset, 5
+        replace(found, right=replace(found.right, encoder=session.handle(USER_ADAPTER, context))), context.preset, 5
     )
     compile(code, "snippet", "exec")
     assert 'json.loads(Path("texts.json").read_text())' in code

@@ -24,10 +24,9 @@ from llm2vec_core.similarity import (
 )
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
-from llm2vec_core.ui.handlers import checked_text
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.user_texts import Texts
+from llm2vec_core.ui.user_texts import Texts, checked_text
 
 INSTRUCTION_CHARACTERS = 500
 COSINE, PERCENTILE = "cosine", "percentile"

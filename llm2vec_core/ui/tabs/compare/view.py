@@ -16,9 +16,9 @@ from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.paint.strips import similarity_strips
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.compare import copy, paint
 from llm2vec_core.ui.tabs.compare.code import snippet
 from llm2vec_core.ui.tabs.compare.model import (
@@ -219,7 +219,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     take.click(**fill_io)
     for load in own.loads:
         load.then(**fill_io)
-    page.share(
+    page.link(
         compare_group=example,
         compare_texts=box,
         compare_left=left,
@@ -228,7 +228,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         compare_instruction=instruction,
         compare_measure=measure,
     )
-    page.shows["compare"] = io
+    page.refreshers["compare"] = io
 
 
 TAB = Tab("compare", "Compare", _build)

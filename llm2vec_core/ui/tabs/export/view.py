@@ -16,8 +16,8 @@ from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.api import CALLS_AT_ONCE, NAMES, Endpoints
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.export import code, copy, paint
 from llm2vec_core.ui.tabs.export.model import Made, Order, can_export, embed, export
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
@@ -155,7 +155,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     gr.on([field.input for field in order], **show)
     texts.then(**show)
     tab.select(**show)
-    page.share(
+    page.link(
         away_encoder=encoder,
         away_pooling=pooling,
         away_instruction=instruction,
@@ -163,7 +163,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         away_precision=precision,
         away_kind=kind,
     )
-    page.shows["away"] = show
+    page.refreshers["away"] = show
 
 
 def _bind_export(page: Page, stage: Any, run: gr.Button, download: gr.DownloadButton, notice: gr.HTML) -> None:

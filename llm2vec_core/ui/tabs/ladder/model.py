@@ -23,8 +23,8 @@ from llm2vec_core.presets import ASSETS, ModelPreset
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER, EncoderOption
-from llm2vec_core.ui.handlers import checked_text
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.user_texts import checked_text
 
 LADDER_FILE = ASSETS / "figures" / "ladder.json"
 EFFICIENCY_FILE = ASSETS / "figures" / "sample_efficiency.json"

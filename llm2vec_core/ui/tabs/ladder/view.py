@@ -17,9 +17,9 @@ from llm2vec_core.ui.components import SIDE_WIDTH, code_view, notice_panel, pane
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
+from llm2vec_core.ui.page import Page, Picker, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Picker, Tab
 from llm2vec_core.ui.tabs.ladder import blanks, charts, copy, model, paint, pictures
 from llm2vec_core.ui.tabs.ladder.code import snippet
 
@@ -176,7 +176,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             **quiet,
         }
     )
-    page.share(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
+    page.link(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
 
     def show(session: Session, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
         context = page.context_of(session)
@@ -188,7 +188,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             blanks.filled_card(model.fill(context, session, sentence_, expected_)),
         )
 
-    page.shows["ladder"] = latest_only(
+    page.refreshers["ladder"] = latest_only(
         {
             "fn": guarded(5)(show),
             "inputs": [page.session, stage, sentence, expected],

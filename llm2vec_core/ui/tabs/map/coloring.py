@@ -10,11 +10,10 @@ import numpy as np
 from llm2vec_core.figures import STYLES
 from llm2vec_core.projection import NO_CLUSTER, matched_clusters
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import checked_text
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
-from llm2vec_core.ui.user_texts import Texts
+from llm2vec_core.ui.user_texts import Texts, checked_text
 
 UNLABELLED = "no label"
 STRAY = "in no cluster"

@@ -5,26 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from llm2vec_core.charts import sample
 from llm2vec_core.figures import map_style
 from llm2vec_core.figures.maps import COSINE_SCALE
 from llm2vec_core.ui.paint.base import figure_card
 from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups
 from llm2vec_core.ui.tabs.map.model import Measures, Step, View
-
-_OPEN = 'fill="none" stroke="{color}" stroke-width="2"'
-SHAPES = {
-    "circle": '<circle cx="7" cy="7" r="5"/>',
-    "diamond": '<path d="M7 1 13 7 7 13 1 7z"/>',
-    "square": '<path d="M2 2h10v10H2z"/>',
-    "x": '<path d="M2 4 4 2 7 5 10 2 12 4 9 7 12 10 10 12 7 9 4 12 2 10 5 7z"/>',
-    "cross": '<path d="M5 1h4v4h4v4H9v4H5V9H1V5h4z"/>',
-    "triangle-up": '<path d="M7 1.5 13 12H1z"/>',
-    "star": '<path d="M7 1l1.8 4 4.2.4-3.2 2.8 1 4.3L7 10.2l-3.8 2.3 1-4.3L1 5.4 5.2 5z"/>',
-    "circle-open": '<circle cx="7" cy="7" r="4.5"/>',
-    "diamond-open": '<path d="M7 2 12 7 7 12 2 7z"/>',
-}
-
 
 KINDS = ("full vectors", "picture")
 
@@ -67,9 +54,8 @@ def _group_legend(groups: Groups, dimensions: int, clustered: bool) -> str:
     each = sizes.pop() if len(sizes) == 1 and len(groups.styles) > 1 else ""
     for name, number in groups.styles.items():
         color, symbol = map_style(number, dimensions)
-        paint = _OPEN.format(color=color) if symbol.endswith("open") else f'fill="{color}"'
         items.append(
-            f'<span><svg viewBox="0 0 14 14" {paint} aria-hidden="true">{SHAPES[symbol]}</svg>{escape(name)}'
+            f"<span>{sample(symbol, color)}{escape(name)}"
             f"{'' if each else _muted(' ' + groups.notes.get(name, ''))}</span>"
         )
     if each:
@@ -94,7 +80,7 @@ def _cosine_legend(cosines: Cosines) -> str:
         '<div class="l2v"><div class="l2v-legend" aria-label="what colours and sizes mean">'
         f'<span><i class="l2v-map-scale" style="background:linear-gradient(90deg, {stops})"></i>'
         f"cosine with “{escape(query)}”: the larger the mark and the more violet, the nearer</span>"
-        f'<span><svg viewBox="0 0 14 14" fill="{COSINE_SCALE[-1][1]}" aria-hidden="true">{SHAPES["star"]}</svg>'
+        f"<span>{sample('star', COSINE_SCALE[-1][1])}"
         f"the {len(cosines.nearest[0])} nearest</span>"
         f'<span class="muted">Each side has its own scale: {ranges}.</span></div></div>'
     )

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from llm2vec_core.charts import MARKERS
 from llm2vec_core.figures import cosine_map, scatter_map
 from llm2vec_core.figures.base import wrapped
 from llm2vec_core.ui.paint.base import data_table, tools
@@ -33,7 +34,7 @@ def map_view(value: str, **options: Any) -> gr.HTML:
     """
     source = f"/gradio_api/file={PLOTLY_FILE.as_posix()}"
     script = SCRIPT_FILE.read_text(encoding="utf-8")
-    script = script.replace("SOURCE;", f"{source!r};")
+    script = script.replace("SOURCE;", f"{source!r};").replace("MARKERS;", f"{json.dumps(MARKERS)};")
     panels = "".join(
         f'<section class="l2v-card l2v-figure" data-side="{side}"><h3></h3>'
         f'<div class="l2v-plot" id="{side}-map"></div>'

@@ -1,11 +1,7 @@
 // Runs inside gr.HTML, which provides element, props, watch and trigger. SOURCE is filled in by plots.py.
 const SIDES = ['left', 'right'], AXES = ['xaxis', 'yaxis'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
-// plotly's marks around 0 0, for a radius of 1.
-const SHAPES = {
-  circle: 'M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0', diamond: 'M0-1.3 1.3 0 0 1.3-1.3 0z', square: 'M-1-1H1V1H-1z',
-  x: 'M0 .57l.57.57.57-.57-.57-.57.57-.57-.57-.57-.57.57-.57-.57-.57.57.57.57-.57.57.57.57z', 'triangle-up': 'M-1.155.5H1.155L0-1z',
-  star: 'M.315-.433H1.331L.508.165.823 1.133 0 .535-.823 1.133-.508.165-1.331-.433H-.315L0-1.4z',
-};
+// Paths around 0 0, for a radius of 1; plots.py fills them in.
+const SHAPES = MARKERS;
 const SIZES = {i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array};
 let given = {left: null, right: null};
 let shown = null, marks = {}, movers = [], places = {left: [], right: []}, base = {left: [], right: []};

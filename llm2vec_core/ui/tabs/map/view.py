@@ -10,8 +10,8 @@ import gradio as gr
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.map import copy, model, paint, paint_lists, picking
 from llm2vec_core.ui.tabs.map.code import map_snippet
 from llm2vec_core.ui.tabs.map.plots import map_marks, map_value, map_view
@@ -235,7 +235,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     maps.lasso(guarded(1)(on_lasso), [session, *fields], [select_notice, selected], **quick)
     words.submit(guarded(1)(on_find), [session, words, *fields], [select_notice, selected], **quick)
 
-    page.share(
+    page.link(
         map_left=left,
         map_right=right,
         map_kind=kind,
@@ -248,7 +248,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         map_metric=metric,
         map_seed=seed,
     )
-    page.shows["map"] = io
+    page.refreshers["map"] = io
 
 
 def _sent(event: gr.EventData, name: str) -> Any:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from llm2vec_core.baselines import BASELINES
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.encoders import USER_ADAPTER
-from llm2vec_core.ui.tabs.search.model import Answer, Side
+from llm2vec_core.ui.tabs.search.model import SearchResult, Side
 
 # Longer lists of the visitor's own are read from a file.
 WRITTEN_OUT = 2_000
 
 
-def search_snippet(answer: Answer, preset: ModelPreset, top_k: int) -> str:
+def search_snippet(result: SearchResult, preset: ModelPreset, top_k: int) -> str:
     """Python that makes both lists.
 
     Args:
-        answer: what the tab shows.
+        result: what the tab shows.
         preset: the model.
         top_k: hits in each list.
     """
-    fields = answer.fields
-    written = repr(list(answer.texts.texts)) if len(answer.texts) <= WRITTEN_OUT else ""
-    if answer.ours:
+    written = repr(list(result.texts.texts)) if len(result.texts) <= WRITTEN_OUT else ""
+    if result.texts.is_bundled:
         imported, texts = (
             "from llm2vec_core.bundled_data import passages\n",
             "[passage.text for passage in passages()]",
@@ -31,25 +30,25 @@ def search_snippet(answer: Answer, preset: ModelPreset, top_k: int) -> str:
     else:
         imported, texts = (
             "import json\nfrom pathlib import Path\n\n",
-            f'json.loads(Path("texts.json").read_text())  # a list of your {len(answer.texts)} texts',
+            f'json.loads(Path("texts.json").read_text())  # a list of your {len(result.texts)} texts',
         )
     first, later = (imported, "") if imported.startswith("import") else ("", imported)
     names = ["LLM2Vec", "SearchIndex"]
-    if any(side.choice.key in BASELINES for side in (answer.left, answer.right)):
+    if any(side.encoder.key in BASELINES for side in (result.left, result.right)):
         names.insert(0, "BASELINES")
     return f"""{first}from llm2vec_core import {", ".join(names)}
 {later}
 texts = {texts}
-query = {fields.query!r}
-instruction = {fields.instruction or None!r}  # put in front of the query alone
+query = {result.query!r}
+instruction = {result.instruction or None!r}  # put in front of the query alone
 encoders = [
-    {_encoder(answer.left, preset)},
-    {_encoder(answer.right, preset)},
+    {_encoder(result.left, preset)},
+    {_encoder(result.right, preset)},
 ]
 lists = []
 for encoder in encoders:
-    index = SearchIndex(encoder.encode(texts, pooling_mode={fields.pooling!r}))
-    vector = encoder.encode([query], instruction, pooling_mode={fields.pooling!r})[0]
+    index = SearchIndex(encoder.encode(texts, pooling_mode={result.left.encoder.pooling!r}))
+    vector = encoder.encode([query], instruction, pooling_mode={result.left.encoder.pooling!r})[0]
     lists.append(index.search(vector, top_k={top_k}))
 for hits in lists:
     for hit in hits:
@@ -58,7 +57,7 @@ for hits in lists:
 
 
 def _encoder(side: Side, preset: ModelPreset) -> str:
-    key = side.choice.key
+    key = side.encoder.key
     if key == USER_ADAPTER:
         return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that the Train tab lets you download'
     if key in BASELINES:

@@ -70,4 +70,15 @@ EXAMPLES = (
     ),
 )
 
+INDEXED_ALREADY = "Both encoders have indexed these texts already."
 STOPPED = "Stopped. What was begun is dropped; what was indexed before still answers."
+
+
+def point_of(query: str) -> str:
+    """What an example is about; "" for a question that is none.
+
+    Example:
+        >>> point_of("BORROWING to purchase a house")[:17], point_of("river")
+        ('Asked with “borro', '')
+    """
+    return next((example.point for example in EXAMPLES if example.query.lower() == query.lower()), "")

@@ -11,53 +11,83 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.encoders import EncoderHandle
+from llm2vec_core.ui.form import Form
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
-from llm2vec_core.ui.tabs.search import copy, paint
+from llm2vec_core.ui.tabs.search import charts, copy, model
 from llm2vec_core.ui.tabs.search.code import search_snippet
-from llm2vec_core.ui.tabs.search.indexes import make_indexes, missing, scores_of
-from llm2vec_core.ui.tabs.search.model import INSTRUCTION_CHARACTERS, answer, checked_fields, checked_instruction
-from llm2vec_core.ui.tabs.search.scores.paint import charts
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
-from llm2vec_core.ui.user_texts import USER_TEXTS
+from llm2vec_core.ui.user_texts import USER_TEXTS, checked_text
 
 STOP = "search: stop"
 
 
-def search(context: AppContext, session: Session, source: str, *values: Any) -> tuple[str, ...]:
+def search(
+    context: AppContext,
+    session: Session,
+    source: str,
+    query: str,
+    left: str,
+    right: str,
+    pooling: str,
+    instruction: str,
+) -> dict[str, Any]:
     """The note, both lists, what stands below them, and the Python that does the same."""
-    found = answer(context, session, chosen_texts(session, source), checked_fields(context, *values))
+    encoders = encoders_of(context, session, left, right, pooling, instruction)
+    query = checked_text(query, "The question", context.limits.text_characters).strip()
+    result = model.search(context, chosen_texts(session, source), encoders, query)
+    return shown(context, result)
+
+
+def shown(context: AppContext, result: model.SearchResult) -> dict[str, Any]:
+    """A result in all its places."""
     top = context.limits.results
-    left, right = paint.columns(found, top)
-    below = charts(found) + paint.hit_table(found, top)
-    return paint.search_note(found, top), left, right, below, search_snippet(found, context.preset, top)
+    point = copy.point_of(result.query)
+    return {
+        "note": render("search/note.html", result=result, top=top, point=point, ranks_note=copy.RANKS_NOTE),
+        "left_hits": render("search/hits.html", result=result, side=result.left, top=top),
+        "right_hits": render("search/hits.html", result=result, side=result.right, top=top),
+        "below": render("search/below.html", result=result, top=top, measures=copy.MEASURES, charts=charts),
+        "code": search_snippet(result, context.preset, top),
+    }
+
+
+def encoders_of(
+    context: AppContext, session: Session, left: str, right: str, pooling: str, instruction: str
+) -> tuple[EncoderHandle, EncoderHandle]:
+    """Both encoders, with the pooling and instruction of the fields."""
+    pooling, instruction = model.checked_pooling(pooling), model.checked_instruction(instruction)
+    first, second = (session.handle(key, context, pooling, instruction) for key in (left, right))
+    return first, second
 
 
 def index(
     context: AppContext, session: Session, source: str, left: str, right: str, pooling: str, instruction: str
-) -> Iterator[tuple[Any, ...]]:
-    """Index the visitor's texts under both encoders; yields (status,) while it goes on."""
-    texts, keys = chosen_texts(session, source), (left, right)
-    instruction = checked_instruction(instruction)
-    if not missing(session, context, texts, keys, pooling):
-        yield (paint.status_note("Both encoders have indexed these texts already."),)
+) -> Iterator[dict[str, Any]]:
+    """Index the visitor's texts under both encoders; yields the status while it goes on."""
+    texts = chosen_texts(session, source)
+    encoders = encoders_of(context, session, left, right, pooling, instruction)
+    if not model.missing(texts, encoders):
+        yield {"status": render("status.html", message=copy.INDEXED_ALREADY)}
         return
     # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
     session.by_tab[STOP] = False
-    for progress in make_indexes(session, context, texts, keys, pooling):
+    for progress in model.make_indexes(context, texts, encoders):
         if session.by_tab[STOP]:
-            yield (paint.status_note(copy.STOPPED),)
+            yield {"status": render("status.html", message=copy.STOPPED)}
             return
-        yield (paint.progress_note(progress),)
+        yield {"status": render("search/progress.html", progress=progress)}
     # Here and not with the first question, which should be answered at once.
-    for key in keys:
-        scores_of(session, context, texts, key, pooling, instruction)
-    yield (paint.status_note(f"{len(texts):,} texts are indexed."),)
+    asked = model.labelled_queries(texts, context.limits)
+    for encoder in encoders:
+        model.scores_of(context, texts, encoder, model.index_of(context, texts, encoder), asked)
+    yield {"status": render("status.html", message=f"{len(texts):,} texts are indexed.")}
 
 
 def stop_indexing(session: Session) -> None:
-    """Ask the visitor's indexing to end after the batch that it is at."""
+    """Ask the session's indexing to end after the chunk that it is at."""
     session.by_tab[STOP] = True
 
 
@@ -83,7 +113,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             "",
             label="Instruction for the question (the texts have none)",
             placeholder="such as: Retrieve a passage that answers the question:",
-            max_length=INSTRUCTION_CHARACTERS,
+            max_length=model.INSTRUCTION_CHARACTERS,
             elem_id="search-instruction",
             min_width=240,
         )
@@ -100,22 +130,18 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     notice = notice_panel("search-notice")
     note = panel(elem_id="search-note")
-    left_list, right_list = side_by_side(
+    left_hits, right_hits = side_by_side(
         lambda: panel(elem_id="search-left-hits"), lambda: panel(elem_id="search-right-hits")
     )
     below = panel(elem_id="search-below")
     code = code_view("search-code")
 
-    io = latest_only(
-        {
-            "fn": guarded(5)(lambda session, *values: search(page.context_of(session), session, *values)),
-            "inputs": [page.session, texts.source, query, left, right, pooling, instruction],
-            "outputs": [notice, note, left_list, right_list, below, code],
-            "concurrency_id": "interactive",
-            "show_progress": "minimal",
-            "api_name": False,
-        }
-    )
+    form = Form(page, "search", notice)
+    form.fields(query=query, left=left, right=right, pooling=pooling, instruction=instruction)
+    form.fields(source=texts.source, linked=False)
+    form.results(note=note, left_hits=left_hits, right_hits=right_hits, below=below, code=code)
+    io = form.io(search)
+    form.results(status=status)
     example.input(lambda chosen: chosen, example, query, api_name=False, queue=False).then(**io)
     changed = [run.click, query.submit, instruction.submit, left.input, right.input, pooling.input]
     gr.on(changed, **io)
@@ -125,25 +151,20 @@ def _build(page: Page, tab: gr.Tab) -> None:
         lambda source: gr.update(visible=source == USER_TEXTS), texts.source, index_row, queue=False, api_name=False
     )
     indexing = run_index.click(
-        guarded_stream(1)(lambda session, *values: index(page.context_of(session), session, *values)),
-        [page.session, texts.source, left, right, pooling, instruction],
-        [notice, status],
-        concurrency_id="indexing",
-        concurrency_limit=1,
-        trigger_mode="multiple",
-        show_progress="hidden",
-        api_name=False,
+        **form.io(
+            index,
+            ("source", "left", "right", "pooling", "instruction"),
+            ("status",),
+            latest=False,
+            concurrency_id="indexing",
+            concurrency_limit=1,
+            trigger_mode="multiple",
+            show_progress="hidden",
+        )
     )
     indexing.success(**io)
     stop.click(stop_indexing, page.session, None, api_name=False, show_progress="hidden")
-    page.share(
-        search_q=query,
-        search_left=left,
-        search_right=right,
-        search_pooling=pooling,
-        search_instruction=instruction,
-    )
-    page.shows["search"] = io
+    page.refreshers["search"] = io
 
 
 TAB = Tab("search", "Search", _build)

@@ -12,8 +12,8 @@ from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.token_change import TokenChange, token_change
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
-from llm2vec_core.ui.handlers import checked_text
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.user_texts import checked_text
 
 # Read of a text with an editable ending: every key that is pressed reads it four times.
 ENDING_CHARACTERS = 2_000

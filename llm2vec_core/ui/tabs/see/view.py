@@ -13,8 +13,8 @@ from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.see import copy, parts
 from llm2vec_core.ui.tabs.see.lesson import STEPS
 
@@ -229,7 +229,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     gr.on([which.input, layer.input, head.input], **attention_io)
     grid.pick(**pick_io)
 
-    page.share(
+    page.link(
         see_a=a,
         see_b=b,
         see_stage=stage,
@@ -243,7 +243,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         see_ending=ending,
         see_measure=measure,
     )
-    page.shows["see"] = latest_only(
+    page.refreshers["see"] = latest_only(
         {
             "fn": guarded(9)(on_show),
             "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],

@@ -10,9 +10,9 @@ import gradio as gr
 
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.base import Page, Tab
 from llm2vec_core.ui.tabs.train import copy, model, paint, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
@@ -114,7 +114,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     numbers = [steps, rate, rank, batch_size, max_length, seed]
     shown = [status, plot, confirmation, result, download, code, page.session]
-    page.share(
+    page.link(
         train_objective=objective, train_length=length, train_steps=steps, train_start=start, train_rate=rate,
         train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
     )  # fmt: skip
@@ -163,7 +163,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     ).then(**show)
     start.input(**show)
     tab.select(**show)
-    page.shows["train"] = show
+    page.refreshers["train"] = show
     pairs_source.input(
         lambda chosen: gr.update(visible=chosen == "own"), pairs_source, pairs_file, queue=False, **QUIET
     )

@@ -42,8 +42,8 @@ class Page:
         session: the session's state, a :class:`llm2vec_core.ui.session.Visitor`.
         demo: the Blocks, for events of the whole page.
         pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
-        shared: by name in the address, the components whose values a link to this view carries.
-        shows: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
+        linked: by name in the address, the components whose values a link to this view carries.
+        refreshers: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
         at_the_end: called once every tab is drawn, to bind events that reach into all of them.
     """
 
@@ -51,8 +51,8 @@ class Page:
     session: gr.State
     demo: gr.Blocks
     pickers: list[Picker] = field(default_factory=list)
-    shared: dict[str, gr.components.Component] = field(default_factory=dict)
-    shows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    linked: dict[str, gr.components.Component] = field(default_factory=dict)
+    refreshers: dict[str, dict[str, Any]] = field(default_factory=dict)
     on_built: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -115,9 +115,9 @@ class Page:
             updates[picker.component] = gr.update(**update)
         return updates
 
-    def share(self, **components: gr.components.Component) -> None:
+    def link(self, **components: gr.components.Component) -> None:
         """Let a link to this view carry these fields' values, under these names."""
-        self.shared |= components
+        self.linked |= components
 
 
 @dataclass(frozen=True)

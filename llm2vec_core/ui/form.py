@@ -1,0 +1,192 @@
+"""A tab's fields and results by name: named values in, a dict of named results out, errors into the notice."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from llm2vec_core.ui.handlers import notice_for
+from llm2vec_core.ui.page import Page
+from llm2vec_core.ui.requests import Request
+from llm2vec_core.ui.session import Session
+
+Results = dict[str, Any]
+NOTICE, SESSION = "notice", "session"
+
+
+def with_notice(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a handler's errors go to the notice.
+
+    The handler returns (or yields) a dict of results by name. On success the notice is cleared; on an error it says
+    what was wrong, and every result stays as it was.
+
+    Example:
+        >>> with_notice(lambda: {"table": 1})()
+        {'notice': '', 'table': 1}
+        >>> from llm2vec_core.errors import InputError
+        >>> def fails():
+        ...     raise InputError("too long")
+        >>> with_notice(fails)()
+        {'notice': 'too long'}
+    """
+
+    @functools.wraps(handler)
+    def once(*args: Any, **fields: Any) -> Results:
+        try:
+            return {NOTICE: "", **handler(*args, **fields)}
+        except Exception as error:
+            return {NOTICE: notice_for(error)}
+
+    @functools.wraps(handler)
+    def stream(*args: Any, **fields: Any) -> Iterator[Results]:
+        try:
+            for results in handler(*args, **fields):
+                yield {NOTICE: "", **results}
+        except Exception as error:
+            yield {NOTICE: notice_for(error)}
+
+    return stream if inspect.isgeneratorfunction(handler) else once
+
+
+def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable[..., Any]:
+    """Let no late result of a handler cover a newer one.
+
+    Opening a tab, pressing a button and choosing a model may all compute the same figures at the same time: without
+    this the slowest one is seen last.
+
+    Args:
+        handler: takes the model's context and the session first, and returns (or yields) results by name, with the
+            notice among them; see :func:`with_notice`.
+        targets: names that a request decides about. Results of other names are always shown; a name that is no result
+            says that what was chosen there is newer.
+    """
+    decided = tuple(targets)
+
+    def shown(request: Request, results: Results) -> Results:
+        return {
+            name: value if name not in decided or request.is_latest(name) else gr.skip()
+            for name, value in results.items()
+        }
+
+    def answered(results: Results) -> tuple[str, ...]:
+        # Of a handler that failed the notice alone is shown.
+        return decided if results.get(NOTICE) == "" else (NOTICE,)
+
+    @functools.wraps(handler)
+    def once(session: Session, **fields: Any) -> Results:
+        request, done = session.requests.begin(decided), ()
+        try:
+            results = handler(session, **fields)
+            done = answered(results)
+            return shown(request, results)
+        finally:
+            request.close(done)
+
+    @functools.wraps(handler)
+    def stream(session: Session, **fields: Any) -> Iterator[Results]:
+        request, done = session.requests.begin(decided), ()
+        try:
+            for results in handler(session, **fields):
+                done = answered(results)
+                yield shown(request, results)
+        finally:
+            request.close(done)
+
+    return stream if inspect.isgeneratorfunction(handler) else once
+
+
+class Form:
+    """The fields and results of one tab.
+
+    Args:
+        page: the page that is being built.
+        tab_id: of the tab; a link carries a field under this and its own name.
+        notice: where errors are told.
+    """
+
+    def __init__(self, page: Page, tab_id: str, notice: gr.HTML) -> None:
+        self.page, self.tab_id = page, tab_id
+        self._fields: dict[str, gr.components.Component] = {}
+        self._results: dict[str, gr.blocks.Block] = {NOTICE: notice, SESSION: page.session}
+
+    def fields(self, *, linked: bool = True, **components: gr.components.Component) -> None:
+        """Add fields that handlers take by these names.
+
+        Args:
+            linked: whether a link to the view carries them.
+            components: by name.
+        """
+        self._fields |= components
+        if linked:
+            self.page.linked |= {f"{self.tab_id}_{name}": component for name, component in components.items()}
+
+    def results(self, **components: gr.blocks.Block) -> None:
+        """Add components that handlers fill by these names. A field may be a result too."""
+        self._results |= components
+
+    def io(
+        self,
+        handler: Callable[..., Any],
+        fields: Iterable[str] | None = None,
+        results: Iterable[str] | None = None,
+        *,
+        decides: Iterable[str] | None = None,
+        latest: bool = True,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Arguments of ``gr.on`` that run a handler.
+
+        Args:
+            handler: called with the context of the model in use, the session, and the fields by name; returns (or
+                yields) a dict of results by name. What it does not name stays as it is.
+            fields: names of the fields that it takes; by default all of them.
+            results: names of what it may return; by default all but the session.
+            decides: names that a request decides about; by default the results and the notice. See
+                :func:`latest_only`.
+            latest: whether a late result must not cover a newer one.
+            options: further arguments of ``gr.on``.
+        """
+        takes = tuple(self._fields if fields is None else fields)
+        gives = tuple(results if results is not None else (name for name in self._results if name != SESSION))
+        gives = tuple(dict.fromkeys((NOTICE, *gives)))
+
+        if inspect.isgeneratorfunction(handler):
+
+            def in_context(session: Session, **values: Any) -> Iterator[Results]:
+                yield from handler(self.page.context_of(session), session, **values)
+        else:
+
+            def in_context(session: Session, **values: Any) -> Results:
+                return handler(self.page.context_of(session), session, **values)
+
+        run = with_notice(functools.wraps(handler)(in_context))
+        if latest:
+            run = latest_only(run, gives if decides is None else decides)
+
+        def arguments(values: dict[Any, Any]) -> dict[str, Any]:
+            return {name: values[self._fields[name]] for name in takes}
+
+        def by_component(named: Results) -> dict[Any, Any]:
+            return {self._results[name]: value for name, value in named.items()}
+
+        def once(values: dict[Any, Any]) -> dict[Any, Any]:
+            return by_component(run(values[self.page.session], **arguments(values)))
+
+        def stream(values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+            for named in run(values[self.page.session], **arguments(values)):
+                yield by_component(named)
+
+        return {
+            "fn": functools.wraps(handler)(stream if inspect.isgeneratorfunction(run) else once),
+            "inputs": {self.page.session, *(self._fields[name] for name in takes)},
+            "outputs": [self._results[name] for name in gives],
+            "concurrency_id": "interactive",
+            "show_progress": "minimal",
+            "api_name": False,
+            **({"trigger_mode": "always_last"} if latest else {}),
+            **options,
+        }

@@ -1,1 +1,0 @@
-"""How good two encoders are over all labelled queries, and on which of them."""
