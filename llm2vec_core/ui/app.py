@@ -22,7 +22,7 @@ from llm2vec_core.ui.plot import allow_plotly_file
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.templates import render
-from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILE, page_theme
+from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILES, page_theme
 
 SESSION_SECONDS = 3600
 # More visitors than this at once push out the one who was idle longest.
@@ -70,10 +70,11 @@ def prove(context: AppContext) -> str:
 
 def launch_settings() -> dict[str, Any]:
     """Arguments of ``launch()`` that belong to the page, whoever starts it."""
+    scripts = "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in SCRIPT_FILES)
     return {
         "theme": page_theme(),
         "css_paths": list(CSS_FILES),
-        "head": f"<style>{STILL}</style><script>{SCRIPT_FILE.read_text(encoding='utf-8')}</script>",
+        "head": f"<style>{STILL}</style>{scripts}",
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",

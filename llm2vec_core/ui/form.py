@@ -181,7 +181,7 @@ class Form:
                 yield by_component(named)
 
         return {
-            "fn": functools.wraps(handler)(stream if inspect.isgeneratorfunction(run) else once),
+            "fn": stream if inspect.isgeneratorfunction(run) else once,
             "inputs": {self.page.session, *(self._fields[name] for name in takes)},
             "outputs": [self._results[name] for name in gives],
             "concurrency_id": "interactive",

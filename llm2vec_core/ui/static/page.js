@@ -1,4 +1,4 @@
-// Downloads of figures, made in the browser. One listener for the whole page; cards are made by paint/base.py and plot.js.
+// Downloads of figures, made in the browser (figure.js draws them), and what else the page does without the server.
 (() => {
   if (window.__l2vPage) return;
   window.__l2vPage = true;
@@ -15,42 +15,13 @@
     return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
   };
   const csv = table => [...table.rows].map(row => [...row.cells].map(cell => field(cell.textContent)).join(',')).join('\r\n');
-  const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'opacity', 'font-size', 'font-family', 'font-weight', 'text-anchor'];
-  const standalone = svg => {
-    const copy = svg.cloneNode(true);
-    const from = [svg, ...svg.querySelectorAll('*')], to = [copy, ...copy.querySelectorAll('*')];
-    from.forEach((node, i) => {
-      const style = getComputedStyle(node);
-      for (const name of KEPT) to[i].style.setProperty(name, style.getPropertyValue(name));
-    });
-    const box = svg.viewBox.baseVal;
-    copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-    copy.setAttribute('width', box.width);
-    copy.setAttribute('height', box.height);
-    copy.style.background = getComputedStyle(svg.closest('.l2v-card') || document.body).backgroundColor;
-    return new XMLSerializer().serializeToString(copy);
-  };
-  const png = (svg, done) => {
-    const box = svg.viewBox.baseVal, image = new Image();
-    image.onload = () => {
-      const canvas = document.createElement('canvas');
-      canvas.width = box.width * 2;
-      canvas.height = box.height * 2;
-      canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
-      canvas.toBlob(done, 'image/png');
-    };
-    image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(standalone(svg));
-  };
   document.addEventListener('click', event => {
     const button = event.target.closest && event.target.closest('[data-export]');
     if (!button) return;
     const figure = button.closest('.l2v-figure');
     const name = figure.dataset.name, kind = button.dataset.export;
-    const plot = figure.querySelector('.js-plotly-plot');
     if (kind === 'csv') save(name + '.csv', new Blob(['\ufeff' + csv(figure.querySelector('.l2v-data table'))], {type: 'text/csv'}));
-    else if (plot) window.__l2vPlotly.then(p => p.downloadImage(plot, {format: kind, filename: name, scale: kind === 'png' ? 2 : 1}));
-    else if (kind === 'svg') save(name + '.svg', new Blob([standalone(figure.querySelector('svg'))], {type: 'image/svg+xml'}));
-    else png(figure.querySelector('svg'), blob => save(name + '.png', blob));
+    else window.__l2vFigure[kind](figure).then(blob => save(`${name}.${kind}`, blob));
   });
   document.addEventListener('click', event => {
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
