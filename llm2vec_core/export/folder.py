@@ -290,7 +290,7 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
     for name in (None, "", *plan.prompts):
         prompt = plan.prompts[name] if name else name
         # An instruction's own blank is not counted as one of its tokens; a stored prompt is to the letter.
-        how = {"instruction": instructions[name]} if name and name in instructions else {"prompt": prompt}
+        how = {"instruction": instructions[name]} if name is not None and name in instructions else {"prompt": prompt}
         batch = _samples(encoder, **how)
         for texts, what in ((batch, "a padded batch"), (batch[-1:], "a single text")):
             ours = encoder.encode(texts, **how)
