@@ -268,7 +268,7 @@ def test_what_to_notice_follows_the_numbers(context):
         ((0.88, 0.884), "right about equally often in both (88.0% and 88.4%)"),
     ):
         quality = tuple(replace(q, accuracy=vote) for q, vote in zip(there_measures.quality, votes, strict=True))
-        assert told in paint.text.findings(there, replace(there_measures, quality=quality))
+        assert told in paint.copy.findings(there, replace(there_measures, quality=quality))
 
 
 @pytest.mark.process
