@@ -197,5 +197,7 @@ def build_index(
             vectors = np.empty((len(different), hidden), dtype=np.float32)
         vectors[rows] = embeddings
         yield start + len(rows), len(order)
+    if vectors is None:
+        raise InputError("There is no text; an index needs at least one.")
     position = {text: i for i, text in enumerate(different)}
     return SearchIndex(vectors[[position[text] for text in texts]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.search import SearchIndex
+from llm2vec_core.search import SearchIndex, build_index
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -85,3 +85,8 @@ def test_the_nearest_are_those_of_the_whole_ranking_without_sorting_it(monkeypat
     monkeypatch.setattr(np, "argsort", lambda values, **more: sizes.append(len(values)) or argsort(values, **more))
     distinct.search(rng.normal(size=8), 5)
     assert sizes == [5]
+
+
+def test_an_index_of_no_texts_is_refused():
+    with pytest.raises(InputError, match="There is no text"):
+        next(build_index(lambda texts: np.ones((len(texts), 2), np.float32), []))

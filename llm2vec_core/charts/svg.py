@@ -108,7 +108,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _written(value: Value) -> Markup:
-    if isinstance(value, float) or (hasattr(value, "dtype") and not isinstance(value, str)):
+    if isinstance(value, float) or (value is not None and hasattr(value, "dtype") and not isinstance(value, str)):
         value = f"{float(value):.2f}".rstrip("0").rstrip(".")
         value = "0" if value == "-0" else value
     return escape(value)

@@ -78,7 +78,8 @@ def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable
 
     @functools.wraps(handler)
     def once(session: Session, **fields: Any) -> Results:
-        request, done = session.requests.begin(decided), ()
+        request = session.requests.begin(decided)
+        done: tuple[str, ...] = ()
         try:
             results = handler(session, **fields)
             done = answered(results)
@@ -88,7 +89,8 @@ def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable
 
     @functools.wraps(handler)
     def stream(session: Session, **fields: Any) -> Iterator[Results]:
-        request, done = session.requests.begin(decided), ()
+        request = session.requests.begin(decided)
+        done: tuple[str, ...] = ()
         try:
             for results in handler(session, **fields):
                 done = answered(results)
@@ -156,11 +158,11 @@ class Form:
 
         if inspect.isgeneratorfunction(handler):
 
-            def in_context(session: Session, **values: Any) -> Iterator[Results]:
+            def in_context(session: Session, **values: Any) -> Any:
                 yield from handler(self.page.context_of(session), session, **values)
         else:
 
-            def in_context(session: Session, **values: Any) -> Results:
+            def in_context(session: Session, **values: Any) -> Any:
                 return handler(self.page.context_of(session), session, **values)
 
         run = with_notice(functools.wraps(handler)(in_context))

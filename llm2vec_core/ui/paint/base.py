@@ -27,11 +27,15 @@ def figure_card(title: str, body: str, *, notice: str = "", legend: str = "", **
     return templates.figure(title, body, notice=notice, legend=legend, **options)
 
 
+def _macros() -> Any:
+    return ENVIRONMENT.get_template("figure.html").module
+
+
 def tools(picture: bool, table: bool) -> Markup:
     """The row of download buttons under a figure."""
-    return ENVIRONMENT.get_template("figure.html").module.tools(picture, table)
+    return _macros().tools(picture, table)
 
 
 def data_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
     """The numbers of a figure, folded away, for readers of tables and of screens read aloud."""
-    return ENVIRONMENT.get_template("figure.html").module.data_table(columns, rows)
+    return _macros().data_table(columns, rows)

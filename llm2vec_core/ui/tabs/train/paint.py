@@ -8,8 +8,9 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.separation import PairCosines
-from llm2vec_core.ui.paint.base import Cell, figure_card
+from llm2vec_core.ui.paint.base import figure_card
 from llm2vec_core.ui.tabs.train import copy
+from llm2vec_core.ui.templates import Cell
 
 # A smaller change of a share of pairs is none that so few pairs could show.
 SMALLEST_CHANGE = 0.01
