@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from llm2vec_core.cli.options import (
     load_encoder,
 )
 from llm2vec_core.cli.progress import Meter
+from llm2vec_core.cli.terminal import tell
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -123,13 +123,12 @@ def _described(source: TextSource) -> list[Any]:
 def tell_mended(mended: Mended, advice: str = " --strict stops at the first") -> None:
     """Say what was guessed or had to be replaced; a loss of data is told even to those who asked for quiet."""
     for note in mended.notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}")
     if mended.rows:
         more = ", ..." if mended.rows > len(mended.places) else ""
-        print(
+        tell(
             f"warning: {mended.rows:,} lines were no valid text and were mended (U+FFFD where bytes were wrong): "
             f"{'; '.join(mended.places)}{more}.{advice}",
-            file=sys.stderr,
         )
 
 

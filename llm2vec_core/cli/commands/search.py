@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from llm2vec_core.cli.options import (
     load_encoder,
 )
 from llm2vec_core.cli.progress import Meter
+from llm2vec_core.cli.terminal import tell
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,10 +109,9 @@ def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
     differing = [name for name in names if then.get(name) != now.get(name)]
     if then and differing:
         name = differing[0]
-        print(
+        tell(
             f"warning: the corpus was encoded with another model or in another way than the query: {name} was "
             f"{then.get(name)!r} and is {now.get(name)!r}; the cosines then mean nothing",
-            file=sys.stderr,
         )
 
 
