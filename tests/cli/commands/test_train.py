@@ -175,7 +175,7 @@ ROWS = [{"query": f"question {i}", "positive": f"answer {i}", "negative": ""} fo
     [
         ([ROWS[0]] * 5, "1 usable examples to train on; give at least 2 different ones"),
         ([row | {"positive": row["query"]} for row in ROWS], "0 usable examples"),
-        ([ROWS[0] | {"label": 3}], "pairs, row 1: the label '3' is out of range; 1 is a pair, 0 is none"),
+        ([ROWS[0] | {"label": 3}], "pairs, row 1: the label '3' is neither 1 (a pair) nor 0 (none)"),
     ],
 )
 def test_pairs_that_teach_nothing(tmp_path, capsys, rows, message):
