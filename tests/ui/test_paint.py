@@ -9,7 +9,7 @@ import pytest
 from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.base import data_table, figure_card
-from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.tabs.train import paint as train_paint
 from llm2vec_core.ui.templates import render
 

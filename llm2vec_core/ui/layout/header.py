@@ -6,7 +6,7 @@ import gradio as gr
 
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.components import notice_panel, panel
-from llm2vec_core.ui.layout import paint
+from llm2vec_core.ui.layout import facts
 from llm2vec_core.ui.page import Page
 
 
@@ -22,7 +22,7 @@ class Header:
             panel(copy.HERO, elem_id="hero")
             with gr.Row(elem_id="toolbar"):
                 preset = page.context.preset
-                self.in_use = panel(paint.in_use(preset.key, preset.label), elem_id="in-use")
+                self.in_use = panel(facts.in_use(preset.key, preset.label), elem_id="in-use")
                 self.link = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=0)
                 theme = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=0)
                 self.badge = panel(elem_id="badge")

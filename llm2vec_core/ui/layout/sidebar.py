@@ -14,7 +14,7 @@ from llm2vec_core.presets import ASSETS, BUNDLED
 from llm2vec_core.ui.components import notice_panel, panel
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import notice_for
-from llm2vec_core.ui.layout import copy, paint
+from llm2vec_core.ui.layout import copy, facts
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
@@ -42,7 +42,7 @@ class Sidebar:
                 label="Model",
                 elem_id="model",
             )
-            self.details = panel(paint.model_details(bundled, models.fit(bundled), True), elem_id="model-details")
+            self.details = panel(facts.model_details(bundled, models.fit(bundled), True), elem_id="model-details")
             self.use = gr.Button(copy.IN_USE, variant="primary", size="sm", interactive=False, elem_id="use-model")
             with gr.Accordion("Another model of the Hub", open=False):
                 self.hub_id = gr.Textbox(
@@ -56,7 +56,7 @@ class Sidebar:
                 elem_id="model-status",
             )
             self.stages = panel(
-                paint.stage_meanings(bundled.label, encoder_options(bundled, baselines=True)), elem_id="stage-meanings"
+                facts.stage_meanings(bundled.label, encoder_options(bundled, baselines=True)), elem_id="stage-meanings"
             )
             with gr.Accordion("This server", open=False) as self.server:
                 self.machine = panel(elem_id="machine", min_height=90)
@@ -115,7 +115,7 @@ class Sidebar:
 
     def _entry(self, key: str) -> str:
         preset = self.page.models.presets[key]
-        return f"{preset.label} · {paint.size(preset.parameters)}"
+        return f"{preset.label} · {facts.size(preset.parameters)}"
 
 
 def details_of(models: Models, key: str, *, in_use: bool = False) -> tuple[str, Any]:
@@ -128,7 +128,7 @@ def details_of(models: Models, key: str, *, in_use: bool = False) -> tuple[str, 
     """
     preset = models.presets[key]
     fit, loaded = models.fit(preset), models.is_loaded(key)
-    return paint.model_details(preset, fit, loaded or in_use), use_button(in_use, loaded or fit.fits)
+    return facts.model_details(preset, fit, loaded or in_use), use_button(in_use, loaded or fit.fits)
 
 
 def use_button(in_use: bool, can_be_used: bool) -> Any:
@@ -148,7 +148,7 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
     models, kept = page.models, tuple(gr.skip() for _ in values)
     try:
         for told in models.load(wanted):
-            yield "", told, gr.skip(), gr.skip(), paint.in_use(session.model_key, "", told), gr.skip(), gr.skip(), *kept
+            yield "", told, gr.skip(), gr.skip(), facts.in_use(session.model_key, "", told), gr.skip(), gr.skip(), *kept
         context = models.context(wanted)
     except Exception as error:
         label = models.label(session.model_key)
@@ -160,7 +160,7 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
             kept = tuple(settled(page, session, values).values())
         if isinstance(error, LLM2VecError):
             message = f"{message.rstrip('.')}. You still look at {label}."
-        yield message, "", session, gr.skip(), paint.in_use(session.model_key, label), gr.skip(), gr.skip(), *kept
+        yield message, "", session, gr.skip(), facts.in_use(session.model_key, label), gr.skip(), gr.skip(), *kept
         return
     session.model_key = wanted
     label = context.preset.label
@@ -168,9 +168,9 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
         "",
         f"{label} is in use in every tab.",
         session,
-        paint.stage_meanings(label, session.choices(context, baselines=True)),
-        paint.in_use(wanted, label),
-        paint.model_details(context.preset, models.fit(context.preset), True),
+        facts.stage_meanings(label, session.choices(context, baselines=True)),
+        facts.in_use(wanted, label),
+        facts.model_details(context.preset, models.fit(context.preset), True),
         # A model that was named by its Hub id is none of the list: what is chosen there can still be taken.
         use_button(wanted in models.presets, True),
         *settled(page, session, values).values(),
@@ -195,7 +195,7 @@ def settled(page: Page, session: Session, values: tuple[Any, ...]) -> dict[Any, 
 def machine_now(demo: gr.Blocks) -> str:
     """Memory and queue as they are."""
     queue = demo._queue
-    return paint.machine(
+    return facts.machine(
         psutil.Process().memory_info().rss,
         available_memory(),
         queue.get_active_worker_count(),

@@ -13,7 +13,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, ModelPreset
 from llm2vec_core.ui.app import build_app, launch_settings
 from llm2vec_core.ui.encoders import encoder_options
-from llm2vec_core.ui.layout import paint
+from llm2vec_core.ui.layout import facts
 from llm2vec_core.ui.layout.sidebar import settled, switch
 from llm2vec_core.ui.models import Fit, Models
 from llm2vec_core.ui.page import Page
@@ -94,14 +94,14 @@ def test_what_cannot_be_loaded_leaves_everything_as_it_was(drawn, models, wanted
 
 def test_facts_of_a_model():
     preset = replace(BUNDLED, key="x", base="owner/x", gated=True, parameters=7_000_000_000, license="L<3>")
-    assert "does not fit" in paint.model_details(preset, Fit(32_200_000_000, 8 * 10**9), False).lower()
-    fits = paint.model_details(preset, Fit(10**9, 8 * 10**9), False)
+    assert "does not fit" in facts.model_details(preset, Fit(32_200_000_000, 8 * 10**9), False).lower()
+    fits = facts.model_details(preset, Fit(10**9, 8 * 10**9), False)
     assert "Fits: it needs about 1.0 GB and 8.0 GB are free here. It is gated" in fits
     assert "L&lt;3&gt;" in fits
     copies = len({stage.adapters for stage in preset.stages}) - 1
     assert f"each of its {copies} trained stages takes the same again" in fits
-    assert "In memory" in paint.model_details(BUNDLED, Fit(0, 1), True)
-    assert paint.stage_meanings("m", encoder_options(BUNDLED)).count("<dt") == len(BUNDLED.stages)
+    assert "In memory" in facts.model_details(BUNDLED, Fit(0, 1), True)
+    assert facts.stage_meanings("m", encoder_options(BUNDLED)).count("<dt") == len(BUNDLED.stages)
 
 
 def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server):

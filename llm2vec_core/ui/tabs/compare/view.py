@@ -17,7 +17,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.page import Page, Tab
-from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.compare import copy, paint
 from llm2vec_core.ui.tabs.compare.code import snippet

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.paint.strips import similarity_strips
+from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.see import model, paint, paint_attention, paint_endings
 from llm2vec_core.ui.tabs.see.code import see_snippet

@@ -1,0 +1,102 @@
+"""The cosine of a pair, held against pairs whose relation is known; several tabs show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from llm2vec_core.charts.svg import line, path, rect, svg, title
+from llm2vec_core.comparison import Yardstick
+from llm2vec_core.ui.templates import render
+
+LEFT, WIDTH = 8, 484
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A pair under one encoder.
+
+    Attributes:
+        key: of the encoder.
+        label: for people.
+        bidirectional: which decides the colour.
+        cosine: of the pair.
+        yardstick: cosines of pairs of known relation.
+    """
+
+    key: str
+    label: str
+    bidirectional: bool
+    cosine: float
+    yardstick: Yardstick
+
+    @property
+    def color(self) -> str:
+        """As a CSS value."""
+        return "var(--bidi)" if self.bidirectional else "var(--causal)"
+
+    @property
+    def share(self) -> float:
+        """Share of the unrelated pairs that are less alike, 0 to 1."""
+        return self.yardstick.share_of_unrelated_below(self.cosine)
+
+    @property
+    def median_unrelated(self) -> float:
+        """Median cosine of unrelated pairs."""
+        return float(np.median(self.yardstick.unrelated))
+
+    @property
+    def median_similar(self) -> float:
+        """Median cosine of pairs that mean the same."""
+        return float(np.median(self.yardstick.similar))
+
+
+def similarity_strips(
+    rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
+) -> Markup:
+    """The pair's cosine under each encoder, held against pairs of known relation.
+
+    Args:
+        rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each encoder.
+        pooling: its name, for the caption.
+        elem_id: of the strips.
+    """
+    strips = [Strip(*row) for row in rows]
+    low = min(min(s.yardstick.unrelated[0], s.yardstick.similar[0], s.cosine) for s in strips)
+    low = float(np.floor(min(low, 0.9) * 10) / 10)
+    return render(
+        "pair_strips.html",
+        strips=strips,
+        charts=[strip_chart(strip, low) for strip in strips],
+        low=low,
+        pooling=pooling,
+        elem_id=elem_id,
+        columns=("encoder", "cosine", "share of unrelated pairs below", "median unrelated", "median similar"),
+        rows=[[s.label, s.cosine, s.share, s.median_unrelated, s.median_similar] for s in strips],
+        lowest=min(strips, key=lambda strip: strip.median_unrelated),
+        highest=max(strips, key=lambda strip: strip.median_unrelated),
+    )
+
+
+def strip_chart(strip: Strip, low: float) -> Markup:
+    """One encoder's strip, from ``low`` to 1."""
+
+    def x(value: float) -> float:
+        return LEFT + WIDTH * (float(value) - low) / (1.0 - low)
+
+    parts = [line(LEFT, 44, LEFT + WIDTH, 44)]
+    for values, shade, y, name in (
+        (strip.yardstick.unrelated, "var(--muted)", 8, "unrelated pairs"),
+        (strip.yardstick.similar, "var(--good)", 26, "pairs that mean the same"),
+    ):
+        start, median, stop = np.quantile(values, (0.1, 0.5, 0.9))
+        told = title(f"{name}: the middle 80% lie from {start:.2f} to {stop:.2f}")
+        wide = max(1.0, x(stop) - x(start))
+        parts.append(rect(x(start), y, wide, 12, told, rx=2, fill=shade, opacity=".35"))
+        parts.append(line(x(median), y, x(median), y + 12, stroke=shade, stroke_width=2))
+    parts.append(path(f"M{x(strip.cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z", fill=strip.color))
+    label = f"{strip.label}: cosine {strip.cosine:.3f}, higher than {strip.share:.0%} of unrelated pairs"
+    return svg(500, 48, *parts, label=label)
