@@ -57,6 +57,25 @@ def clean_text(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def check_texts(texts: Iterable[str]) -> Sequence[str]:
+    """The texts as a list, each of them a string.
+
+    Raises:
+        InputError: if they are no list of strings.
+
+    Example:
+        >>> check_texts(iter(["a", "b"]))
+        ['a', 'b']
+    """
+    if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
+        raise InputError(f"texts must be a list of strings, not {type(texts).__name__}")
+    listed = texts if isinstance(texts, list | tuple) else list(texts)
+    for text in listed:
+        if not isinstance(text, str):
+            clean_text(text)
+    return listed
+
+
 @dataclass(frozen=True)
 class Layout:
     """What is written around a text, what is cut, and which of its tokens are pooled.
@@ -113,8 +132,7 @@ def tokenize(
         raise InputError(
             f"{type(tokenizer).__name__} tells no offsets; use the model's fast tokenizer (tokenizer.json)"
         )
-    if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
-        raise InputError(f"texts must be a list of strings, not {type(texts).__name__}")
+    texts = check_texts(texts)
     for name, value in (("instruction", instruction), ("prompt", prompt)):
         if value is not None and not isinstance(value, str):
             raise InputError(f"{name} must be a string, not {type(value).__name__}")
@@ -324,7 +342,7 @@ def token_budget_batches(lengths: Sequence[int], max_tokens: int, max_rows: int 
         [[1], [2, 0, 3]]
     """
     if max_tokens < 1 or (max_rows is not None and max_rows < 1):
-        raise InputError(f"max_tokens {max_tokens} and batch_size {max_rows} must be at least 1")
+        raise InputError(f"max_tokens_per_batch {max_tokens} and batch_size {max_rows} must be at least 1")
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     batches: list[np.ndarray] = []
     start = 0

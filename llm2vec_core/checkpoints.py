@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download, model_info, try_to_load_from_cache
+from huggingface_hub import hf_hub_download, model_info, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -36,6 +38,7 @@ from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
 from llm2vec_core.st_folders import read_st_folder
 
+_HUB: ContextVar[dict[str, Any]] = ContextVar("hub access", default={})  # noqa: B039 - never changed
 # Longer chains of adapters on adapters than this are a circle.
 MAX_CHAIN = 8
 # The published package names its model classes so; an adapter trained on one keeps the name.
@@ -136,6 +139,49 @@ def resolve(
     )
 
 
+@contextmanager
+def hub_access(*, token: str | bool | None = None, cache_dir: str | Path | None = None) -> Iterator[None]:
+    """Within it, everything that is fetched from the Hub is fetched with this token and cached there.
+
+    Example:
+        >>> with hub_access(cache_dir="here"):
+        ...     hub_options()
+        {'cache_dir': 'here'}
+    """
+    given = {"token": token, "cache_dir": None if cache_dir is None else str(cache_dir)}
+    reset = _HUB.set({name: value for name, value in given.items() if value is not None})
+    try:
+        yield
+    finally:
+        _HUB.reset(reset)
+
+
+def hub_options() -> dict[str, Any]:
+    """Keywords for the Hub's functions; see :func:`hub_access`."""
+    return dict(_HUB.get())
+
+
+def folder_of(source: str | Path, subfolder: str, revision: str | None = None) -> str:
+    """A subfolder of a folder, or of a Hub repository, downloaded if need be.
+
+    Raises:
+        ModelError: if there is no such folder or repository, or the subfolder leads out of it.
+    """
+    if Path(subfolder).is_absolute() or ".." in Path(subfolder).parts:
+        raise ModelError(f"subfolder {subfolder!r} leads out of {shown(source)}")
+    place = Path(source)
+    if not place.is_dir():
+        names = (f"{subfolder}/{name}" for name in ("config.json", "adapter_config.json", "modules.json"))
+        if not any(find_file(str(source), name, revision) for name in names):
+            raise ModelError(f"{shown(source)} has no model in the subfolder {subfolder!r}")
+        place = Path(
+            snapshot_download(str(source), revision=revision, allow_patterns=f"{subfolder}/*", **hub_options())
+        )
+    if not (place / subfolder).is_dir():
+        raise ModelError(f"{shown(source)} has no subfolder {subfolder!r}")
+    return str(place / subfolder)
+
+
 def choose_gguf(names: Sequence[str], source: str) -> str | None:
     """The one GGUF model among the names of a folder's or repository's files, if that is where its weights are.
 
@@ -172,7 +218,10 @@ def _file_names(source: str, revision: str | None) -> list[str]:
     if find_file(source, "config.json", revision):
         return []
     try:
-        return [file.rfilename for file in model_info(source, revision=revision).siblings or ()]
+        return [
+            file.rfilename
+            for file in model_info(source, revision=revision, token=hub_options().get("token")).siblings or ()
+        ]
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
         return []  # offline: what is missing is named by whoever needs it
 
@@ -187,7 +236,7 @@ def find_file(source: str, name: str, revision: str | None = None) -> Path | Non
     if folder.is_dir():
         return folder / name if (folder / name).is_file() else None
     try:
-        return Path(hf_hub_download(source, name, revision=revision))
+        return Path(hf_hub_download(source, name, revision=revision, **hub_options()))
     except GatedRepoError as error:
         raise ModelError(
             f"{source!r} is gated: accept its licence on its page on the Hub, then log in with `hf auth login` "
@@ -256,7 +305,8 @@ def _refuse_special_files(folder: Path) -> None:
 def _is_cached(source: str, revision: str | None) -> bool:
     """Whether anything of a repository was downloaded before: a file that is missing then is simply not in it."""
     names = ("config.json", "adapter_config.json")
-    return any(isinstance(try_to_load_from_cache(source, name, revision=revision), str) for name in names)
+    place = hub_options().get("cache_dir")
+    return any(isinstance(try_to_load_from_cache(source, name, place, revision), str) for name in names)
 
 
 def _out_of_reach(source: str, name: str = "its files") -> ModelError:

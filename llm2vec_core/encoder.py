@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import copy
 import logging
+import queue
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
+from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
@@ -29,6 +35,7 @@ from llm2vec_core.batching import (
     TokenizedText,
     characters_for,
     check_ids,
+    check_texts,
     clean_text,
     collate,
     pad_token_id,
@@ -44,12 +51,13 @@ from llm2vec_core.bidirectional import (
     same_states,
     shared_weights_view,
 )
-from llm2vec_core.checkpoints import require_file, resolve, shown
+from llm2vec_core.checkpoints import folder_of, hub_access, require_file, resolve, shown
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
 from llm2vec_core.pooling import POOLING_MODES, pool
 from llm2vec_core.positions import forward, learned_positions, length_groups
+from llm2vec_core.precision import OUTPUT_PRECISIONS, OutputPrecision, quantize_embeddings
 from llm2vec_core.presets import find_stage
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
@@ -59,6 +67,8 @@ Progress = Callable[[int, int], None]
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
 # are a fifth faster than 4,096. A GPU wants to be filled.
 TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU = 1024, 16_384
+# Tokenised at a time: a text's token ids as Python numbers take ten times the memory of its embedding.
+WINDOW_TEXTS = 16_384
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,10 @@ class LLM2Vec:
         quantization: Quantization | None = None,
         merge_adapters: bool | None = None,
         gguf_file: str | None = None,
+        subfolder: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        device_map: Any = None,
         **settings: Unpack[SettingsOverrides],
     ) -> LLM2Vec:
         """Load an encoder from a folder or the Hub, in whatever layout it lies there.
@@ -186,6 +200,11 @@ class LLM2Vec:
             quantization: "4bit" or "8bit", where bitsandbytes is installed.
             merge_adapters: write the adapters into the weights; by default so, unless these are quantized.
             gguf_file: name of the GGUF file, where the source holds several.
+            subfolder: of the source, where the model lies.
+            token: for gated and private repositories; by default the one of ``hf auth login``.
+            cache_dir: where the Hub's files are cached, instead of the usual place.
+            device_map: as for transformers, where everything comes to lie on one device ("auto" on a machine with
+                one GPU); ``device`` is left aside then.
             settings: fields of :class:`llm2vec_core.settings.EncoderSettings`; by default what the source says,
                 else the field's default, ``max_length`` at most the model's context.
 
@@ -206,10 +225,40 @@ class LLM2Vec:
             >>> encoder.prefix_test().is_bidirectional
             True
         """
+        with hub_access(token=token, cache_dir=cache_dir):
+            source = folder_of(source, subfolder, revision) if subfolder else source
+            return cls._load(
+                source,
+                tuple(map(str, adapters)),
+                _device(device),
+                dtype,
+                attn_implementation,
+                None if subfolder else revision,
+                quantization,
+                merge_adapters,
+                gguf_file,
+                device_map,
+                settings,
+            )
+
+    @classmethod
+    def _load(
+        cls,
+        source: str | Path,
+        adapters: tuple[str, ...],
+        device: torch.device,
+        dtype: torch.dtype | str | None,
+        attn_implementation: str | None,
+        revision: str | None,
+        quantization: Quantization | None,
+        merge_adapters: bool | None,
+        gguf_file: str | None,
+        device_map: Any,
+        settings: SettingsOverrides,
+    ) -> LLM2Vec:
         _checked(settings)
-        device = _device(device)
         dtype = _dtype(dtype, device)
-        found = resolve(source, tuple(map(str, adapters)), revision, gguf_file)
+        found = resolve(source, adapters, revision, gguf_file)
         # A revision is the source's own: what it points to has others.
         base_revision = revision if found.base == str(source) else None
         gguf = read_gguf(require_file(found.base, found.gguf_file, base_revision)) if found.gguf_file else None
@@ -223,6 +272,7 @@ class LLM2Vec:
             revision=base_revision,
             quantization=quantization,
             gguf=gguf,
+            device_map=device_map,
         )
         tokenizer = load_tokenizer(
             found.tokenizer,
@@ -362,7 +412,6 @@ class LLM2Vec:
         check_ids(rows, self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         return rows
 
-    @torch.inference_mode()
     def encode(
         self,
         texts: str | Sequence[str],
@@ -372,55 +421,161 @@ class LLM2Vec:
         prompt_name: str | None = None,
         pooling_mode: str | None = None,
         normalize: bool | None = None,
+        truncate_dim: int | None = None,
+        precision: OutputPrecision = "float32",
+        ranges: np.ndarray | None = None,
+        convert_to_tensor: bool = False,
         batch_size: int | None = None,
         max_tokens_per_batch: int | None = None,
+        devices: Sequence[str | torch.device] | None = None,
+        show_progress_bar: bool = False,
         progress: Progress | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """Embed texts.
 
         Without an instruction every token is pooled, the begin token included, as sentence-transformers
         does (``skip_begin_token=True`` leaves it out, as the published LLM2Vec does). With an instruction only
-        the text's own tokens are pooled, unless ``skip_instruction=False``.
+        the text's own tokens are pooled, unless ``skip_instruction=False``. Texts are tokenised some thousands at a
+        time, so a million of them take little more memory than their embeddings.
 
         Args:
-            texts: one text, or several.
+            texts: one text, or several; every option holds for both.
             instruction: put in front of each text, one blank between, and left out of pooling.
             prompt: put in front of each text to the letter, as sentence-transformers does; "" for none, where the
                 encoder has a default prompt.
             prompt_name: of a stored prompt.
             pooling_mode: another one than the encoder's, for this call.
             normalize: scale each embedding to length 1; by default as the encoder's setting says.
+            truncate_dim: keep only the first numbers of each embedding; by default as the encoder's setting says.
+            precision: of the result: "float32", "int8", "uint8", "binary" or "ubinary"; see
+                :func:`llm2vec_core.precision.quantize_embeddings`.
+            ranges: for "int8" and "uint8", the smallest and largest value of each dimension, shape (2, hidden).
+            convert_to_tensor: return a torch tensor on the encoder's device.
             batch_size: at most this many texts a batch.
             max_tokens_per_batch: at most this many tokens a batch, padding included; by default what
                 suits the device.
+            devices: encode on several at once, such as ["cuda:0", "cuda:1"]; each other device than the encoder's
+                gets a copy of the model, which is kept for the next call.
+            show_progress_bar: on standard error.
             progress: called with (texts done, texts in all) after each batch; what it raises stops
                 the call.
 
         Returns:
-            float32 of shape (texts, hidden), in the order of ``texts``; (hidden,) for one text.
+            float32 of shape (texts, hidden), in the order of ``texts``; (hidden,) for one text. Another type and
+            width if ``precision``, ``truncate_dim`` or ``convert_to_tensor`` say so.
 
         Raises:
-            InputError: if an element is no string, the pooling mode or the prompt's name is unknown, or what stands
-                in front leaves no room for the text.
+            InputError: if an element is no string, the pooling mode or the prompt's name is unknown, what stands
+                in front leaves no room for the text, or an option has a value that does not exist.
             ModelError: if the model answers with NaN or infinity.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+            >>> encoder.encode("A river bank.", precision="binary", truncate_dim=64).shape
+            (8,)
         """
-        if isinstance(texts, str):
-            return self.encode(
-                [texts],
-                instruction,
-                prompt=prompt,
-                prompt_name=prompt_name,
-                pooling_mode=pooling_mode,
-                normalize=normalize,
-                batch_size=batch_size,
-            )[0]
+        one = isinstance(texts, str)
+        several: Sequence[str] = [texts] if isinstance(texts, str) else texts
+        if precision not in OUTPUT_PRECISIONS:
+            raise InputError(f"unknown precision {precision!r}; choose one of {', '.join(OUTPUT_PRECISIONS)}")
+        if truncate_dim is not None and (type(truncate_dim) is not int or truncate_dim < 1):
+            raise InputError(f"truncate_dim {truncate_dim!r} must be a whole number of at least 1")
         mode = pooling_mode or self.pooling_mode
         if prompt is None and prompt_name is not None:
             prompt = self.settings.prompt(prompt_name)
         self._refuse_weights_behind_prompt(mode, instruction, prompt)
-        rows = self.tokenize(texts, instruction, prompt)
-        result = self._pooled(rows, (mode,), batch_size, max_tokens_per_batch, progress)[mode]
-        return self._finished(result, normalize)
+        with _progress_bar(show_progress_bar, progress) as told:
+            run = _Run((mode,), instruction, prompt, batch_size, max_tokens_per_batch, told)
+            result = self._pooled(several, run, devices)[mode]
+        result = self._finished(result, normalize, truncate_dim)
+        if precision != "float32":
+            result = quantize_embeddings(result[0] if one else result, precision, ranges)
+        elif one:
+            result = result[0]
+        return torch.from_numpy(result).to(self.model.device) if convert_to_tensor else result
+
+    def encode_query(self, texts: str | Sequence[str], instruction: str | None = None, **options: Any) -> Any:
+        """Embed queries: as :meth:`encode`, behind the prompt that is stored as "query" if there is one.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base, prompts={"query": "Find: "})
+            >>> (encoder.encode_query("river") == encoder.encode("river", prompt="Find: ")).all().item()
+            True
+        """
+        return self.encode(texts, instruction, **self._with_prompt(("query",), instruction, options))
+
+    def encode_document(self, texts: str | Sequence[str], instruction: str | None = None, **options: Any) -> Any:
+        """Embed documents: as :meth:`encode`, behind the stored prompt "document", "passage" or "corpus" if any."""
+        names = ("document", "passage", "corpus")
+        return self.encode(texts, instruction, **self._with_prompt(names, instruction, options))
+
+    def _with_prompt(
+        self, names: tuple[str, ...], instruction: str | None, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        stored = next((name for name in names if name in self.prompts), None)
+        given = instruction is not None or options.get("prompt") is not None or options.get("prompt_name") is not None
+        return options if given or stored is None else {**options, "prompt_name": stored}
+
+    def similarity(self, left: Any, right: Any) -> Any:
+        """The cosine of each embedding with each other one.
+
+        Args:
+            left: of shape (texts, hidden) or (hidden,), arrays or tensors.
+            right: likewise.
+
+        Returns:
+            float32 of shape (texts of left, texts of right); a tensor if ``left`` is one.
+
+        Raises:
+            InputError: if the embeddings differ in length.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+            >>> embeddings = encoder.encode(["A river.", "A bank."])
+            >>> encoder.similarity(embeddings, embeddings).diagonal().round(4).tolist()
+            [1.0, 1.0]
+        """
+        sides = [torch.as_tensor(side).float() for side in (left, right)]
+        sides = [side[None] if side.ndim == 1 else side for side in sides]
+        if sides[0].ndim != 2 or sides[1].ndim != 2 or sides[0].shape[1] != sides[1].shape[1]:
+            shapes = " and ".join(str(tuple(side.shape)) for side in sides)
+            raise InputError(f"embeddings of shapes {shapes}; expected (texts, hidden) with the same hidden")
+        units = [torch.nn.functional.normalize(side.to(sides[0].device), dim=-1) for side in sides]
+        cosines = units[0] @ units[1].T
+        return cosines if isinstance(left, torch.Tensor) else cosines.cpu().numpy()
+
+    def to(self, device: str | torch.device) -> LLM2Vec:
+        """Move the model to another device, in place; other views of the same weights have to be made anew.
+
+        Raises:
+            InputError: if there is no such device.
+            ModelError: if the model is quantized, so that it cannot move.
+        """
+        device = _device(device)
+        try:
+            for model in {id(model): model for model in (self.causal_model, self.model)}.values():
+                model.to(device)
+        except ValueError as error:
+            raise ModelError(f"this model cannot move to {str(device)!r}: {error}") from error
+        for name in ("_fast_model", "_eager_model", "_replicas"):
+            self.__dict__.pop(name, None)
+        return self
+
+    @cached_property
+    def _replicas(self) -> dict[torch.device, LLM2Vec]:
+        return {}
+
+    def _on(self, device: torch.device) -> LLM2Vec:
+        if device == self.model.device:
+            return self
+        if device not in self._replicas:
+            model = copy.deepcopy(self.causal_model).to(device)
+            self._replicas[device] = LLM2Vec(model, self.tokenizer, **_fields_of(self.settings))
+        replica = self._replicas[device]
+        return replica if replica.settings == self.settings else replica.with_settings(**_fields_of(self.settings))
 
     @torch.inference_mode()
     def encode_poolings(self, texts: Sequence[str], instruction: str | None = None) -> dict[str, np.ndarray]:
@@ -433,15 +588,15 @@ class LLM2Vec:
         Returns:
             By the mode's name, what :meth:`encode` would return.
         """
-        pooled = self._pooled(self.tokenize(texts, instruction), tuple(POOLING_MODES), None, None, None)
+        pooled = self._pooled(texts, _Run(tuple(POOLING_MODES), instruction), None)
         return {mode: self._finished(result, None) for mode, result in pooled.items()}
 
-    def _finished(self, embeddings: np.ndarray, normalize: bool | None) -> np.ndarray:
+    def _finished(self, embeddings: np.ndarray, normalize: bool | None, truncate_dim: int | None = None) -> np.ndarray:
         """Scaled and cut as the settings and the call say."""
         if normalize is None and self.settings.normalize:
             # As a Normalize module does, before anything is cut off.
             embeddings = _unit(embeddings)
-        embeddings = embeddings[:, : self.settings.truncate_dim]
+        embeddings = embeddings[:, : truncate_dim or self.settings.truncate_dim]
         return _unit(embeddings) if normalize else embeddings
 
     def _refuse_weights_behind_prompt(self, mode: str, instruction: str | None, prompt: str | None) -> None:
@@ -454,35 +609,47 @@ class LLM2Vec:
             )
 
     def _pooled(
-        self,
-        rows: Sequence[TokenizedText],
-        modes: tuple[str, ...],
-        batch_size: int | None,
-        max_tokens_per_batch: int | None,
-        progress: Progress | None,
+        self, texts: Sequence[str], run: _Run, devices: Sequence[str | torch.device] | None
     ) -> dict[str, np.ndarray]:
-        results = {mode: np.zeros((len(rows), self.width), dtype=np.float32) for mode in modes}
-        done = 0
-        budget = max_tokens_per_batch
+        texts = check_texts(texts)  # said before an hour's work, not behind it
+        count = len(texts)
+        results = {mode: np.zeros((count, self.width), dtype=np.float32) for mode in run.modes}
+        told = _Told(run.progress, count)
+        encoders = [self] if not devices else [self._on(_device(device)) for device in devices]
+        share = -(-count // len(encoders))
+        starts = range(0, count, max(1, min(WINDOW_TEXTS, share)))
+
+        def window(encoder: LLM2Vec, start: int) -> None:
+            part = {mode: rows[start : start + starts.step] for mode, rows in results.items()}
+            encoder._pool_window(texts[start : start + starts.step], run, part, told)
+
+        if len(encoders) == 1:
+            for start in starts:
+                window(encoders[0], start)
+        else:
+            _share_out(window, encoders, starts)
+        if not all(np.isfinite(result).all() for result in results.values()):
+            raise ModelError("the model answered with NaN or infinity: its weights or its dtype are broken")
+        return results
+
+    @torch.inference_mode()
+    def _pool_window(self, texts: Sequence[str], run: _Run, results: Mapping[str, np.ndarray], told: _Told) -> None:
+        rows = self.tokenize(texts, run.instruction, run.prompt)
+        budget = run.max_tokens_per_batch
         if budget is None:
             budget = TOKEN_BUDGET_CPU if self.model.device.type == "cpu" else TOKEN_BUDGET_GPU
         lengths = np.array([len(row.input_ids) for row in rows], dtype=np.int64)
         for indices in (
             group[batch]
             for group in length_groups(self.model, lengths)
-            for batch in token_budget_batches(lengths[group], budget, batch_size)
+            for batch in token_budget_batches(lengths[group], budget, run.batch_size)
         ):
             batch = collate([rows[i] for i in indices], self._pad_id, self.model.device)
             pooling_mask = batch.pop("pooling_mask")
             states = forward(self._fast_model, batch).last_hidden_state
-            for mode in modes:
+            for mode in run.modes:
                 results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
-            done += len(indices)
-            if progress:
-                progress(done, len(rows))
-        if not all(np.isfinite(result).all() for result in results.values()):
-            raise ModelError("the model answered with NaN or infinity: its weights or its dtype are broken")
-        return results
+            told.more(len(indices))
 
     @torch.inference_mode()
     def token_states(self, text: str, max_length: int | None = None) -> TokenStates:
@@ -656,6 +823,76 @@ class LLM2Vec:
     def _is_truncated(self, text: str, kept: int) -> bool:
         (whole,) = tokenize(self.tokenizer, [text], max_length=kept + 1)
         return len(whole.input_ids) > kept
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The options of one call that reach the batches."""
+
+    modes: tuple[str, ...]
+    instruction: str | None = None
+    prompt: str | None = None
+    batch_size: int | None = None
+    max_tokens_per_batch: int | None = None
+    progress: Progress | None = None
+
+
+class _Told:
+    """Counts the texts that are done, from several threads."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._lock = threading.Lock()
+
+    def more(self, texts: int) -> None:
+        with self._lock:
+            self._done += texts
+            if self._progress:
+                self._progress(self._done, self._total)
+
+
+def _share_out(window: Callable[[LLM2Vec, int], None], encoders: Sequence[LLM2Vec], starts: Iterable[int]) -> None:
+    """Let each encoder take the next window as soon as it is free."""
+    todo = queue.SimpleQueue[int]()
+    for start in starts:
+        todo.put(start)
+    failed = threading.Event()
+
+    def work(encoder: LLM2Vec) -> None:
+        while not failed.is_set():
+            try:
+                start = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                window(encoder, start)
+            except BaseException:
+                failed.set()
+                raise
+
+    with ThreadPoolExecutor(len(encoders)) as threads:
+        for future in [threads.submit(work, encoder) for encoder in encoders]:
+            future.result()
+
+
+@contextmanager
+def _progress_bar(shown: bool, progress: Progress | None) -> Iterator[Progress | None]:
+    if not shown:
+        yield progress
+        return
+    with tqdm(unit=" texts", file=sys.stderr, dynamic_ncols=True) as bar:
+
+        def told(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            if progress:
+                progress(done, total)
+
+        yield told
+
+
+def _fields_of(settings: EncoderSettings) -> SettingsOverrides:
+    return cast(SettingsOverrides, {name: getattr(settings, name) for name in SETTING_NAMES})
 
 
 def _above(module: str) -> ModuleType:

@@ -35,7 +35,7 @@ from transformers import (
 from llm2vec_core.aliases import known_config
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
-from llm2vec_core.checkpoints import find_file, require_file, shown
+from llm2vec_core.checkpoints import find_file, hub_options, require_file, shown
 from llm2vec_core.config_numbers import check_numbers
 from llm2vec_core.errors import ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
@@ -76,7 +76,7 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
         )
     try:
         if known == found:
-            config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(base, revision=revision, trust_remote_code=False, **hub_options())
         else:
             config = CONFIG_MAPPING[model_type].from_dict(known)
     except Exception as error:  # each architecture checks its own values, and raises what it likes
@@ -114,6 +114,7 @@ def load_model(
     revision: str | None = None,
     quantization: Quantization | None = None,
     gguf: GGUF | None = None,
+    device_map: Any = None,
 ) -> PreTrainedModel:
     """The decoder without its language-model head, on its device, in evaluation mode.
 
@@ -125,8 +126,11 @@ def load_model(
             raise ModelError("a GGUF file is dequantized while it is read: load it without quantization")
         refuse_if_too_large(base, dtype, device, revision, gguf)
         with _without_load_report():
-            model = load_gguf_model(gguf, config, dtype=dtype, attn_implementation=attn_implementation)
-        return _checked(model.base_model, base, config).to(device).eval()
+            model = load_gguf_model(
+                gguf, config, dtype=dtype, attn_implementation=attn_implementation, device_map=device_map
+            )
+        model = _checked(_on_one_device(model.base_model, base), base, config)
+        return (model if device_map else model.to(device)).eval()
     _refuse_other_weights(base, revision)
     options: dict[str, Any] = {}
     if quantization:
@@ -134,6 +138,8 @@ def load_model(
         options["device_map"] = device
     else:
         refuse_if_too_large(base, dtype, device, revision)
+    if device_map:
+        options["device_map"] = device_map
     try:
         with _without_load_report():
             model, info = AutoModel.from_pretrained(
@@ -146,6 +152,7 @@ def load_model(
                 trust_remote_code=False,
                 output_loading_info=True,
                 **options,
+                **hub_options(),
             )
     except ImportError as error:
         raise ModelError(f"{shown(base)} needs a package that is not installed: {error}") from error
@@ -160,8 +167,18 @@ def load_model(
             f"the weights in {shown(base)} are not those of its config.json: {len(missing)} are missing, "
             f"{missing[0]} among them"
         )
-    model = _checked(_text_tower(model), base, config)
-    return (model if quantization else model.to(device)).eval()
+    model = _checked(_on_one_device(_text_tower(model), base), base, config)
+    return (model if quantization or device_map else model.to(device)).eval()
+
+
+def _on_one_device(model: PreTrainedModel, base: str) -> PreTrainedModel:
+    # The hooks that carry states from one device to the next call the modules they were put on, not a view's.
+    if any(hasattr(module, "_hf_hook") for module in model.modules()):
+        raise ModelError(
+            f"device_map spreads {shown(base)} over several devices, and its attention cannot be opened there: choose "
+            "one device, quantization='4bit', or a smaller model"
+        )
+    return model
 
 
 def _checked(model: PreTrainedModel, base: str, config: PreTrainedConfig) -> PreTrainedModel:
@@ -210,7 +227,7 @@ def _exact_tokenizer(source: str, revision: str | None, gguf: GGUF | None) -> Pr
     if gguf is not None and find_file(source, "tokenizer.json", revision) is None:
         return load_gguf_tokenizer(gguf)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False, **hub_options())
         file = find_file(source, "tokenizer.json", revision)
         if file is None:
             return tokenizer
@@ -218,7 +235,7 @@ def _exact_tokenizer(source: str, revision: str | None, gguf: GGUF | None) -> Pr
         if all(tokenizer(probe)["input_ids"] == exact.encode(probe).ids for probe in _PROBES):
             return tokenizer
         # The class would rebuild it again; the plain one takes the file as it is.
-        return PreTrainedTokenizerFast.from_pretrained(source, revision=revision)
+        return PreTrainedTokenizerFast.from_pretrained(source, revision=revision, **hub_options())
     except ImportError as error:
         raise ModelError(f"the tokenizer of {shown(source)} needs a package that is not installed: {error}") from error
     except Exception as error:  # the tokenizers library raises a bare Exception on a broken file
@@ -278,7 +295,7 @@ def weight_bytes(
     folder = Path(base)
     if not folder.is_dir():
         try:
-            metadata = get_safetensors_metadata(base, revision=revision)
+            metadata = get_safetensors_metadata(base, revision=revision, token=hub_options().get("token"))
         except Exception:  # the size is a courtesy: whatever is wrong will be met, and named, when loading
             return None
         counts = metadata.parameter_count
@@ -322,7 +339,9 @@ def _refuse_other_weights(base: str, revision: str | None) -> None:
     try:
         index = find_file(base, INDEX, revision)
         found = index or find_file(base, WEIGHTS, revision)
-        pickled = not found and file_exists(base, "pytorch_model.bin", revision=revision)
+        pickled = not found and file_exists(
+            base, "pytorch_model.bin", revision=revision, token=hub_options().get("token")
+        )
     except Exception:  # offline: the loader finds what is in the cache, or says that nothing is
         return
     if index:

@@ -1,6 +1,7 @@
 """A Hub on this machine, out of folders: what the libraries ask for is answered as the Hub answers it.
 
 Files come with commit, ETag and size; what is missing or not public with 404, 401 or 403 and the Hub's error codes.
+Repositories of the owner ``private`` ask for :data:`TOKEN`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+TOKEN = "hf_of_these_tests"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -31,6 +33,9 @@ class StandInHub(BaseHTTPRequestHandler):
     def answer(self, with_body: bool) -> None:
         path = self.path.split("?")[0].strip("/")
         self.requested.append(path)
+        owner = path.removeprefix("api/models/").split("/")[0]
+        if owner == "private" and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return self.say(401, error="RepoNotFound")
         if path.startswith("api/models/"):
             return self.api(path.removeprefix("api/models/"))
         repo, _, rest = path.partition("/resolve/")

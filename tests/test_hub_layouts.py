@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from llm2vec_core.encoder import LLM2Vec
 from tests.close import assert_close
-from tests.stand_in_hub import serving
+from tests.stand_in_hub import TOKEN, serving
 from tests.tiny_gguf import write_gguf
 
 pytestmark = pytest.mark.process
@@ -39,6 +39,7 @@ def hub(tmp_path_factory):
     for adapter in (folder / "McGill-NLP").iterdir():
         file = adapter / "adapter_config.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": "owner/tiny"}))
+    shutil.copytree(REFERENCE / "models" / "llama", folder / "private" / "tiny")
     (folder / "owner" / "tiny-GGUF").mkdir()
     config = LlamaConfig(
         vocab_size=300, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
@@ -53,22 +54,24 @@ def hub(tmp_path_factory):
 
 
 SCRIPT = """
-import sys, numpy as np
+import json, sys, numpy as np
 from llm2vec_core import LLM2Vec, LLM2VecError
 try:
-    encoder = LLM2Vec.from_pretrained(sys.argv[1], device="cpu")
+    encoder = LLM2Vec.from_pretrained(sys.argv[1], device="cpu", **json.loads(sys.argv[3]))
     np.save(sys.argv[2], encoder.encode(["A cat sat on the warm windowsill.", "river"]))
 except LLM2VecError as error:
     print(type(error).__name__, error)
 """
 
 
-def load(address: str, source: str, tmp_path: Path, **environment: str) -> tuple[np.ndarray | None, str]:
+def load(
+    address: str, source: str, tmp_path: Path, options: dict | None = None, **environment: str
+) -> tuple[np.ndarray | None, str]:
     out = tmp_path / "out.npy"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     variables = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, source, str(out)],
+        [sys.executable, "-c", SCRIPT, source, str(out), json.dumps(options or {})],
         capture_output=True, text=True, cwd=ROOT, env={**clean, **variables, **environment},
     )  # fmt: skip
     assert "Traceback" not in result.stderr, result.stderr[-2000:]
@@ -105,6 +108,19 @@ def test_a_published_layout_brings_its_base_and_its_adapters(hub, tmp_path):
     )
     assert_close(ours, both.encode(texts), said=said)
     assert np.abs(ours - expected.encode(texts)).max() > 1e-3
+
+
+def test_a_token_opens_a_private_model_and_the_cache_is_where_it_is_asked_for(hub, tmp_path):
+    ours, said = load(hub[0], "private/tiny", tmp_path)
+    assert ours is None and "no public Hub repository 'private/tiny'" in said
+    place = tmp_path / "elsewhere"
+    ours, said = load(hub[0], "private/tiny", tmp_path, {"token": TOKEN, "cache_dir": str(place)})
+    expected = LLM2Vec.from_pretrained(REFERENCE / "models" / "llama", device="cpu").encode(
+        ["A cat sat on the warm windowsill.", "river"]
+    )
+    assert ours is not None, said
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+    assert list(place.rglob("model.safetensors")) and not list((tmp_path / "cache").rglob("*.safetensors"))
 
 
 def test_a_repository_with_one_gguf_file(hub, tmp_path):
