@@ -1,0 +1,34 @@
+"""The journey of a table without a header: how it was read is shown, and one click reads it otherwise."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.ui.conftest import open_tab
+
+
+def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(page):
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
+    rows = ["Über den Fluß;wasser", "<img src=x onerror=alert(1)>;wasser", "Die Bank schloß früh;geld"]
+    page.locator("#search-upload input[type=file]").set_input_files(
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode("cp1252")}
+    )
+    own = page.locator("#search-own")
+    expect(own).to_contain_text("3 texts from rows.csv")
+    expect(own).to_contain_text("rows.csv is no UTF-8 and is read as cp1252")
+    shown = page.locator("#search-preview")
+    expect(shown).to_contain_text("columns separated by semicolon; no header: the first row is a row")
+    expect(shown.locator("td").first).to_have_text("Über den Fluß")
+    expect(shown.locator("img")).to_have_count(0)
+    header = page.locator("#search-header input")
+    expect(header).not_to_be_checked()
+    header.check()
+    expect(own).to_contain_text("2 texts from rows.csv")
+    expect(shown).to_contain_text("first row: names of the columns")
+    header.uncheck()
+    expect(own).to_contain_text("3 texts from rows.csv")
+    # The other column: the preview marks it.
+    page.locator("#search-text-column input").click()
+    page.get_by_role("option", name="column 2").click()
+    expect(shown.locator("th").nth(1)).to_have_text("column 2 (embedded)")
