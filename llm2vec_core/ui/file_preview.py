@@ -28,7 +28,7 @@ def file_preview(reading: FileReading, text: str, label: str | None) -> str:
     more = len(reading.names) - len(places)
     rest = f"<p class='muted'>{more:,} more columns</p>" if more else ""
     facts_line = f"<p class='muted'>Read as {escape(said)}. The first rows:</p>" if said else "<p>The first rows:</p>"
-    return f"<div class='l2v l2v-preview'>{facts_line}<table><tr>{head}</tr>{body}</table>{rest}</div>"
+    return f"<div class='l2v'>{facts_line}<table class='plain'><tr>{head}</tr>{body}</table>{rest}</div>"
 
 
 def _separated(reading: FileReading) -> str:
