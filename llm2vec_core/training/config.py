@@ -8,8 +8,9 @@ from typing import Literal, get_args
 from llm2vec_core.errors import InputError
 
 MixedPrecision = Literal["no", "bf16", "fp16"]
+AdapterDtype = Literal["float32", "float16"]
 # Another value of these leaves the losses of a run as they are: a resumed run may change them.
-FREE_TO_CHANGE = ("held_out_every", "save_every", "patience")
+FREE_TO_CHANGE = ("held_out_every", "save_every", "patience", "adapter_dtype")
 
 _AT_LEAST_ONE = (
     "steps", "batch_size", "max_length", "lora_rank", "lora_alpha", "held_out_every", "save_every",
@@ -46,6 +47,8 @@ class TrainingConfig:
         held_out_every: steps between measurements on held-out texts, if there are any.
         patience: measurements without improvement after which the run ends; the best state is then taken. None
             never ends early and keeps the last state.
+        adapter_dtype: of the finished adapter's file; "float16" halves it. Checkpoints are float32, so that a run
+            resumes exactly.
         save_every: steps between checkpoints, where the run has a folder (with patience: every measurement).
         seed: of the LoRA weights, the order of the texts, masks and dropout.
 
@@ -76,6 +79,7 @@ class TrainingConfig:
     held_out_every: int = 25
     patience: int | None = None
     save_every: int = 200
+    adapter_dtype: AdapterDtype = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +98,9 @@ class TrainingConfig:
         if self.mixed_precision not in get_args(MixedPrecision):
             choices = ", ".join(get_args(MixedPrecision))
             raise InputError(f"mixed_precision is {self.mixed_precision!r}; choose one of {choices}")
+        if self.adapter_dtype not in get_args(AdapterDtype):
+            choices = ", ".join(get_args(AdapterDtype))
+            raise InputError(f"adapter_dtype is {self.adapter_dtype!r}; choose one of {choices}")
         # A configuration file brings a list; a frozen record wants a tuple.
         object.__setattr__(self, "lora_targets", tuple(self.lora_targets))
 

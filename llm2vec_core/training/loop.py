@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from peft import set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
@@ -190,13 +190,14 @@ class AdapterTraining:
             settings["pooling_mode"] = mode
         return LLM2Vec(self._peft.get_base_model(), self._base.tokenizer, **settings)
 
-    def save(self, folder: str | Path, **report: Any) -> None:
+    def save(self, folder: str | Path, *, dtype: torch.dtype = torch.float32, **report: Any) -> None:
         """Write the adapter in PEFT's format, and the settings that made it beside it.
 
         What was in the folder before is replaced only once everything is written.
 
         Args:
             folder: made if it does not exist.
+            dtype: of the weights in the file.
             report: goes into ``training.json`` too, such as the last loss.
 
         Raises:
@@ -206,7 +207,7 @@ class AdapterTraining:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as place:
-                self._write(Path(place), report)
+                self._write(Path(place), dtype, report)
                 for file in sorted(Path(place).iterdir()):
                     file.replace(folder / file.name)
         except (OSError, SafetensorError) as error:
@@ -236,8 +237,11 @@ class AdapterTraining:
                 )
         set_peft_model_state_dict(self._peft, weights)
 
-    def _write(self, folder: Path, report: dict[str, Any]) -> None:
+    def _write(self, folder: Path, dtype: torch.dtype, report: dict[str, Any]) -> None:
         self._peft.save_pretrained(str(folder))
+        if dtype != torch.float32:
+            weights = {name: weight.to(dtype) for name, weight in load_file(folder / ADAPTER_FILE).items()}
+            save_file(weights, folder / ADAPTER_FILE, metadata={"format": "pt"})
         (folder / "README.md").unlink(missing_ok=True)
         file = folder / "adapter_config.json"
         adapter = portable_adapter_config(json.loads(file.read_text(encoding="utf-8")), self._base.name)

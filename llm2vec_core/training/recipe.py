@@ -235,4 +235,4 @@ def _fits(value: Any, kind: str) -> bool:
         return kind.startswith("Mapping")
     if isinstance(value, int):
         return kind.startswith(("int", "float"))
-    return kind.startswith("float" if isinstance(value, float) else ("str", "Literal", "MixedPrecision"))
+    return kind.startswith("float" if isinstance(value, float) else ("str", "Literal", "MixedPrecision", "AdapterDtype"))

@@ -12,7 +12,7 @@ from llm2vec_core import AdapterError, LLM2Vec
 from llm2vec_core.presets import ASSETS, BUNDLED
 from llm2vec_core.training.foreign import load_foreign_adapter
 
-MNTP = ASSETS / "adapters" / "mntp"
+MNTP = ASSETS / "adapters" / "llm2vec-mini" / "mntp"
 LIMIT = 10**7
 TEXTS = ["The river rose after the rain.", "It rained."]
 

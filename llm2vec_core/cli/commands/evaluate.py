@@ -39,6 +39,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TASK",
         help="these alone: sts, pair_classification, classification, clustering, retrieval, or names of sets",
     )
+    parser.add_argument(
+        "--centred", action="store_true", help="each row once more with the mean vector of bundled sentences subtracted"
+    )
     parser.add_argument("--limit", type=int, help="at most so many examples of each set, for a quick look")
     parser.add_argument("--out", type=Path, help="folder for tables, figures and results; goes on where it was stopped")
     parser.add_argument(
@@ -86,6 +89,7 @@ def _run(arguments: argparse.Namespace) -> None:
         results=results,
         report=report,
         progress=lambda stage, name: _meter(arguments, stage, name),
+        centred=arguments.centred,
     )
     if arguments.out:
         _write(arguments.out, rows, preset.key, arguments.limit)

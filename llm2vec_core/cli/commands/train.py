@@ -101,7 +101,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if not _is_main():
         return
     report = {"texts": len(examples), **report}
-    training.save(arguments.out, **report)
+    import torch
+
+    training.save(arguments.out, dtype=getattr(torch, recipe.training.adapter_dtype), **report)
     print(json.dumps(report))
     if stopped.is_set():
         say(arguments, f"stopped after step {training.steps_done}; the adapter keeps that step, --resume goes on")

@@ -56,6 +56,7 @@ class Task:
         suffix: behind a set's name in the file that has the columns.
         folders: folder -> names of sets in it that are folders of their own, and no single files.
         notes: data -> what a reader of the scores has to know, such as queries that were left out.
+        translation_invariant: whether the scores stay the same when one vector is subtracted from all embeddings.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Task:
     suffix: str = ""
     folders: Callable[[Path], Sequence[str]] = lambda folder: ()
     notes: Callable[[Any], Sequence[str]] = lambda data: ()
+    translation_invariant: bool = False
 
 
 def measurement(

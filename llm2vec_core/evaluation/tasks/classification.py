@@ -181,4 +181,6 @@ TASK = Task(
     read=read,
     texts=_texts,
     measure=measure,
+    # The intercept, which is not regularised, takes the vector up.
+    translation_invariant=True,
 )

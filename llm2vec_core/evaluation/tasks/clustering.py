@@ -109,4 +109,6 @@ TASK = Task(
     read=read,
     texts=_texts,
     measure=measure,
+    # Distances between points do not change.
+    translation_invariant=True,
 )

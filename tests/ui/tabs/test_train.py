@@ -131,7 +131,7 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     page.get_by_text("Use an adapter that you have").click()
     page.locator("#load-adapter").click()
     expect(page.locator("#load-notice")).to_contain_text("adapter_config.json is missing")
-    folder = ASSETS / "adapters" / "mntp"
+    folder = ASSETS / "adapters" / "llm2vec-mini" / "mntp"
     page.locator("#adapter-files input[type=file]").set_input_files(
         [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
     )

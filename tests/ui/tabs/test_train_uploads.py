@@ -20,7 +20,8 @@ TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
 
 
-CONFIG, WEIGHTS = ((ASSETS / "adapters" / "mntp" / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE))
+MNTP = ASSETS / "adapters" / "llm2vec-mini" / "mntp"
+CONFIG, WEIGHTS = ((MNTP / name).read_bytes() for name in (CONFIG_FILE, WEIGHTS_FILE))
 
 
 def archive(folder: Path, members: list[tuple[str, bytes]]) -> str:

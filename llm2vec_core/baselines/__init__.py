@@ -1,0 +1,35 @@
+"""Baselines of LLM2Vec that train nothing.
+
+Echo embeddings and the prompts are ordinary encoders over the same weights, so that everything that takes an encoder
+(search, maps, evaluation, the command line) takes these too; static token embeddings have the same ``encode``. A new
+one is a new function and its row in :data:`BASELINES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llm2vec_core.baselines.centring import centring_texts, mean_vector
+from llm2vec_core.baselines.layer import LayerEmbeddings
+from llm2vec_core.baselines.static import StaticEmbeddings, static
+from llm2vec_core.baselines.templated import echo, prompt, quoted_prompt
+from llm2vec_core.encoder import LLM2Vec
+
+BASELINES: dict[str, Callable[[LLM2Vec], LLM2Vec | StaticEmbeddings]] = {
+    "static": static,
+    "echo": echo,
+    "prompt": prompt,
+    "quoted_prompt": quoted_prompt,
+}
+
+__all__ = [
+    "BASELINES",
+    "LayerEmbeddings",
+    "StaticEmbeddings",
+    "centring_texts",
+    "echo",
+    "mean_vector",
+    "prompt",
+    "quoted_prompt",
+    "static",
+]
