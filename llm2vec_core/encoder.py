@@ -59,6 +59,7 @@ from llm2vec_core.pooling import POOLING_MODES, pool
 from llm2vec_core.positions import forward, learned_positions, length_groups
 from llm2vec_core.precision import OUTPUT_PRECISIONS, OutputPrecision, quantize_embeddings
 from llm2vec_core.presets import find_stage
+from llm2vec_core.provision import provide
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
 from llm2vec_core.writing import replace_model
@@ -258,6 +259,7 @@ class LLM2Vec:
     ) -> LLM2Vec:
         _checked(settings)
         dtype = _dtype(dtype, device)
+        source = provide(source)
         found = resolve(source, adapters, revision, gguf_file)
         # A revision is the source's own: what it points to has others.
         base_revision = revision if found.base == str(source) else None

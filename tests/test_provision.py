@@ -64,7 +64,7 @@ def test_a_file_of_an_installed_package_is_converted_once_and_loads(preset, monk
     assert (Path(preset.base) / "model.safetensors").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-100], lambda data: data[:-1] + b"?"])
+@pytest.mark.parametrize("change", [lambda data: data[:-100], lambda data: data[:-1] + bytes([data[-1] ^ 1])])
 def test_another_content_is_refused_and_nothing_is_written(preset, change):
     file = installed_file(preset.gguf)
     file.write_bytes(change(file.read_bytes()))
@@ -104,17 +104,6 @@ def test_other_sources_pass():
 def test_the_presets_file_is_the_makefiles_package():
     makefile = (Path(__file__).resolve().parent.parent / "Makefile").read_text(encoding="utf-8")
     assert f"SMOLLM2 := {SMOLLM2.gguf.requirement}\n" in makefile
-
-
-def test_smollm2_shows_what_opening_breaks_and_training_mends(smollm2):
-    """Cosines of a paraphrase and of unrelated sentences: opened and untrained they are one, LLM2Vec tells them apart."""
-    texts = ["A man is playing a guitar.", "Someone plays an instrument.", "The bank was robbed."]
-    gaps = {}
-    for stage in SMOLLM2.stages:
-        vectors = smollm2(stage.key).encode(texts, normalize=True)
-        cosines = vectors @ vectors.T
-        gaps[stage.key] = float(cosines[0, 1] - cosines[0, 2])
-    assert gaps["simcse"] > 0.3 > gaps["causal"] > gaps["bidirectional"]
 
 
 def test_smollm2_is_the_file_s_own_model():

@@ -235,4 +235,5 @@ def _fits(value: Any, kind: str) -> bool:
         return kind.startswith("Mapping")
     if isinstance(value, int):
         return kind.startswith(("int", "float"))
-    return kind.startswith("float" if isinstance(value, float) else ("str", "Literal", "MixedPrecision", "AdapterDtype"))
+    named = ("str", "Literal", "MixedPrecision", "AdapterDtype")
+    return kind.startswith("float" if isinstance(value, float) else named)

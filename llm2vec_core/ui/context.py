@@ -15,15 +15,22 @@ from llm2vec_core.baselines import BASELINES, StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.cache import UNLIMITED, Cache
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
+from llm2vec_core.constants import stored_constants
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.loading import load_config
 from llm2vec_core.presets import BUNDLED, ModelPreset
+from llm2vec_core.provision import provide
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.separation import PairCosines, measure_pairs
-from llm2vec_core.ui.encoders import BASELINE_OPTIONS, encoder_options
+from llm2vec_core.stages import StagedModel
+from llm2vec_core.ui.encoders import BASELINE_OPTIONS
 from llm2vec_core.ui.limits import Limits
+
+FLOAT32_BYTES = 4
+# Up to here each stage has merged weights of its own, which are faster than adapters beside one set of them.
+MERGED_BYTES = 500_000_000
 
 
 class AppContext:
@@ -40,6 +47,9 @@ class AppContext:
 
     def __init__(self, preset: ModelPreset = BUNDLED, limits: Limits | None = None) -> None:
         self.preset = preset
+        self._stored = stored_constants(preset.key)
+        copies = len({stage.adapters for stage in preset.stages})
+        self._shares_weights = preset.parameters * FLOAT32_BYTES * copies > MERGED_BYTES
         self.limits = limits or Limits()
         # Encoders stay: they are as many as the model has stages, and each is what the others are computed with.
         self.cache = Cache({"weights": UNLIMITED, "encoder": UNLIMITED})
@@ -52,6 +62,9 @@ class AppContext:
                 ("encoder", stage_key), lambda: BASELINES[stage_key](self.encoder(self.preset.stages[0].key))
             )
         stage = self.preset.stage(stage_key)
+        if self._shares_weights:
+            staged = self.cache.get(("weights",), lambda: StagedModel(self.preset))
+            return self.cache.get(("encoder", stage_key), lambda: staged.encoder(stage_key))
         base = self.cache.get(
             ("weights", stage.adapters),
             lambda: LLM2Vec.from_pretrained(
@@ -67,28 +80,36 @@ class AppContext:
 
     def config(self) -> PreTrainedConfig:
         """The text model's configuration; no weights are loaded."""
-        return self.cache.get(("config",), lambda: load_config(self.preset.base, None).get_text_config())
+        return self.cache.get(("config",), lambda: load_config(provide(self.preset.base), None).get_text_config())
 
     def is_loaded(self, stage_key: str) -> bool:
         """Whether a stage's weights are in memory."""
-        return ("weights", self.preset.stage(stage_key).adapters) in self.cache
+        return ("encoder", stage_key) in self.cache
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""
+        stored = self._stored.yardstick(stage_key, pooling_mode)
+        if stored is not None:
+            return stored
         return self.cache.get(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
     def pair_cosines(self, stage_key: str) -> PairCosines:
         """Cosines of all bundled pairs under a stage or rival, mean pooling."""
-        return self.cache.get(
+        return self._stored.pair_cosines(stage_key) or self.cache.get(
             ("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs())
         )
 
     def cloze(self, stage_key: str) -> ClozeScores:
         """How well a stage finds the words that are hidden in the bundled collection, one a passage."""
-        return self.cache.get(("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key)))
+        return self._stored.cloze(stage_key) or self.cache.get(
+            ("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key))
+        )
 
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
+        stored = self._stored.collection(stage_key, pooling_mode)
+        if stored is not None:
+            return stored
         return self.cache.get(
             ("collection", stage_key, pooling_mode),
             lambda: self.encoder(stage_key).encode([p.text for p in passages()], pooling_mode=pooling_mode),
@@ -104,7 +125,9 @@ class AppContext:
         """Scores over all labelled queries of the collection, asked without an instruction."""
 
         def measure() -> QueryScores:
-            asked = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
+            asked = self._stored.queries(stage_key, pooling_mode)
+            if asked is None:
+                asked = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
             return score_queries(self.index(stage_key, pooling_mode).cosines(asked), relevant_rows())
 
         return self.cache.get(("query scores", stage_key, pooling_mode), measure)
@@ -112,17 +135,11 @@ class AppContext:
     def warm_up(self) -> None:
         """Make what the first visitors will ask for, in the order in which they will."""
         first, last = self.preset.stages[0].key, self.preset.default.key
-        for stage in self.preset.stages:
-            self.yardstick(stage.key, "mean")
-            self.encoder(stage.key).attentions("warm up")
-        for choice in encoder_options(self.preset, baselines=True):
-            self.pair_cosines(choice.key)
         for key in (first, last):
+            self.encoder(key).attentions("warm up")
             self.query_scores(key)
         for job in self.warm_ups:
             job()
-        for stage in self.preset.stages:
-            self.cloze(stage.key)
 
 
 def relevant_rows() -> list[set[int]]:

@@ -17,6 +17,7 @@ from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, weight_bytes
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset, Stage
+from llm2vec_core.provision import provide
 from llm2vec_core.threads import wait_in_thread
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
@@ -125,6 +126,7 @@ class Models:
         try:
             self._check_memory(preset)
             # Whatever is wrong with the name or the access shows here, before anything is let go.
+            yield from _ticking(lambda: provide(preset.base), f"Preparing {preset.label}")
             yield from _ticking(lambda: load_config(preset.base, None), "Reading its configuration", HUB_SECONDS)
             if preset.parameters and self.fit(preset).needed > available_memory():
                 self._other = None

@@ -25,7 +25,7 @@ def test_every_configuration_that_comes_along_is_whole(name, objective):
 
 
 def test_the_models_of_the_recipe_are_there():
-    assert set(config_names()) == {"mini", "smollm2-135m", "qwen3-0.6b", *PUBLISHED}
+    assert set(config_names()) == {"mini", "smollm2", "smollm2-135m", "qwen3-0.6b", *PUBLISHED}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

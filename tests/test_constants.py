@@ -1,0 +1,62 @@
+"""The stored constants are those of the models and texts that are here now."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llm2vec_core.baselines import BASELINES
+from llm2vec_core.bundled_data import passages, queries
+from llm2vec_core.constants import STORED_BASELINES, STORED_PRESETS, compute_constants, digest_of, stored_constants
+from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.stages import StagedModel
+
+# float16 keeps 11 bits.
+HALF = 2e-3
+
+
+@pytest.mark.parametrize("preset", STORED_PRESETS, ids=lambda preset: preset.key)
+def test_nothing_they_depend_on_has_changed(preset):
+    assert stored_constants(preset.key).inputs == digest_of(preset), "run make assets"
+
+
+@pytest.mark.parametrize("preset", STORED_PRESETS, ids=lambda preset: preset.key)
+def test_every_stage_and_baseline_is_there(preset):
+    stored = stored_constants(preset.key)
+    for key in (*(stage.key for stage in preset.stages), *STORED_BASELINES):
+        assert len(stored.collection(key, "mean")) == len(passages())
+        assert len(stored.queries(key, "mean")) == len(queries())
+        assert set(stored.pair_cosines(key).by_label) == {"similar", "unrelated", "misleading"}
+    for stage in preset.stages:
+        assert len(stored.cloze(stage.key).ranks) > 250
+        assert stored.yardstick(stage.key, "weighted_mean").separation() > 0.5
+    assert stored.collection("causal", "max") is None and stored.cloze("echo") is None
+
+
+@pytest.mark.parametrize("key", ["causal", "simcse", "echo"])
+def test_the_bundled_model_computes_them_again(key):
+    model, stored = StagedModel(BUNDLED), stored_constants(BUNDLED.key)._arrays
+    stage = key not in BASELINES
+    encoder = model.encoder(key) if stage else BASELINES[key](model.base)
+    found = dict(compute_constants(encoder, key, stage=stage))
+    assert found.keys() == {name for name in stored if name.split("/")[1] == key}
+    for name, rows in found.items():
+        if name.endswith("ranks"):
+            # Words that are equally likely change places.
+            assert (rows == stored[name]).mean() > 0.98
+        else:
+            np.testing.assert_allclose(rows, stored[name], atol=HALF * np.abs(rows).max(), err_msg=name)
+
+
+@pytest.mark.parametrize("key", [stage.key for stage in SMOLLM2.stages])
+def test_smollm2_computes_them_again_on_a_few_texts(key, smollm2):
+    rows = [0, 100, 323]
+    stored = stored_constants(SMOLLM2.key).collection(key, "mean")[rows]
+    found = smollm2(key).encode([passages()[row].text for row in rows])
+    np.testing.assert_allclose(found, stored, atol=2 * HALF * np.abs(found).max())
+
+
+def test_smollm2_shows_what_opening_breaks_and_training_mends():
+    """The lesson in one line: telling similar from unrelated pairs falls when the mask opens, and is mended."""
+    areas = {stage.key: stored_constants(SMOLLM2.key).pair_cosines(stage.key).area() for stage in SMOLLM2.stages}
+    assert areas["bidirectional"] < areas["causal"] < areas["mntp"] < areas["simcse"]
