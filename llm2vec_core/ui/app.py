@@ -54,7 +54,7 @@ def build_app(models: Models) -> gr.Blocks:
             bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
         views.bind_link(header)
-        views.after(sidebar.bind(header.in_use))
+        views.after(sidebar.bind(header))
         add_endpoints(models)
         demo.load(lambda: prove(models.bundled), None, header.badge, api_name=False, show_progress="hidden")
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)

@@ -126,7 +126,8 @@ class Models:
         try:
             self._check_memory(preset)
             # Whatever is wrong with the name or the access shows here, before anything is let go.
-            yield from _ticking(lambda: provide(preset.base), f"Preparing {preset.label}")
+            if preset.gguf:
+                yield from _ticking(lambda: provide(preset.base), f"Preparing {preset.label}")
             yield from _ticking(lambda: load_config(preset.base, None), "Reading its configuration", HUB_SECONDS)
             if preset.parameters and self.fit(preset).needed > available_memory():
                 self._other = None

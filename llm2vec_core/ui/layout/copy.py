@@ -2,8 +2,9 @@
 
 MODEL_INTRO = """
 <div class="l2v l2v-side"><h2>Model</h2>
-<p>Everything on this page is computed with one language model. The bundled one is small and always there; a larger one
-comes from the Hugging Face Hub and is kept until another visitor loads another.</p></div>
+<p>Everything on this page is computed with one language model. The bundled one is small and always there. SmolLM2 is a
+real one, with adapters of ours: there you can see what opening the mask breaks and what training mends. Others come from
+the Hugging Face Hub. One model is kept beside the bundled one, until another visitor loads another.</p></div>
 """
 
 USE, IN_USE = "Use this model", "In use"

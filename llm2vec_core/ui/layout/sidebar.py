@@ -15,6 +15,7 @@ from llm2vec_core.ui.components import notice_panel, panel
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.layout import copy, facts
+from llm2vec_core.ui.layout.header import Header, other_model, other_model_label
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
@@ -67,11 +68,11 @@ class Sidebar:
         # Ticks only while the section is open: thirty idle visitors should cost nothing.
         self.timer = gr.Timer(REFRESH_SECONDS, active=False)
 
-    def bind(self, in_use: gr.HTML) -> tuple[Any, ...]:
+    def bind(self, header: Header) -> tuple[Any, ...]:
         """Bind the events.
 
         Args:
-            in_use: the header's line that names the model in use.
+            header: names the model in use, and has a button that changes it.
 
         Returns:
             The events after which the model may be another one.
@@ -85,7 +86,7 @@ class Sidebar:
             queue=False,
             **quiet,
         )
-        outputs = [self.notice, self.status, page.session, self.stages, in_use, self.details, self.use, *pickers]
+        outputs = [self.notice, self.status, page.session, self.stages, header.in_use, self.details, self.use, *pickers]
         loading = {"concurrency_id": "models", "concurrency_limit": 2, "trigger_mode": "once", **quiet}
 
         def use(session: Session, wanted: str, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -93,6 +94,9 @@ class Sidebar:
 
         def use_hub(session: Session, wanted: str, *values: Any) -> Iterator[tuple[Any, ...]]:
             yield from switch(page, session, f"hub:{(wanted or '').strip()}", values)
+
+        def use_other(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
+            yield from switch(page, session, other_model(session.model_key).key, values)
 
         events = (
             self.use.click(use, [page.session, self.model, *pickers], outputs, **loading),
@@ -103,7 +107,16 @@ class Sidebar:
                 outputs,
                 **loading,
             ),
+            header.other_model.click(use_other, [page.session, *pickers], outputs, **loading),
         )
+        for event in events:
+            event.then(
+                lambda session: other_model_label(session.model_key),
+                page.session,
+                header.other_model,
+                queue=False,
+                **quiet,
+            )
         state = {"fn": lambda: machine_now(page.demo), "inputs": None, "outputs": self.machine, "queue": False, **quiet}
         self.server.expand(**state)
         self.server.expand(lambda: gr.Timer(active=True), None, self.timer, queue=False, **quiet)

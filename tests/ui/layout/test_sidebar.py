@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, ModelPreset
+from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, SMOLLM2, ModelPreset
 from llm2vec_core.ui.app import build_app, launch_settings
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.layout import facts
@@ -148,3 +148,16 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(other.locator("#in-use")).to_contain_text("LLM2Vec-mini")  # a visitor's choice is theirs alone
     context.close()
     assert problems == []
+
+
+def test_one_press_brings_the_larger_model_and_another_one_the_bundled_one_back(page, server):
+    page.goto(server)
+    button = page.locator("#other-model")
+    expect(button).to_have_text(f"Use {SMOLLM2.label}")
+    button.click()
+    expect(page.locator("#in-use")).to_contain_text(SMOLLM2.label)
+    expect(button).to_have_text(f"Use {BUNDLED.label}")
+    expect(page.locator("#badge")).to_be_visible()
+    button.click()
+    expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
+    expect(button).to_have_text(f"Use {SMOLLM2.label}")
