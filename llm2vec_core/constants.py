@@ -143,7 +143,8 @@ def digest_of(preset: ModelPreset) -> str:
 
 def write_constants(preset: ModelPreset) -> None:
     """Compute and store the constants of a preset."""
-    model, arrays = StagedModel(preset), {}
+    model = StagedModel(preset)
+    arrays: dict[str, np.ndarray] = {}
     for stage in preset.stages:
         arrays |= dict(compute_constants(model.encoder(stage.key), stage.key, stage=True))
         print(f"{preset.key}: {stage.key}", file=sys.stderr, flush=True)

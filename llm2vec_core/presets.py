@@ -135,7 +135,6 @@ BIDIRECTIONAL = Stage(
 )
 
 
-
 def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
     """The stages of a model whose adapters this project trained; see ``assets/MANIFEST.json`` for the commands.
 
@@ -149,9 +148,7 @@ def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
     without = (
         CAUSAL,
         BIDIRECTIONAL,
-        Stage(
-            "mntp", "+ MNTP", True, (mntp,), "Step 2: it practised filling in masked words with both sides in view."
-        ),
+        Stage("mntp", "+ MNTP", True, (mntp,), "Step 2: it practised filling in masked words with both sides in view."),
         Stage(
             "simcse",
             "LLM2Vec (+ MNTP + SimCSE)",

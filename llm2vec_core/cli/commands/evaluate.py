@@ -215,7 +215,7 @@ COMMAND = Command(
         "evaluate --data sts",
         "evaluate --data sts --tasks sts --stages causal simcse",
         "evaluate --data sts --limit 100 --out ladder",
-        "evaluate --data sts --stage mine=assets/adapters/mntp,assets/adapters/simcse --stages mine",
+        "evaluate --data sts --stage mine=assets/adapters/llm2vec-mini/mntp --stages mine",
     ),
     add_arguments=_add_arguments,
     run=_run,
