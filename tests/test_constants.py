@@ -58,5 +58,8 @@ def test_smollm2_computes_them_again_on_a_few_texts(key, smollm2):
 
 def test_smollm2_shows_what_opening_breaks_and_training_mends():
     """The lesson in one line: telling similar from unrelated pairs falls when the mask opens, and is mended."""
-    areas = {stage.key: stored_constants(SMOLLM2.key).pair_cosines(stage.key).area() for stage in SMOLLM2.stages}
-    assert areas["bidirectional"] < areas["causal"] < areas["mntp"] < areas["simcse"]
+    pairs = {stage.key: stored_constants(SMOLLM2.key).pair_cosines(stage.key) for stage in SMOLLM2.stages}
+    areas = {key: found.area() for key, found in pairs.items()}
+    assert areas["bidirectional"] < 0.7 < 0.95 < areas["causal"] < min(areas["mntp"], areas["simcse"])
+    # Anisotropy: unrelated pairs come apart with each trained stage.
+    assert pairs["causal"].mean("unrelated") > pairs["mntp"].mean("unrelated") > pairs["simcse"].mean("unrelated")
