@@ -55,11 +55,13 @@ $(VENV)/.bench: $(VENV)/.test
 bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
 	$(VENV)/bin/python -m tests.benchmarks.bench_encode
 
-assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follows from the models there
+assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follows from models and code
 	$(VENV)/bin/python -m llm2vec_core.constants
 	$(VENV)/bin/python -m llm2vec_core.ui.opening
 	$(VENV)/bin/python -m llm2vec_core.ui.tabs.map
 	$(VENV)/bin/python -m llm2vec_core.architectures
+	$(VENV)/bin/python -m llm2vec_core.published_encoders
+	$(VENV)/bin/python -m llm2vec_core.modules_page
 	$(VENV)/bin/python -m llm2vec_core.manifest
 
 deploy: ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)

@@ -11,7 +11,7 @@ interface.
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 _HOMES = {
     "LLM2Vec": "encoder",

@@ -1,15 +1,25 @@
-"""The README's promises: its code runs, its files exist, its commands are the Makefile's."""
+"""What README.md and CONTRIBUTING.md promise: code runs, commands parse, files exist, numbers are the stored ones."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
+
+from llm2vec_core.cli import build_parser
+from llm2vec_core.evaluation.summary import read_summary
+from llm2vec_core.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+BLOCKS = [code for language, code in FENCED if language == "python"]
+LINES = [line for language, code in FENCED if not language for line in code.splitlines()]
+COMMANDS = [line.split("#")[0].strip() for line in LINES if line.startswith("python -m llm2vec_core ")]
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.splitlines()[0][:40])
@@ -20,35 +30,86 @@ def test_code_blocks_run(code, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-def test_there_is_code_to_run():
+def test_there_is_something_to_run():
     assert BLOCKS
+    assert len(COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_parse(command):
+    words = shlex.split(command)[3:]
+    assert build_parser().parse_args(words).command == words[0]
 
 
 def test_the_front_matter_is_what_spaces_needs():
-    front = dict(re.findall(r"^(\w+): (.+)$", README.split("---")[1], flags=re.MULTILINE))
+    front = yaml.safe_load(README.split("---")[1])
     assert front["sdk"] == "gradio"
     assert (ROOT / front["app_file"]).is_file()
     requirement = re.search(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE).group(1)
-    assert front["sdk_version"].startswith(requirement)
+    assert str(front["sdk_version"]).startswith(requirement)
+    assert isinstance(front["python_version"], str), "3.10 without quotation marks would be 3.1"
+    origins = [preset.gguf for preset in PRESETS.values() if preset.gguf]
+    assert front["preload_from_hub"] == [f"{origin.repo} {origin.file} {origin.revision}" for origin in origins]
 
 
-def test_every_named_file_exists_and_every_module_is_named():
-    named = set(re.findall(r"^\| `([^`]+)` \|", README, flags=re.MULTILINE))
-    for name in named:
-        assert (ROOT / name).exists(), name
-    for path in (ROOT / "llm2vec_core").rglob("*.py"):
-        name = path.relative_to(ROOT).as_posix()
-        if path.name != "__init__.py":
-            assert name in named, f"README has no sentence for {name}"
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_linked_files_and_pictures_exist(document):
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / document).read_text(encoding="utf-8"))
+    missing = [link for link in links if not re.match(r"https?://|#", link) and not (ROOT / link).is_file()]
+    assert missing == []
 
 
-def test_the_commands_are_there():
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_paths_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:llm2vec_core|tests|assets)/[\w./-]*)`", text)
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_modules_named_as_commands_exist():
+    for document in DOCUMENTS:
+        for module in re.findall(r"python -m (llm2vec_core\.[\w.]+)", (ROOT / document).read_text(encoding="utf-8")):
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+
+
+def test_make_has_every_target_that_is_named():
     makefile = (ROOT / "Makefile").read_text()
-    for target in ("app", "test"):
-        assert f"make {target}" in README
-        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE)
+    for document in DOCUMENTS:
+        targets = re.findall(
+            r"(?:^|`)make ([a-z-]+)", (ROOT / document).read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+        assert targets
+        for target in targets:
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_pictures_exist():
-    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
-        assert (ROOT / path).is_file(), path
+def table_rows(text: str, columns: int) -> dict[str, list[str]]:
+    """Cells by label, of every row with so many cells after it."""
+    rows = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    return {label: cells for label, *cells in rows if len(cells) == columns}
+
+
+def test_the_results_of_the_bundled_model_are_the_stored_ones():
+    """Sentence pairs, and the mean of all kinds of task."""
+    summary = read_summary(ROOT / "assets" / "figures" / "ladder.json")
+    rows = table_rows(README, columns=5)
+    for encoder in summary.encoders:
+        shown = [float(rows[encoder.label][0]), float(rows[encoder.label][2])]
+        # Half of the last digit that is shown, and half of the last one that is stored.
+        assert shown == pytest.approx([encoder.means[kind].score for kind in ("sts", "mean")], abs=0.0506), (
+            encoder.label
+        )
+
+
+def test_the_results_of_smollm2_are_those_of_its_card():
+    """The card measures each set; its last two columns are the mean, and the mean of centred vectors."""
+    card = (ROOT / "assets" / "adapters" / "smollm2-135m-instruct" / "README.md").read_text(encoding="utf-8")
+    measured = table_rows(card, columns=7)
+    del measured["encoder"]
+    assert measured
+    rows = table_rows(README, columns=5)
+    for label, cells in measured.items():
+        [row] = [row for row in rows if label.startswith(row) or row.startswith(label)]
+        assert rows[row][3:] == cells[5:], label

@@ -2,7 +2,7 @@
 
 - ``tiny.py`` builds a tiny random model of a type;
 - ``examine.py`` converts it and looks at what it then does;
-- ``page.py`` writes what was seen to ``assets/ARCHITECTURES.md`` (``python -m llm2vec_core.architectures``).
+- ``page.py`` writes what was seen to ``assets/docs/ARCHITECTURES.md`` (``python -m llm2vec_core.architectures``).
 """
 
 from llm2vec_core.architectures.examine import OUT_OF_SCOPE, Examination, causal_lm_types, examine

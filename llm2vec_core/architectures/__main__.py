@@ -1,4 +1,4 @@
-"""``python -m llm2vec_core.architectures``: try out every type and write ``assets/ARCHITECTURES.md``."""
+"""``python -m llm2vec_core.architectures``: try out every type and write ``assets/docs/ARCHITECTURES.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page ``assets/ARCHITECTURES.md``, written from what :func:`examine` sees."""
+"""The page ``assets/docs/ARCHITECTURES.md``, written from what :func:`examine` sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import transformers
 from llm2vec_core.architectures.examine import Examination
 from llm2vec_core.presets import ASSETS
 
-PAGE = ASSETS / "ARCHITECTURES.md"
+PAGE = ASSETS / "docs" / "ARCHITECTURES.md"
 
 _INTRODUCTION = """# Which models become text encoders
 

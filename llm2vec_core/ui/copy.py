@@ -1,4 +1,4 @@
-"""Prose that belongs to the whole page; each tab has its own ``text.py``."""
+"""Prose that belongs to the whole page; each tab has its own ``copy.py``."""
 
 TITLE = "LLM2Vec: why bidirectional attention matters"
 

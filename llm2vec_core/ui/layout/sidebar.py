@@ -219,4 +219,4 @@ def machine_now(demo: gr.Blocks) -> str:
 
 def architectures() -> str:
     """The page about architectures, without its title, as Markdown."""
-    return (ASSETS / "ARCHITECTURES.md").read_text(encoding="utf-8").split("\n", 1)[1]
+    return (ASSETS / "docs" / "ARCHITECTURES.md").read_text(encoding="utf-8").split("\n", 1)[1]
