@@ -1,4 +1,4 @@
-"""Does an encoder tell alike from unlike? Cosines of labelled pairs, and measures that their raw height cannot fool.
+"""How well does an encoder separate labelled pairs? Cosines, and measures that do not depend on their raw height.
 
 Many encoders give every two texts a high cosine, because all their vectors point into one narrow cone: anisotropy
 (Ethayarajh, 2019). So what counts is not how high the cosine of a good pair is, but how far above that of a bad one.

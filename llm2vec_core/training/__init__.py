@@ -20,5 +20,5 @@ trainer.py         transformers.Trainer around it
 memory.py          what a training takes of memory, estimated beforehand
 bundled.py         the bundled texts and pairs as training data
 foreign.py         an adapter from outside, checked
-pretraining/       the bundled model from nothing
+pretraining/       the bundled model from scratch
 """

@@ -1,4 +1,4 @@
-"""Make the bundled decoder from nothing: tokenizer, token file, embedding start, language-model loop.
+"""Make the bundled decoder from scratch: tokenizer, token file, embedding start, language-model loop.
 
 Only the bundled model needs this package; every other model comes pretrained.
 
