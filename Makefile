@@ -32,6 +32,7 @@ app: $(VENV)/.runtime ## set up and serve the page on HOST:PORT (127.0.0.1:7860)
 test: types ## set up and run every check and test, in a real browser too
 	@bash tests/ui/install_chromium.sh
 	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m deptry .
 	$(PYTEST)
 
 test-fast: $(VENV)/.test ## the tests that need neither a browser nor a process of their own
@@ -44,7 +45,8 @@ coverage: $(VENV)/.test ## every test, and which lines they reach
 	@bash tests/ui/install_chromium.sh
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-lint: types ## check and format the code
+lint: types ## check types, dependencies and code, and format it
+	$(VENV)/bin/python -m deptry .
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 

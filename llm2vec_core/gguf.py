@@ -346,19 +346,24 @@ def _complete_rope(config: PreTrainedConfig, file: GGUF, left: dict[str, Any]) -
         left.pop("rope.dimension_count", None)
     elif "partial_rotary_factor" in full and (width := left.pop("rope.dimension_count", None)) is not None:
         full["partial_rotary_factor"] = width / _head_dim(config)
+    _complete_scaling(full, left)
+    if any(tensor.name == _FREQUENCIES for tensor in file.header.tensors):
+        full |= _llama3_scaling(config, file, full)
+
+
+def _complete_scaling(rope: dict[str, Any], left: dict[str, Any]) -> None:
+    """Move a stretched context (linear or YaRN) out of ``left``; what no config can say stays there."""
     kind, factor = left.pop("rope.scaling.type", "none"), left.pop("rope.scaling.factor", None)
     original = left.pop("rope.scaling.original_context_length", None)
     if kind == "linear" and factor:
-        full |= {"rope_type": "linear", "factor": float(factor)}
+        rope |= {"rope_type": "linear", "factor": float(factor)}
     elif kind == "yarn" and factor and original:
-        full |= {"rope_type": "yarn", "factor": float(factor), "original_max_position_embeddings": int(original)}
+        rope |= {"rope_type": "yarn", "factor": float(factor), "original_max_position_embeddings": int(original)}
         for name in ("beta_fast", "beta_slow"):
             if (value := left.pop(f"rope.scaling.yarn_{name}", None)) is not None:
-                full[name] = float(value)
+                rope[name] = float(value)
     elif kind != "none":
         left["rope.scaling.type"] = kind
-    if any(tensor.name == _FREQUENCIES for tensor in file.header.tensors):
-        full |= _llama3_scaling(config, file, full)
 
 
 def _llama3_scaling(config: PreTrainedConfig, file: GGUF, rope: dict[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,20 @@ class EncoderSettings:
     truncate_dim: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_types()
+        if self.pooling_mode not in POOLING_MODES:
+            raise InputError(f"unknown pooling_mode {self.pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
+        for name, choices in (("sliding_window", get_args(SlidingWindow)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+        find_template(self.template)
+        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
+            raise InputError(
+                f"default_prompt_name {self.default_prompt_name!r} is no prompt; choose one of "
+                f"{', '.join(self.prompts) or '(there are none)'}"
+            )
+
+    def _check_types(self) -> None:
         for name in ("bidirectional", "skip_instruction", "skip_begin_token", "append_eos", "normalize"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(
@@ -85,24 +99,13 @@ class EncoderSettings:
         for name in ("pooling_mode", "template", "sliding_window", "precision", "default_prompt_name"):
             if not isinstance(getattr(self, name), str | None):
                 raise InputError(f"{name} {getattr(self, name)!r} must be a name")
-        if self.pooling_mode not in POOLING_MODES:
-            raise InputError(f"unknown pooling_mode {self.pooling_mode!r}; choose one of {', '.join(POOLING_MODES)}")
         for name in ("max_length", "doc_max_length", "truncate_dim"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} {value!r} must be a whole number of at least 1")
-        for name, choices in (("sliding_window", get_args(SlidingWindow)), ("precision", get_args(Precision))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
-        find_template(self.template)
         texts = self.prompts.items() if isinstance(self.prompts, Mapping) else [(None, None)]
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in texts):
             raise InputError(f"prompts {self.prompts!r:.60} must map names to strings")
-        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
-            raise InputError(
-                f"default_prompt_name {self.default_prompt_name!r} is no prompt; choose one of "
-                f"{', '.join(self.prompts) or '(there are none)'}"
-            )
 
     def prompt(self, name: str | None) -> str:
         """The prompt of a name, to the letter; of the default one for None, "" if there is none.

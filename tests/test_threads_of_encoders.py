@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ def together(*jobs: Callable[[], None]) -> None:
         thread.join()
     if errors:
         raise errors[0]
+
+
+def repeated(job: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        job()
 
 
 def hooks(model: nn.Module) -> int:
@@ -129,29 +135,26 @@ def test_stress():
     shared = base.view(bidirectional=False).view(bidirectional=True)
 
     def encodes() -> None:
-        for _ in range(10):
-            np.testing.assert_array_equal(shared.encode(TEXTS), open_vectors)
+        np.testing.assert_array_equal(shared.encode(TEXTS), open_vectors)
 
     def flips() -> None:
-        for _ in range(5):
-            np.testing.assert_array_equal(shared.view(bidirectional=False).encode(TEXTS), causal_vectors)
+        np.testing.assert_array_equal(shared.view(bidirectional=False).encode(TEXTS), causal_vectors)
 
     def tests() -> None:
-        for _ in range(5):
-            assert shared.prefix_test().is_bidirectional
-            assert causal.prefix_test().is_causal
+        assert shared.prefix_test().is_bidirectional
+        assert causal.prefix_test().is_causal
 
     def looks() -> None:
-        for _ in range(5):
-            np.testing.assert_allclose(shared.attentions(TEXTS[0]).weights, weights, atol=1e-6)
-            np.testing.assert_allclose(causal.token_states(TEXTS[0]).hidden_states, states, atol=1e-6)
+        np.testing.assert_allclose(shared.attentions(TEXTS[0]).weights, weights, atol=1e-6)
+        np.testing.assert_allclose(causal.token_states(TEXTS[0]).hidden_states, states, atol=1e-6)
 
     def loads() -> None:
-        for _ in range(3):
-            np.testing.assert_array_equal(LLM2Vec.from_pretrained(BASE).encode(TEXTS), open_vectors)
-            LLM2Vec.from_pretrained(BASE, dtype="bfloat16")
+        np.testing.assert_array_equal(LLM2Vec.from_pretrained(BASE).encode(TEXTS), open_vectors)
+        LLM2Vec.from_pretrained(BASE, dtype="bfloat16")
 
-    together(encodes, encodes, flips, tests, tests, looks, loads, loads)
+    times = {encodes: 10, flips: 5, tests: 5, looks: 5, loads: 3}
+    jobs = [encodes, encodes, flips, tests, tests, looks, loads, loads]
+    together(*[partial(repeated, job, times[job]) for job in jobs])
     for model in (base.model, causal.model, shared.model, shared._fast_model):
         # Those of token_states and attentions are transformers' own, one set a model.
         assert not any("_recorded" in hook.__qualname__ for m in model.modules() for hook in m._forward_hooks.values())

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
-import sys
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from llm2vec_core.corpus import encoding, outputs
 from llm2vec_core.corpus.encoding import CorpusEncoding, chunks, parts_folder
 from llm2vec_core.corpus.outputs import OUTPUTS, load_embeddings
 from llm2vec_core.errors import InputError
+from tests.children import command_of, environment, kill_when_it_says
 
 TEXTS = [f"text number {i}" for i in range(25)]
 
@@ -135,41 +133,43 @@ def test_death_before_any_step_on_the_disk(tmp_path, monkeypatch):
     assert kill_at > 30
 
 
-SLOW_JOB = """
-import sys, time
+JOB = """
+import os
 from pathlib import Path
 import numpy as np
-from llm2vec_core.corpus.encoding import CorpusEncoding
+from llm2vec_core.corpus.encoding import CorpusEncoding, parts_folder
+
+out, where, parts = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+
+def arrive(at):
+    if at == where and len(list(parts_folder(out).glob("part-*.parquet"))) == parts:
+        may_be_killed()
 
 def encode(texts, progress):
-    time.sleep(0.02)
+    arrive("encoding")
     return np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32)
 
+def fsync(descriptor, original=os.fsync):
+    arrive("writing")
+    original(descriptor)
+
+os.fsync = fsync
 texts = (f"line {i} " * (i % 7) for i in range(3000))
-CorpusEncoding(Path(sys.argv[1]), {"model": "slow"}, chunk_rows=40).run(encode, texts)
+CorpusEncoding(out, {"model": "slow"}, chunk_rows=40).run(encode, texts)
 """
-
-
-def start(out: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", SLOW_JOB, str(out)], cwd=Path(__file__).parents[2])
 
 
 @pytest.mark.process
 def test_sigkill_several_times(tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "v.parquet"
-    assert start(whole).wait(60) == 0
-    kept = 0
-    for goal in (3, 11, 40):
-        process = start(out)
-        until = time.monotonic() + 60
-        while len(list(parts_folder(out).glob("part-*.parquet"))) < goal and time.monotonic() < until:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        kept, before = len(list(parts_folder(out).glob("part-*.parquet"))), kept
-        assert kept >= goal > before
+    subprocess.run(command_of(JOB, str(whole), "nowhere", "0"), check=True, env=environment())
+    # The last time all parts are there, and the joined file is being written.
+    for where, parts in (("encoding", 3), ("writing", 11), ("encoding", 40), ("writing", 75)):
+        kill_when_it_says(JOB, str(out), where, str(parts))
+        assert len(list(parts_folder(out).glob("part-*.parquet"))) == parts
+        assert len(list(parts_folder(out).glob("*.tmp"))) == (where == "writing")
         assert not out.exists()
-    assert start(out).wait(60) == 0
+    subprocess.run(command_of(JOB, str(out), "nowhere", "0"), check=True, env=environment())
     assert pq.read_table(out)["row"].to_pylist() == list(range(3000))
     assert out.read_bytes() == whole.read_bytes()
     assert not parts_folder(out).exists()

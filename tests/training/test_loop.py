@@ -120,8 +120,7 @@ def test_after_divergence_the_last_good_state_is_back(small):
     training = AdapterTraining(small, wild, TEXTS, SMALL)
     states = []
     with pytest.raises(TrainingError, match=r"the loss is inf at step 4.*step 2 is kept"):
-        for _ in training.run():
-            states.append([p.detach().clone() for p in training.parameters])
+        states.extend([p.detach().clone() for p in training.parameters] for _ in training.run())
     assert training.steps_done == 2
     assert all(torch.equal(now, then) for now, then in zip(training.parameters, states[1], strict=True))
     assert not torch.equal(states[1][0], states[2][0])

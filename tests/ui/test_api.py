@@ -77,7 +77,7 @@ def test_the_shell_lines_on_the_page_are_what_the_server_answers(server):
     with urllib.request.urlopen(address, timeout=60) as reply:
         told = reply.read().decode()
     assert "event: complete" in told
-    ((cosine,),) = json.loads(re.search(r"^data: (.+)$", told, re.M)[1])[0]
+    ((cosine,),) = json.loads(re.search(r"^data: (.+)$", told, re.MULTILINE)[1])[0]
     a, b = LLM2Vec.from_preset(f"mini:{BUNDLED.default.key}").encode(
         ["The bank was steep.", "The bank was robbed."], normalize=True
     )

@@ -81,13 +81,12 @@ def measure(data: ClusteredTexts, embeddings: np.ndarray, _: np.ndarray | None =
     model = MiniBatchKMeans(
         n_clusters=len(np.unique(data.labels)), batch_size=BATCH_SIZE, init="k-means++", n_init=1, random_state=SEED
     )
-    values = []
     with warnings.catch_warnings():
         # Embeddings with fewer different rows than clusters leave some clusters empty: a low score says it.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for rows in data.draws:
-            values.append(v_measure_score(data.labels[rows], model.fit_predict(embeddings[rows])))
-    scores = np.array(values)
+        scores = np.array(
+            [v_measure_score(data.labels[rows], model.fit_predict(embeddings[rows])) for rows in data.draws]
+        )
 
     def statistic(index: np.ndarray) -> np.ndarray:
         return scores[index].mean(axis=-1)

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +11,10 @@ import pytest
 from llm2vec_core.corpus.encoding import CorpusEncoding
 from llm2vec_core.corpus.outputs import load_embeddings
 from llm2vec_core.encoder import LLM2Vec
+from tests.children import kill_when_it_says
 from tests.cli.conftest import PASSAGES
 from tests.close import assert_close
 
-ROOT = Path(__file__).parents[3]
 PLAIN = ("--model", "mini:bidirectional")
 
 
@@ -140,27 +135,32 @@ def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):
     assert Path("v.npy").read_bytes() == continued
 
 
+KILLED_AT_PART_3 = """
+from llm2vec_core.cli import main
+from llm2vec_core.corpus.encoding import CorpusEncoding
+
+def write_part(self, number, *rest, original=CorpusEncoding._write_part):
+    if number == 3:
+        may_be_killed()
+    original(self, number, *rest)
+
+CorpusEncoding._write_part = write_part
+main(sys.argv[1:])
+"""
+
+
 @pytest.mark.process
 def test_a_killed_process_is_continued(folder, run, passage_embeddings):
-    Path("long.txt").write_text("\n".join(PASSAGES * 8))
-    rows = 8 * len(PASSAGES)
+    Path("long.txt").write_text("\n".join(PASSAGES * 2))
+    rows, kept = 2 * len(PASSAGES), 6
     command = ["encode", "long.txt", "--out", "v.parquet", "--chunk-rows", "2", *PLAIN]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llm2vec_core", *command],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-    )
-    parts, until = Path("v.parquet.parts"), time.monotonic() + 120
-    while process.poll() is None and len(list(parts.glob("part-*.parquet"))) < 3 and time.monotonic() < until:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    kept = 2 * len(list(parts.glob("part-*.parquet")))
-    assert 6 <= kept < rows
+    kill_when_it_says(KILLED_AT_PART_3, *command)
+    parts = Path("v.parquet.parts")
+    assert len(list(parts.glob("part-*.parquet"))) == 3
     code, _, talk = run(*command)
     assert (code, talk.splitlines()[-1]) == (0, f"{rows} rows, {kept} of them by an earlier run: v.parquet")
     assert pq.read_table("v.parquet")["row"].to_pylist() == list(range(rows))
     embeddings, texts = load_embeddings(Path("v.parquet"))
-    assert texts == PASSAGES * 8
-    assert_close(embeddings, np.tile(passage_embeddings, (8, 1)))
+    assert texts == PASSAGES * 2
+    assert_close(embeddings, np.tile(passage_embeddings, (2, 1)))
     assert not parts.exists()

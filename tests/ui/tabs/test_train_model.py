@@ -138,8 +138,7 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
     session = Session()
     shown = []
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        for found in run_of(context, session, *fields(steps=9)):
-            shown.append(found)
+        shown.extend(run_of(context, session, *fields(steps=9)))
     assert "Kept at step 2 of 9 (ended because the numbers ran away)" in shown[-1].status
     assert session.description.startswith("MNTP, 2 steps")
     assert np.isfinite(session.encoder.encode(TEXTS)).all()
@@ -159,8 +158,7 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
         model.ask(machine := Machine(), session)
         shown = []
         with pytest.raises(InputError):
-            for found in model.run(machine, context, session, "ours", None, *wrong):
-                shown.append(found)
+            shown.extend(model.run(machine, context, session, "ours", None, *wrong))
         last = shown[-1]
         assert "Done. Step 2 of 2" in last.status
     assert (session.encoder, session.description) == (before, description)

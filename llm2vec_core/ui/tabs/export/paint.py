@@ -58,7 +58,9 @@ def endpoint_table(functions: list[Callable[..., Any]]) -> str:
     rows = []
     for function in functions:
         told = (inspect.getdoc(function) or "").replace("``", "")
-        meanings = dict(re.findall(r"^    (\w+): (.+?)(?=\n    \w+: |\n\n|\Z)", _section(told, "Args"), re.S | re.M))
+        meanings = dict(
+            re.findall(r"^    (\w+): (.+?)(?=\n    \w+: |\n\n|\Z)", _section(told, "Args"), re.DOTALL | re.MULTILINE)
+        )
         arguments = "".join(
             f"<li><code>{escape(name)}</code> <span class='muted'>{escape(_type(p))}</span> {escape(' '.join(meanings.get(name, '').split()))}</li>"
             for name, p in inspect.signature(function).parameters.items()
@@ -72,7 +74,7 @@ def endpoint_table(functions: list[Callable[..., Any]]) -> str:
 
 
 def _section(told: str, name: str) -> str:
-    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", told, re.M)
+    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", told, re.MULTILINE)
     return found[1] if found else ""
 
 

@@ -204,10 +204,11 @@ def fill(context: AppContext, session: Session, text: str, expected: str) -> Fil
             f"The missing words have {len(expected):,} characters; at most {EXPECTED_CHARACTERS} fit: one word a blank."
         )
     words = tuple(expected.split())
-    rows = []
-    for choice in session.choices(context):
-        rows.append((choice, tuple(fill_blanks(_model_of(choice.key, context, session), text, expected=words))))
-    return Filled(text, words, tuple(rows), *practice_of(context.preset))
+    rows = tuple(
+        (choice, tuple(fill_blanks(_model_of(choice.key, context, session), text, expected=words)))
+        for choice in session.choices(context)
+    )
+    return Filled(text, words, rows, *practice_of(context.preset))
 
 
 def practice_of(preset: ModelPreset) -> tuple[str | None, str | None]:

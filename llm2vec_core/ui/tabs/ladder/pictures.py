@@ -61,10 +61,10 @@ def histograms(rows: Sequence[tuple[EncoderOption, PairCosines]], chosen: str) -
             f'<path d="{steps}" fill="none" stroke="var(--ink)" stroke-width="1.3" stroke-dasharray="3 2"/>'
             f'<line x1="{LEFT}" x2="{WIDTH - LEFT}" y1="{base}" y2="{base}" stroke="var(--line)"/>'
         )
-    for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2):
-        parts.append(
-            f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="11" text-anchor="middle" class="q">{tick:.1f}</text>'
-        )
+    parts.extend(
+        f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="11" text-anchor="middle" class="q">{tick:.1f}</text>'
+        for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2)
+    )
     parts.append("</svg>")
     legend = (
         '<div class="l2v-key"><span><i style="background:var(--good)"></i>80 similar pairs</span><span><i style="background:var(--muted)"></i>80 unrelated</span>'
