@@ -53,89 +53,98 @@ def hub(tmp_path_factory):
         yield found
 
 
-SCRIPT = """
-import json, sys, numpy as np
+TEXTS = ["A cat sat on the warm windowsill.", "river"]
+SOURCES = (
+    "owner/tiny", "McGill-NLP/LLM2Vec-tiny-mntp-supervised", "owner/tiny-GGUF", "private/tiny", "gated/model",
+    "owner/nothing",
+)  # fmt: skip
+SCRIPT = f"""
+import json, sys
 from llm2vec_core import LLM2Vec, LLM2VecError
-try:
-    encoder = LLM2Vec.from_pretrained(sys.argv[1], device="cpu", **json.loads(sys.argv[3]))
-    np.save(sys.argv[2], encoder.encode(["A cat sat on the warm windowsill.", "river"]))
-except LLM2VecError as error:
-    print(type(error).__name__, error)
+for source, options in json.loads(sys.argv[1]):
+    try:
+        found = LLM2Vec.from_pretrained(source, device="cpu", **options).encode({TEXTS}).tolist()
+    except LLM2VecError as error:
+        found = f"{{type(error).__name__}} {{error}}"
+    print(json.dumps(found))
 """
 
 
-def load(
-    address: str, source: str, tmp_path: Path, options: dict | None = None, **environment: str
-) -> tuple[np.ndarray | None, str]:
-    out = tmp_path / "out.npy"
+def load(address: str, cache: Path, *sources: tuple[str, dict], **environment: str) -> list[np.ndarray | str]:
+    """Load by Hub id, in order, in one fresh process: what each source encodes TEXTS to, or why it is refused."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    variables = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    variables = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, source, str(out), json.dumps(options or {})],
+        [sys.executable, "-c", SCRIPT, json.dumps(sources)],
         capture_output=True, text=True, cwd=ROOT, env={**clean, **variables, **environment},
     )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-2000:]
     assert "Traceback" not in result.stderr, result.stderr[-2000:]
-    return (np.load(out) if out.is_file() else None), result.stdout
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(answers) == len(sources)
+    return [answer if isinstance(answer, str) else np.array(answer, dtype=np.float32) for answer in answers]
 
 
-def test_a_plain_model_and_then_from_the_cache(hub, tmp_path):
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def loaded(hub, cache, elsewhere) -> dict[str, np.ndarray | str]:
+    """All sources as they are; and "with a token", which is the private one with its token and a cache of its own."""
+    options = {"token": TOKEN, "cache_dir": str(elsewhere)}
+    answers = load(hub[0], cache, *[(source, {}) for source in SOURCES], ("private/tiny", options))
+    return dict(zip((*SOURCES, "with a token"), answers, strict=True))
+
+
+def local(name: str, *adapters: str) -> np.ndarray:
+    models = REFERENCE / "models"
+    return LLM2Vec.from_pretrained(models / name, [REFERENCE / a for a in adapters], device="cpu").encode(TEXTS)
+
+
+def test_a_plain_model_and_then_from_the_cache(hub, loaded, cache):
     address, requested = hub
-    expected = LLM2Vec.from_pretrained(REFERENCE / "models" / "llama", device="cpu").encode(
-        ["A cat sat on the warm windowsill.", "river"]
-    )
-    ours, said = load(address, "owner/tiny", tmp_path)
-    assert_close(ours, expected, said=said)
+    assert_close(loaded["owner/tiny"], local("llama"))
     before = len(requested)
-    (tmp_path / "out.npy").unlink()
-    offline, said = load(address, "owner/tiny", tmp_path, HF_HUB_OFFLINE="1")
-    np.testing.assert_array_equal(offline, ours, err_msg=said)
+    (offline,) = load(address, cache, ("owner/tiny", {}), HF_HUB_OFFLINE="1")
+    np.testing.assert_array_equal(offline, loaded["owner/tiny"])
     assert len(requested) == before
 
 
-def test_a_published_layout_brings_its_base_and_its_adapters(hub, tmp_path):
-    address, _ = hub
-    expected = LLM2Vec.from_pretrained(
-        REFERENCE / "models" / "llama",
-        [REFERENCE / "adapters" / "llama_lora2"],
-        device="cpu",
-    )
-    ours, said = load(address, "McGill-NLP/LLM2Vec-tiny-mntp-supervised", tmp_path)
-    texts = ["A cat sat on the warm windowsill.", "river"]
-    both = LLM2Vec.from_pretrained(
-        REFERENCE / "models" / "llama",
-        [REFERENCE / "models" / "llama_with_adapter", REFERENCE / "adapters" / "llama_lora2"],
-        device="cpu",
-    )
-    assert_close(ours, both.encode(texts), said=said)
-    assert np.abs(ours - expected.encode(texts)).max() > 1e-3
+def test_a_published_layout_brings_its_base_and_its_adapters(loaded):
+    ours = loaded["McGill-NLP/LLM2Vec-tiny-mntp-supervised"]
+    assert_close(ours, local("llama", "models/llama_with_adapter", "adapters/llama_lora2"))
+    assert np.abs(ours - local("llama", "adapters/llama_lora2")).max() > 1e-3
 
 
-def test_a_token_opens_a_private_model_and_the_cache_is_where_it_is_asked_for(hub, tmp_path):
-    ours, said = load(hub[0], "private/tiny", tmp_path)
-    assert ours is None and "no public Hub repository 'private/tiny'" in said
-    place = tmp_path / "elsewhere"
-    ours, said = load(hub[0], "private/tiny", tmp_path, {"token": TOKEN, "cache_dir": str(place)})
-    expected = LLM2Vec.from_pretrained(REFERENCE / "models" / "llama", device="cpu").encode(
-        ["A cat sat on the warm windowsill.", "river"]
-    )
-    assert ours is not None, said
-    np.testing.assert_allclose(ours, expected, atol=1e-6)
-    assert list(place.rglob("model.safetensors")) and not list((tmp_path / "cache").rglob("*.safetensors"))
+def test_a_token_opens_a_private_model_and_the_cache_is_where_it_is_asked_for(loaded, cache, elsewhere):
+    assert isinstance(loaded["with a token"], np.ndarray), loaded["with a token"]
+    assert_close(loaded["with a token"], local("llama"), tolerance=1e-6)
+    assert list(elsewhere.rglob("model.safetensors"))
+    assert list(cache.rglob("models--owner--tiny/**/model.safetensors"))
+    assert not list(cache.rglob("models--private--tiny/**/*.safetensors"))
 
 
-def test_a_repository_with_one_gguf_file(hub, tmp_path):
-    ours, said = load(hub[0], "owner/tiny-GGUF", tmp_path)
-    assert ours is not None, said
-    (cached,) = (tmp_path / "cache").rglob("*.gguf")
-    expected = LLM2Vec.from_pretrained(cached, device="cpu").encode(["A cat sat on the warm windowsill.", "river"])
-    assert_close(ours, expected, said=said)
+def test_a_repository_with_one_gguf_file(loaded, cache):
+    assert isinstance(loaded["owner/tiny-GGUF"], np.ndarray), loaded["owner/tiny-GGUF"]
+    (file,) = cache.rglob("*.gguf")
+    assert_close(loaded["owner/tiny-GGUF"], LLM2Vec.from_pretrained(file, device="cpu").encode(TEXTS))
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("gated/model", "accept its licence"), ("owner/nothing", "no public Hub repository 'owner/nothing'")],
+    [
+        ("gated/model", "accept its licence"),
+        ("owner/nothing", "no public Hub repository 'owner/nothing'"),
+        ("private/tiny", "no public Hub repository 'private/tiny'"),
+    ],
 )
-def test_refusals_say_what_to_do(hub, tmp_path, source, message):
-    ours, said = load(hub[0], source, tmp_path)
-    assert ours is None
-    assert said.startswith("ModelError") and message in said
+def test_refusals_say_what_to_do(loaded, source, message):
+    said = loaded[source]
+    assert isinstance(said, str) and said.startswith("ModelError") and message in said
