@@ -54,7 +54,17 @@ def build_app(models: Models) -> gr.Blocks:
             bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
         views.bind_link(header)
-        views.after(sidebar.bind(header))
+        changed = sidebar.bind(header)
+        views.after(changed)
+        for event in changed:
+            # The proof is of the model in use.
+            event.then(
+                lambda session: prove(page.context_of(session)),
+                session,
+                header.badge,
+                api_name=False,
+                show_progress="hidden",
+            )
         add_endpoints(models)
         demo.load(lambda: prove(models.bundled), None, header.badge, api_name=False, show_progress="hidden")
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)

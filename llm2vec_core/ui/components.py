@@ -41,3 +41,15 @@ def notice_panel(elem_id: str) -> gr.HTML:
     """
     template = '<div class="l2v-notice" role="alert">{{value}}</div>'
     return gr.HTML("", html_template=template, apply_default_css=False, elem_id=elem_id)
+
+
+def chosen_example(dropdown: gr.Dropdown) -> gr.State:
+    """The chosen entry of a list of examples; its ``change`` fires only when another one is chosen.
+
+    A Dropdown's own ``input`` also fires when it merely loses focus, and would put the example in the place of what
+    the visitor has typed since.
+    """
+    chosen = gr.State(dropdown.value)
+    # Through the queue: gradio tells of a changed State only there.
+    dropdown.input(lambda value: value, dropdown, chosen, api_name=False, show_progress="hidden")
+    return chosen

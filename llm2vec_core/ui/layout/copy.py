@@ -15,7 +15,7 @@ ARCHITECTURES_LABEL = "Which models can be opened?"
 
 SOURCES = """
 <div class="l2v l2v-side"><p><b>This page</b> and its code: Apache-2.0.</p>
-<p><b>The bundled model</b>, LLM2Vec-mini, was trained from nothing on openly licensed English text (most of it from
+<p><b>The bundled model</b>, LLM2Vec-mini, was trained from scratch on openly licensed English text (most of it from
 Wikipedia); its weights are CC-BY-SA-4.0. Each Hub model stands under its makers' licence.</p>
 <p><b>The method</b>: BehnamGhader et al., <a href="https://arxiv.org/abs/2404.05961">LLM2Vec: Large Language Models Are
 Secretly Powerful Text Encoders</a> (2024). <b>The rival</b> that needs no training: Springer et al.,

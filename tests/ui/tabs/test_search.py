@@ -152,3 +152,21 @@ def test_texts_of_ones_own(search, tmp_path):
     ask(search, "a loaf of bread")
     expect(search.locator("#search-note")).to_contain_text("a loaf of bread")
     expect(search.locator("#search-right-hits .topic").first).to_have_text("bread")
+
+
+def test_an_example_replaces_the_question_only_when_another_one_is_chosen(search):
+    question = search.locator("#search-query textarea, #search-query input").first
+    before = rows(search, "left")
+    question.fill("How do zebras hide in tall grass?")
+    # A list of choices tells that it was left, whether or not anything was chosen there.
+    examples = search.locator("#search-example input")
+    with search.expect_response(lambda answer: "/queue/join" in answer.url):
+        examples.focus()
+        examples.press("Escape")
+        examples.press("Tab")
+    search.locator("#search-button").click()
+    expect(search.locator("#search-left-hits li").first).not_to_have_attribute("data-row", str(before[0]))
+    expect(question).to_have_value("How do zebras hide in tall grass?")
+    examples.click()
+    search.get_by_role("option").filter(has_text=copy.EXAMPLES[1].query).click()
+    expect(question).to_have_value(copy.EXAMPLES[1].query)

@@ -12,7 +12,7 @@ from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import code_view, notice_panel, panel
+from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
@@ -202,7 +202,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
         i, j = _row(sent.get("i")), _row(sent.get("j"))
         return i, j, show_poolings(page.context_of(session), session, i, j, *values)
 
-    example.input(lambda key: "\n".join(GROUPS[key].texts), example, box, api_name=False, queue=False).then(**io)
+    chosen = chosen_example(example)
+    chosen.change(lambda key: "\n".join(GROUPS[key].texts), chosen, box, api_name=False, queue=False).then(**io)
     changed = [run.click, box.submit, instruction.submit, left.input, right.input, pooling.input, measure.input]
     gr.on(changed, **io)
     filled.change(**io)

@@ -13,7 +13,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.summary import MEAN, kind_label
 from llm2vec_core.figures import ladder_height, published_height
 from llm2vec_core.published import MTEB
-from llm2vec_core.ui.components import SIDE_WIDTH, code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.components import SIDE_WIDTH, chosen_example, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
@@ -226,9 +226,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
     )
     stage.input(**rung_io).then(**pairs_io)
-    example.input(
+    chosen = chosen_example(example)
+    chosen.change(
         lambda i: (blank_presets()[int(i)].text, blank_presets()[int(i)].answer),
-        example,
+        chosen,
         [sentence, expected],
         api_name=False,
         queue=False,

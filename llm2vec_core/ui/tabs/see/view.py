@@ -10,7 +10,7 @@ import gradio as gr
 from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import code_view, notice_panel, panel
+from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
 from llm2vec_core.ui.page import Page, Tab
@@ -211,8 +211,9 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             **common,
         }
     )
-    chosen = preset.input(
-        lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), preset, [a, b], api_name=False, queue=False
+    example = chosen_example(preset)
+    chosen = example.change(
+        lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), example, [a, b], api_name=False, queue=False
     )
     chosen.then(**beginning_io).then(**attention_io)
     gr.on([run.click, a.submit, b.submit], **beginning_io).then(**attention_io)
