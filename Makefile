@@ -35,8 +35,8 @@ test: types ## set up and run every check and test, in a real browser too
 	$(VENV)/bin/python -m deptry .
 	$(PYTEST)
 
-test-fast: $(VENV)/.test ## the tests that need neither a browser nor a process of their own
-	$(PYTEST) -m "not process"
+test-fast: $(VENV)/.test ## without the tests that need a browser or a process, or that go through every architecture
+	$(PYTEST) -m "not process and not every_type"
 
 types: $(VENV)/.test ## check the types
 	$(VENV)/bin/python -m mypy

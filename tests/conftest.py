@@ -14,6 +14,7 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +42,8 @@ SMALL = {
 # the last digits, and tests compare encoders bit by bit: all of them take the same road, unless a test chooses its own.
 ONEDNN_IS_FASTER = True
 
+MANY_TYPES = 50
+
 
 def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
     torch.manual_seed(seed)
@@ -48,14 +51,24 @@ def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
     return LlamaModel(LlamaConfig(**settings)).eval()
 
 
+def parameters(item: pytest.Item) -> dict:
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def function_of(item: pytest.Item) -> tuple[Path, str | None]:
+    """The test function of one of its cases."""
+    return item.path, getattr(item, "originalname", None)
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Say what each test needs (``browser``, or a ``process`` of its own), and which tests share a worker.
+    """Say what each test needs (``browser``, a ``process`` of its own, ``every_type``), and which share a worker.
 
     A file stays on one worker, so that what its tests share is made once; the browser tests stay together for the sake
     of their server, and go first because they take longest, before those that share the bundled texts' embeddings.
     """
     groups: dict[pytest.Item, str] = {}
+    types = Counter(function_of(item) for item in items if "model_type" in parameters(item))
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         if needed & {"browser", "server"}:
@@ -64,6 +77,8 @@ def pytest_collection_modifyitems(items):
             groups[item] = "browser"
         else:
             groups[item] = "context" if "context" in needed else item.path.relative_to(ROOT).as_posix()
+        if types[function_of(item)] >= MANY_TYPES:
+            item.add_marker(pytest.mark.every_type)
         item.add_marker(pytest.mark.xdist_group(groups[item]))
     items.sort(key=lambda item: {"browser": 0, "context": 1}.get(groups[item], 2))
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -265,17 +264,28 @@ def test_which_road_is_faster_is_measured(monkeypatch):
 
 
 def test_a_process_decides_once_whoever_asks(monkeypatch):
-    asked = threading.Barrier(8)
+    asked, lock = threading.Semaphore(0), threading.Lock()
     answers = iter([False, *[True] * 7])
 
+    class Announced:
+        """The lock, which lets the measurement know who has come to it."""
+
+        def __enter__(self):
+            asked.release()
+            lock.acquire()
+
+        def __exit__(self, *_):
+            lock.release()
+
     def measure():
-        time.sleep(0.05)
+        # It ends when all have asked: those who come later must wait for it and take its answer.
+        assert all(asked.acquire(timeout=60) for _ in range(8))
         return next(answers)
 
     def ask(_):
-        asked.wait()
         return acceleration.onednn_is_faster()
 
+    monkeypatch.setattr(acceleration, "_DECIDING", Announced())
     monkeypatch.setattr(acceleration, "_decision", lru_cache(measure))
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(8))) == [False] * 8

@@ -25,7 +25,7 @@ from llm2vec_core.adapters import apply_adapters, merged_copy
 from llm2vec_core.errors import AdapterError
 from tests.conftest import SMALL
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # PEFT and torch warn about much; our own warnings are logged
+pytestmark = pytest.mark.filterwarnings("ignore:::(?!llm2vec_core|tests)")  # PEFT and torch warn about much
 
 IDS = torch.tensor([[1, 36, 53, 26, 90, 7, 64, 12]])
 QV = ["q_proj", "v_proj"]

@@ -154,7 +154,7 @@ def test_a_direction_that_only_its_code_knows_is_told(tmp_path, caplog):
 )
 def test_causal_encoders_stay_causal(config, tmp_path):
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers import models as st
+    from sentence_transformers.sentence_transformer import modules as st
 
     write(tmp_path / "base", config)
     modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode="lasttoken"), st.Normalize()]
@@ -168,7 +168,7 @@ def test_causal_encoders_stay_causal(config, tmp_path):
 
 def test_embeddinggemma_as_a_sentence_transformers_folder(tmp_path):
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers import models as st
+    from sentence_transformers.sentence_transformer import modules as st
 
     write(tmp_path / "base", Gemma3TextConfig(**SIZES, head_dim=8, sliding_window=16), use_bidirectional_attention=True)
     modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode="mean")]

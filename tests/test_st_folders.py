@@ -11,14 +11,14 @@ import pytest
 import torch
 from peft import LoraConfig
 from sentence_transformers import SentenceTransformer
-from sentence_transformers import models as st
+from sentence_transformers.sentence_transformer import modules as st
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedConfig
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from tests.test_export import byte_level_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own
+pytestmark = pytest.mark.filterwarnings("ignore:::(?!llm2vec_core|tests)")  # the libraries' own
 
 TEXTS = ["A river bank is muddy.", "The Bank was robbed at noon by two men in a red car.", "Hi"]
 LONG = "The river rose above the old stone bridge and the town council met. " * 12
