@@ -371,7 +371,7 @@ def _located(named: str, adapter: Path) -> str:
     """A base that is named by a relative path lies here, or near its adapter."""
     if Path(named).is_dir() or not adapter.is_dir() or Path(named).is_absolute() or ".." in Path(named).parts:
         return named
-    near = (parent / named for parent in adapter.resolve().parents[:2])
+    near = (parent / named for parent in adapter.resolve().parents[:3])
     by_name = (parent / Path(named).name for parent in adapter.resolve().parents[:1])
     return next((str(place) for place in (*near, *by_name) if place.is_dir()), named)
 
