@@ -34,6 +34,7 @@ from huggingface_hub.errors import (
 )
 
 from llm2vec_core.aliases import alias_settings, direction
+from llm2vec_core.dense import DENSE_FILE, DenseLayer, read_dense, read_dense_module
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
 from llm2vec_core.st_folders import read_st_folder
@@ -73,6 +74,7 @@ class Checkpoint:
         tokenizer_limit: tokens that a sentence-transformers folder's tokenizer lets through, which limits texts where
             no setting does; the model's context limits them further.
         lower_case: whether letters are lowered before tokenising (a switch of sentence-transformers).
+        dense: layers behind pooling.
     """
 
     base: str
@@ -84,6 +86,7 @@ class Checkpoint:
     direction_known: bool = True
     tokenizer_limit: int | None = None
     lower_case: bool = False
+    dense: tuple[DenseLayer, ...] = ()
 
 
 def resolve(
@@ -136,6 +139,7 @@ def resolve(
         direction(config).bidirectional is not None,
         checkpoint.tokenizer_limit,
         checkpoint.lower_case,
+        checkpoint.dense or read_dense(find_file(source, DENSE_FILE, revision)),
     )
 
 
@@ -402,6 +406,10 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
         settings,
         tokenizer_limit=found.tokenizer_limit,
         lower_case=found.lower_case,
+        dense=tuple(
+            read_dense_module(lambda name: find_file(source, name, revision), path, normalized, shown(source))
+            for path, normalized in found.dense
+        ),
     )
 
 

@@ -52,6 +52,7 @@ from llm2vec_core.bidirectional import (
     shared_weights_view,
 )
 from llm2vec_core.checkpoints import folder_of, hub_access, require_file, resolve, shown
+from llm2vec_core.dense import DenseLayer, check_widths, save_dense
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
@@ -137,6 +138,7 @@ class LLM2Vec:
     Args:
         model: the decoder without its language-model head, causal, in the state it was loaded in.
         tokenizer: its fast tokenizer.
+        dense: layers that an embedding goes through behind pooling.
         settings: the fields of :class:`llm2vec_core.settings.EncoderSettings` that are not to be the default.
 
     Raises:
@@ -152,12 +154,19 @@ class LLM2Vec:
     """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **settings: Unpack[SettingsOverrides]
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        dense: Sequence[DenseLayer] = (),
+        **settings: Unpack[SettingsOverrides],
     ) -> None:
         self.settings = _checked(_with_length(settings, model))
         self.causal_model = model.eval()
         self.tokenizer = tokenizer
+        self.dense = tuple(dense)
         self.model = self.causal_model
+        check_widths(self.dense, self.width, self.name)
         self.conversion: Conversion | None = None
         if self.settings.bidirectional:
             # Converting a view leaves the causal model beside it untouched.
@@ -296,7 +305,7 @@ class LLM2Vec:
                 "its authors read it is unknown. It is read %s here; choose with bidirectional=True or False",
                 shown(found.base), "in both directions" if known.get("bidirectional", True) else "causally",
             )  # fmt: skip
-        return cls(model, tokenizer, **known)
+        return cls(model, tokenizer, dense=found.dense, **known)
 
     @classmethod
     def from_preset(cls, name: str, **options: Any) -> LLM2Vec:
@@ -327,7 +336,8 @@ class LLM2Vec:
     @property
     def hidden_size(self) -> int:
         """Length of an embedding."""
-        return min(self.width, self.settings.truncate_dim or self.width)
+        width = self.dense[-1].width if self.dense else self.width
+        return min(width, self.settings.truncate_dim or width)
 
     @property
     def width(self) -> int:
@@ -366,7 +376,7 @@ class LLM2Vec:
             return self
         same_mask = all(settings[name] == getattr(self.settings, name) for name in ("bidirectional", "sliding_window"))
         if not same_mask:
-            return LLM2Vec(self.causal_model, self.tokenizer, **settings)
+            return LLM2Vec(self.causal_model, self.tokenizer, dense=self.dense, **settings)
         other = copy.copy(self)
         other.settings = _checked(settings)
         if other.settings.precision != self.settings.precision:
@@ -575,7 +585,7 @@ class LLM2Vec:
             return self
         if device not in self._replicas:
             model = copy.deepcopy(self.causal_model).to(device)
-            self._replicas[device] = LLM2Vec(model, self.tokenizer, **_fields_of(self.settings))
+            self._replicas[device] = LLM2Vec(model, self.tokenizer, dense=self.dense, **_fields_of(self.settings))
         replica = self._replicas[device]
         return replica if replica.settings == self.settings else replica.with_settings(**_fields_of(self.settings))
 
@@ -594,7 +604,9 @@ class LLM2Vec:
         return {mode: self._finished(result, None) for mode, result in pooled.items()}
 
     def _finished(self, embeddings: np.ndarray, normalize: bool | None, truncate_dim: int | None = None) -> np.ndarray:
-        """Scaled and cut as the settings and the call say."""
+        """Through the Dense layers, scaled and cut as the settings and the call say."""
+        for layer in self.dense:
+            embeddings = layer(embeddings)
         if normalize is None and self.settings.normalize:
             # As a Normalize module does, before anything is cut off.
             embeddings = _unit(embeddings)
@@ -730,6 +742,7 @@ class LLM2Vec:
                 merged_copy(self.model).save_pretrained(stage, max_shard_size=max_shard_size)
                 self.tokenizer.save_pretrained(stage)
                 self.settings.save(stage)
+                save_dense(self.dense, stage)
                 replace_model(stage, folder)
         except (OSError, SafetensorError) as error:
             raise ModelError(

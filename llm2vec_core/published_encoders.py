@@ -52,7 +52,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "google/embeddinggemma-300m",
         {"model_type": "gemma3_text", "use_bidirectional_attention": True, "sliding_window": 512},
         ("Pooling (mean)", "Dense", "Dense", "Normalize"),
-        "the causal view has the whole window; a folder with its Dense modules is refused by their name",
+        "the causal view has the whole window",
     ),
     Layout(
         "Alibaba-NLP/gte-Qwen2-1.5B-instruct",

@@ -6,7 +6,7 @@ is passed over, because a folder that loads without a word is believed to give t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from llm2vec_core.settings import SETTINGS_FILE
 # A JSON file of the folder, by its relative path; None if there is none.
 Reader = Callable[[str], Any]
 
-MODULES = ("Transformer", "Pooling", "Normalize")
+# The first two, then any of the others in any order; Dropout does nothing outside training.
+MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
 OWN_MODULE = "WordWeights"  # our exports leave the begin token out with it
 # Earlier releases named the file after the type of model.
 TRANSFORMER_CONFIGS = tuple(
@@ -54,12 +55,14 @@ class SentenceTransformersFolder:
         tokenizer_limit: tokens that the tokenizer lets through, where the folder sets no limit of its own; the model's
             context limits them further.
         lower_case: whether letters are lowered before tokenising.
+        dense: path of each Dense module behind pooling, and whether a Normalize module stands in front of it.
     """
 
     base: str
     settings: dict[str, Any] = field(default_factory=dict)
     tokenizer_limit: int = NO_LIMIT
     lower_case: bool = False
+    dense: tuple[tuple[str, bool], ...] = ()
 
 
 def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> SentenceTransformersFolder:
@@ -73,16 +76,16 @@ def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> Sentenc
     Raises:
         ModelError: naming the module, file or setting that cannot be read here.
     """
-    modules = _modules(read, own, source)
-    base = modules["Transformer"].strip("/")
+    first, behind = _modules(read, own, source)
+    base = first["Transformer"].strip("/")
     inside = f"{base}/" if base else ""
     transformer: Mapping[str, Any] = next((found for name in TRANSFORMER_CONFIGS if (found := read(inside + name))), {})
     _refuse_transformer(transformer, source)
     tokenizer = read(f"{inside}tokenizer_config.json") or {}
     if tokenizer.get("truncation_side") == "left" and not own:
         raise ModelError(f"{source} sets truncation_side to 'left' in tokenizer_config.json; here a text loses its end")
-    settings = _pooling(read(f"{modules['Pooling']}/config.json"), source)
-    settings["normalize"] = "Normalize" in modules
+    settings = _pooling(read(f"{first['Pooling']}/config.json"), source)
+    dense, settings["normalize"] = _behind_pooling(behind)
     settings |= _prompts(read("config_sentence_transformers.json") or {}, source)
     length = transformer.get("max_seq_length")
     for name in ("tokenizer_args", "processor_kwargs"):
@@ -92,12 +95,23 @@ def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> Sentenc
     _refuse_contradictions(own, settings, source)
     # Our own file knows what sentence-transformers' cannot say.
     return SentenceTransformersFolder(
-        base, settings | dict(own), _tokenizer_limit(tokenizer), bool(transformer.get("do_lower_case"))
+        base, settings | dict(own), _tokenizer_limit(tokenizer), bool(transformer.get("do_lower_case")), dense
     )
 
 
-def _modules(read: Reader, own: Mapping[str, Any], source: str) -> dict[str, str]:
-    """Path by kind of each module, in order."""
+def _behind_pooling(modules: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, bool], ...], bool]:
+    """Path of each Dense module and whether its input is normalized; whether its output is."""
+    dense, normalized = [], False
+    for kind, path in modules:
+        if kind == "Dense":
+            dense.append((path, normalized))
+        if kind != "Dropout":
+            normalized = kind == "Normalize"
+    return tuple(dense), normalized
+
+
+def _modules(read: Reader, own: Mapping[str, Any], source: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Path by kind of the first two modules; kind and path of those behind them."""
     found = read("modules.json")
     if not isinstance(found, list) or not all(isinstance(module, dict) for module in found):
         raise ModelError(f"modules.json of {source} is damaged: it has to be a list of objects")
@@ -117,13 +131,15 @@ def _modules(read: Reader, own: Mapping[str, Any], source: str) -> dict[str, str
             raise ModelError(f"modules.json of {source} gives {kind} the arguments {module['kwargs']!r:.60}")
         kinds.append((kind, path))
     names = [kind for kind, _ in kinds]
-    known = [name for name in names if name != OWN_MODULE] if own.get("skip_begin_token") else names
-    if known[:2] != list(MODULES[:2]) or any(name != "Normalize" for name in known[2:]):
+    if own.get("skip_begin_token"):
+        kinds = [(kind, path) for kind, path in kinds if kind != OWN_MODULE]
+    known = [kind for kind, _ in kinds]
+    if known[:2] != list(MODULES[:2]) or any(name not in MODULES[2:] for name in known[2:]):
         raise ModelError(
             f"{source} is a sentence-transformers folder of {', '.join(names) or 'no modules'}; only "
-            f"{', '.join(MODULES[:2])} and {MODULES[2]} can be read here"
+            f"{', '.join(MODULES[:2])}, then {', '.join(MODULES[2:])} can be read here"
         )
-    return dict(kinds)
+    return dict(kinds[:2]), kinds[2:]
 
 
 def _refuse_transformer(config: Mapping[str, Any], source: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 # What a model's folder can hold that decides how the model is read, by glob patterns; whatever else lies there is the
 # user's. An adapter, a layout of sentence-transformers or more shards than before would win over the files beside them.
 MODEL_FILES = (
-    "config.json", "generation_config.json", "llm2vec_config.json",
+    "config.json", "generation_config.json", "llm2vec_config.json", "llm2vec_dense.safetensors",
     "model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json",
     "pytorch_model.bin", "pytorch_model-*-of-*.bin", "pytorch_model.bin.index.json",
     "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin",

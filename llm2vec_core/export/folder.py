@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from llm2vec_core.adapters import merged_copy
+from llm2vec_core.dense import DenseLayer, activation_of
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
 from llm2vec_core.export.plan import ExportPlan, plan_export
 from llm2vec_core.writing import replace_model
@@ -252,7 +253,7 @@ def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str)
 
 
 def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
-    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, WordWeights
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, WordWeights
 
     modules: list[Any] = []
     if plan.begin_token_id is not None:
@@ -260,9 +261,24 @@ def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
         rows = encoder.model.get_input_embeddings().weight.shape[0]
         modules.append(WordWeights([str(i) for i in range(rows)], {str(plan.begin_token_id): 0.0}, 1.0))
     modules.append(Pooling(encoder.width, plan.pooling_mode, include_prompt=plan.include_prompt))
+    for layer in encoder.dense:
+        if layer.normalize_input:
+            modules.append(Normalize())
+        modules.append(_dense(layer, Dense))
     if plan.normalize:
         modules.append(Normalize())
     return modules
+
+
+def _dense(layer: DenseLayer, kind: type[Any]) -> Any:
+    wide, given = layer.weight.shape
+    module = kind(
+        given, wide, layer.bias is not None, activation_of(layer.activation), layer.weight, layer.bias,
+        use_residual=layer.residual,
+    )  # fmt: skip
+    if layer.residual_weight is not None:
+        module.residual.weight.data = layer.residual_weight
+    return module
 
 
 def _load(encoder: LLM2Vec, stage: Path) -> SentenceTransformer:

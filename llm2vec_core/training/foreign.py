@@ -63,7 +63,7 @@ def load_foreign_adapter(encoder: LLM2Vec, config_file: Path, weights_file: Path
         except ModelError as error:
             raise AdapterError(str(error)) from error
     try:
-        found = LLM2Vec(model, encoder.tokenizer, **asdict(encoder.settings))
+        found = LLM2Vec(model, encoder.tokenizer, dense=encoder.dense, **asdict(encoder.settings))
         # Numbers that are finite can still be too large.
         found.encode(["A river flows through the town."])
     except (ConversionError, ModelError) as error:

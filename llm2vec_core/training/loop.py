@@ -76,6 +76,11 @@ class AdapterTraining:
         config: TrainingConfig,
         held_out: Sequence[Any] = (),
     ) -> None:
+        if encoder.dense:
+            raise TrainingError(
+                f"{encoder.name} has {len(encoder.dense)} Dense layers behind pooling, which training here does not go "
+                "through: train its base without them"
+            )
         self.config = config
         self.objective = objective
         self.steps_done = 0
