@@ -111,13 +111,23 @@ def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
     if not any(isinstance(module, (BaseTunerLayer, AuxiliaryTrainingWrapper)) for module in model.modules()):
         return model
     merged = copy.deepcopy(model)
+    replaced: list[str] = []
     for name, module in list(merged.named_modules()):
         parent, _, leaf = name.rpartition(".")
+        if any(name.startswith(f"{other}.") for other in replaced):
+            continue  # inside a module that is gone already
         if isinstance(module, AuxiliaryTrainingWrapper):
+            replaced.append(name)
             plain = module.unload_and_optionally_merge_module(merge=True, safe_merge=False, adapter_names=None)
             setattr(merged.get_submodule(parent), leaf, plain)
         elif isinstance(module, BaseTunerLayer) and hasattr(module, "base_layer"):
-            module.merge()
+            replaced.append(name)
+            try:
+                module.merge()
+            except RuntimeError as error:
+                raise ModelError(
+                    f"an adapter cannot become part of the weights, so it is not saved: {_line(error)}"
+                ) from error
             setattr(merged.get_submodule(parent), leaf, module.get_base_layer())
     # PEFT's mark on an injected model; it would save the adapter beside the merged weights.
     merged._hf_peft_config_loaded = False
@@ -316,6 +326,11 @@ def _refuse_other_states(
 def _misfit(adapter: str, config: PeftConfig, model: PreTrainedModel, error: Exception) -> AdapterError:
     if isinstance(error, NotImplementedError):
         return AdapterError(f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights")
+    if "Impossible to merge" in str(error):
+        return AdapterError(
+            f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights: {_line(error)} Load it "
+            "with merge_adapters=False"
+        )
     rows = model.get_input_embeddings().weight.shape[0]
     if "size mismatch" in str(error) and "embedding" in str(error):
         return _foreign(

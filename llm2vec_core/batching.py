@@ -69,6 +69,9 @@ def check_texts(texts: Iterable[str]) -> Sequence[str]:
     """
     if isinstance(texts, str | bytes | Mapping | Set) or not isinstance(texts, Iterable):
         raise InputError(f"texts must be a list of strings, not {type(texts).__name__}")
+    if getattr(texts, "ndim", 1) != 1:
+        # A table would give the names of its columns.
+        raise InputError(f"texts must be a list of strings, not a {type(texts).__name__} with columns: give one column")
     listed = texts if isinstance(texts, list | tuple) else list(texts)
     for text in listed:
         if not isinstance(text, str):
@@ -341,6 +344,9 @@ def token_budget_batches(lengths: Sequence[int], max_tokens: int, max_rows: int 
         >>> [batch.tolist() for batch in token_budget_batches([2, 9, 3, 2], max_tokens=9)]
         [[1], [2, 0, 3]]
     """
+    for name, value in (("max_tokens_per_batch", max_tokens), ("batch_size", max_rows)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise InputError(f"{name} {value!r} must be a whole number of at least 1")
     if max_tokens < 1 or (max_rows is not None and max_rows < 1):
         raise InputError(f"max_tokens_per_batch {max_tokens} and batch_size {max_rows} must be at least 1")
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +110,20 @@ def resolve(
         True
     """
     source = str(source)
-    if gguf_file is None and source.lower().endswith(".gguf") and not Path(source).is_dir():
+    try:
+        Path(source).is_dir()
+    except (OSError, ValueError) as error:  # a name that is too long, say
+        raise ModelError(
+            f"{source[:60]!r} is neither a folder here nor a Hub id (owner/name): {error.args[-1]}"
+        ) from error
+    if gguf_file is None and _names_gguf(source):
         source, gguf_file = str(Path(source).parent), Path(source).name
     if gguf_file is not None:
         checkpoint = Checkpoint(source, settings=_settings_of(source, revision))
     elif find_file(source, "modules.json", revision):
         checkpoint = _sentence_transformers(source, revision)
     else:
-        checkpoint = _chain(source, revision)
+        checkpoint = _on_st_folder(_chain(source, revision))
     settings = dict(checkpoint.settings)
     for adapter in map(str, adapters):
         settings |= _settings_of(adapter, None)
@@ -184,6 +190,18 @@ def folder_of(source: str | Path, subfolder: str, revision: str | None = None) -
     if not (place / subfolder).is_dir():
         raise ModelError(f"{shown(source)} has no subfolder {subfolder!r}")
     return str(place / subfolder)
+
+
+def _names_gguf(source: str) -> bool:
+    """Whether a source is a GGUF file, by its name or (in other programs' stores) by its first bytes."""
+    path = Path(source)
+    if source.lower().endswith(".gguf") or not path.is_file():
+        return source.lower().endswith(".gguf") and not path.is_dir()
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False
 
 
 def choose_gguf(names: Sequence[str], source: str) -> str | None:
@@ -410,6 +428,19 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
             read_dense_module(lambda name: find_file(source, name, revision), path, normalized, shown(source))
             for path, normalized in found.dense
         ),
+    )
+
+
+def _on_st_folder(checkpoint: Checkpoint) -> Checkpoint:
+    """Adapters on a sentence-transformers folder pool and read as their base does, unless they say otherwise."""
+    if not checkpoint.adapters or not find_file(checkpoint.base, "modules.json"):
+        return checkpoint
+    below = _sentence_transformers(checkpoint.base, None)
+    return replace(
+        below,
+        adapters=below.adapters + checkpoint.adapters,
+        tokenizer=checkpoint.tokenizer or below.tokenizer,
+        settings=below.settings | checkpoint.settings,
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers of a ``config.json`` that no model can have, found before anything is built from them.
+"""Numbers and switches of a ``config.json`` that no model can have, found before anything is built from them.
 
 Building a billion layers takes hours, and no library notices that nobody meant it.
 """
@@ -22,6 +22,8 @@ _AT_LEAST_ONE = {
     *("intermediate_size", "max_position_embeddings", "n_layer", "n_head", "n_embd", "n_positions", "d_model"),
 }
 
+_SWITCHES = ("is_causal", "tie_word_embeddings")
+
 
 def check_numbers(config: dict[str, Any], where: str) -> None:
     """Look through a configuration, those inside it included.
@@ -31,7 +33,8 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
         where: how a message calls the file.
 
     Raises:
-        ModelError: naming the value: a number written as text, one below 1, or one that is far too large.
+        ModelError: naming the value: a number or a switch written as text, a number below 1, or one that is far too
+            large.
 
     Example:
         >>> check_numbers({"num_hidden_layers": 2, "text_config": {"hidden_size": 32}}, "config.json")
@@ -44,6 +47,10 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
         for name, value in waiting.pop().items():
             if isinstance(value, dict):
                 waiting.append(value)
+            # Libraries take any text for true, or pass it over.
+            is_text = isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no")
+            if is_text or (name in _SWITCHES and not isinstance(value, bool | None)):
+                raise ModelError(f"{where} says {name}={value!r:.60}: it has to be true or false, unquoted")
             limit = next((most for pattern, most in _LIMITS if pattern.search(name)), None)
             needed = name in _AT_LEAST_ONE
             if limit is None and not needed:

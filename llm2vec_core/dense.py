@@ -94,8 +94,8 @@ def read_dense_module(find: Callable[[str], Path | None], path: str, normalize_i
     file = find(f"{path}/model.safetensors")
     if file is None:
         raise ModelError(
-            f"{path} of {source} has no model.safetensors; a pickled pytorch_model.bin can run code when it is read and "
-            "is refused: save the folder again with sentence-transformers"
+            f"{path} of {source} has no model.safetensors; a pickled pytorch_model.bin can run code when it is read "
+            "and is refused: save the folder again with sentence-transformers"
         )
     tensors = _tensors(file, where)[0]
     shape = (config.get("out_features"), config.get("in_features"))

@@ -735,8 +735,8 @@ class LLM2Vec:
             True
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as place:
                 stage = Path(place) / "new"
                 merged_copy(self.model).save_pretrained(stage, max_shard_size=max_shard_size)

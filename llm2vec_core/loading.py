@@ -48,7 +48,10 @@ _BYTES: dict[torch.dtype | str, int] = {torch.float32: 4, torch.float16: 2, torc
 _LOADING = threading.RLock()
 _PROBES = ("Two words, 3 numbers: naïve café!", "  leading blanks\nand lines", "深い川 🍕")
 # What a broken folder, a foreign file or an unreachable Hub makes the libraries raise.
-_LOAD_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
+_LOAD_ERRORS = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError, IndexError, ArithmeticError,
+    SafetensorError,
+)  # fmt: skip
 
 
 def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> PreTrainedConfig:
@@ -87,6 +90,8 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
 
 def _causal_decoder(config: PreTrainedConfig, base: str) -> PreTrainedConfig:
     model_type = config.model_type
+    for part in (config, config.get_text_config()):
+        part.return_dict = True  # outputs are read by name
     if model_type in OUT_OF_SCOPE:
         raise ModelError(
             f"{shown(base)} ({model_type}) cannot become a text encoder in this way: "

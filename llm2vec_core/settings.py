@@ -101,7 +101,9 @@ class EncoderSettings:
                 raise InputError(f"{name} {getattr(self, name)!r} must be a name")
         for name in ("max_length", "doc_max_length", "truncate_dim"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if (value is not None or name == "max_length") and (
+                isinstance(value, bool) or not isinstance(value, int) or value < 1
+            ):
                 raise InputError(f"{name} {value!r} must be a whole number of at least 1")
         texts = self.prompts.items() if isinstance(self.prompts, Mapping) else [(None, None)]
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in texts):

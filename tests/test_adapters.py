@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from llm2vec_core.adapters import apply_adapters, merged_copy
-from llm2vec_core.errors import AdapterError
+from llm2vec_core.errors import AdapterError, ModelError
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.filterwarnings("ignore:::(?!llm2vec_core|tests)")  # PEFT and torch warn about much
@@ -349,3 +349,24 @@ def test_settings_that_make_no_sense(bases, tmp_path, changes, said):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     with pytest.raises(AdapterError, match=said):
         by_us(bases["tied"], folder)
+
+
+def test_some_tokens_beside_the_weights_are_saved(bases, tmp_path):
+    folder = adapter(bases["tied"], tmp_path / "a", LoraConfig(target_modules=QV, r=4, trainable_token_indices=[36]))
+    beside = apply_adapters(AutoModel.from_pretrained(bases["tied"]), [str(folder)], merge=False)
+    merged_copy(beside).save_pretrained(tmp_path / "merged")
+    with torch.no_grad():
+        got = AutoModel.from_pretrained(tmp_path / "merged")(input_ids=IDS).last_hidden_state.numpy()
+    assert_same(got, by_peft(bases["tied"], folder))
+
+
+def test_a_bias_without_a_place_stays_beside_the_weights(bases, tmp_path):
+    """The base's layers have no bias to add it to: PEFT cannot merge it, and neither can we."""
+    folder = adapter(bases["tied"], tmp_path, LoraConfig(target_modules=QV, r=4, lora_bias=True))
+    with pytest.raises(AdapterError, match=r"lora_bias.*merge_adapters=False"):
+        by_us(bases["tied"], folder)
+    beside = apply_adapters(AutoModel.from_pretrained(bases["tied"]), [str(folder)], merge=False)
+    with torch.no_grad():
+        assert_same(beside(input_ids=IDS).last_hidden_state.numpy(), by_peft(bases["tied"], folder))
+    with pytest.raises(ModelError, match="lora_bias"):
+        merged_copy(beside)

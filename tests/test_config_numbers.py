@@ -117,3 +117,41 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(base, name):
     os.mkfifo(base / name)
     with pytest.raises(ModelError):
         LLM2Vec.from_pretrained(base)
+
+
+def change(base, **changes):
+    found = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(found | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("is_causal", "false"),
+        ("is_causal", 0),
+        ("use_bidirectional_attention", "true"),
+        ("tie_word_embeddings", "False"),
+        ("mlp_bias", "no"),
+    ],
+)
+def test_a_switch_of_another_kind_is_named(base, name, value):
+    change(base, **{name: value})
+    with pytest.raises(ModelError, match=f"{name}={value!r}: it has to be true or false"):
+        LLM2Vec.from_pretrained(base)
+
+
+def test_outputs_as_tuples_are_a_matter_of_taste(base):
+    want = LLM2Vec.from_pretrained(base).encode(["a river"])
+    change(base, return_dict=False, output_hidden_states=True)
+    assert (LLM2Vec.from_pretrained(base).encode(["a river"]) == want).all()
+
+
+def test_a_pad_token_beyond_the_embeddings(base):
+    change(base, pad_token_id=10**6)
+    with pytest.raises(ModelError, match=r"Padding_idx|padding_idx"):
+        LLM2Vec.from_pretrained(base)
+
+
+def test_a_name_that_no_file_system_takes():
+    with pytest.raises(ModelError, match="neither a folder here nor a Hub id"):
+        LLM2Vec.from_pretrained("a" * 5_000)

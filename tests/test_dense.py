@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import models as st
+from sentence_transformers.sentence_transformer import modules as st
 from torch import nn
 from transformers import Gemma3TextConfig
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -148,3 +149,36 @@ def test_a_device_map_of_one_device(bundled):
     spread = {"embed_tokens": "cpu", "layers": "cpu", "norm": "disk", "rotary_emb": "cpu"}
     with pytest.raises(ModelError, match=r"device_map|cannot load"):
         LLM2Vec.from_pretrained(BUNDLED.base, device_map=spread)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 1.5}, "batch_size 1.5 must be a whole number"),
+        ({"batch_size": True}, "batch_size True must be a whole number"),
+        ({"max_tokens_per_batch": "99"}, "max_tokens_per_batch '99' must be a whole number"),
+    ],
+)
+def test_sizes_of_another_kind_are_named(prompted, options, said):
+    with pytest.raises(InputError, match=said):
+        prompted.encode(TEXTS, **options)
+
+
+def test_a_table_is_no_list_of_texts(prompted):
+    """Iterating over a table gives the names of its columns."""
+    table = pd.DataFrame({"text": TEXTS[:2]})
+    with pytest.raises(InputError, match="DataFrame with columns: give one column"):
+        prompted.encode(table)
+    assert (prompted.encode(table["text"]) == prompted.encode(TEXTS[:2])).all()
+
+
+def test_no_length_at_all_is_named():
+    with pytest.raises(InputError, match="max_length None must be a whole number"):
+        LLM2Vec.from_pretrained(BUNDLED.base, device="cpu", max_length=None)
+
+
+def test_a_file_is_no_folder_to_save_to(prompted, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ModelError, match="cannot write the model to 'file'"):
+        prompted.save_pretrained(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"

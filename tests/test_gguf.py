@@ -139,6 +139,15 @@ def test_vectors_are_those_of_the_dequantized_weights(name, tmp_path):
     np.testing.assert_allclose(got, want, atol=2e-5 * np.abs(want).max())
 
 
+def test_a_file_without_its_ending(tmp_path):
+    """Other programs' stores name a file by its checksum."""
+    file, model = twin("llama", tmp_path / "m")
+    blob = file.rename(file.with_name("sha256-8934d96d3f08"))
+    want = expected(model)
+    got = LLM2Vec.from_pretrained(blob, bidirectional=False, device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(got, want, atol=2e-5 * np.abs(want).max())
+
+
 def test_quantized_blocks_are_read_as_gguf_itself_reads_them(tmp_path):
     file, model = twin("llama", tmp_path / "m", quantized=True)
     for source in (file, str(file), tmp_path / "m"):

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import modules as st
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedConfig
+from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedConfig
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
@@ -347,3 +347,18 @@ def test_a_used_folder_loads_as_what_was_saved_last(tmp_path):
     assert_same(LLM2Vec.from_pretrained(target).encode(TEXTS), second.encode(TEXTS))
     assert_same(theirs(str(target)), second.encode(TEXTS))
     assert (target / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("extra", [(st.Normalize(),), (st.Dense(WIDE, 8),)], ids=["normalized", "dense"])
+def test_an_adapter_on_such_a_folder_pools_as_its_base(tmp_path, extra):
+    """Fine-tuning a published encoder with PEFT leaves an adapter that names the encoder's folder."""
+    options = {"prompts": PROMPTS, "default_prompt_name": "query"}
+    folder = written(tmp_path, pooling="lasttoken", length=16, extra=extra, options=options)
+    torch.manual_seed(1)
+    lora = LoraConfig(task_type="FEATURE_EXTRACTION", target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    get_peft_model(AutoModel.from_pretrained(folder), lora).save_pretrained(tmp_path / "adapter")
+    model = SentenceTransformer(folder, device="cpu")
+    model.load_adapter(str(tmp_path / "adapter"))
+    want = model.encode([*TEXTS, LONG])
+    assert np.abs(want - theirs(folder, [*TEXTS, LONG])).max() > 1e-2
+    assert_same(LLM2Vec.from_pretrained(tmp_path / "adapter").encode([*TEXTS, LONG]), want)

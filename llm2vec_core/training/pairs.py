@@ -1,13 +1,16 @@
 """Labelled pairs for supervised training: the layout of the E5 training data (query, positive, negative).
 
 Columns: ``query`` and ``positive``; in any record that has them ``negative`` (a text that looks right and is not),
-``instruction`` (what the query asks for), ``task`` (a name) and ``label`` or ``score`` (1; records with 0 are no pairs
-and are left out). Of lists of positives or negatives the first is taken. The published data has one file a task and
-its instructions in the program: give them by task, the file's name without its ending standing for the task.
+``instruction`` (what the query asks for), ``task`` (a name) and ``label``, ``labels``, ``score``, ``similarity`` or
+``is_duplicate`` (1; records with 0 are no pairs and are left out). Of lists of positives or negatives the first is
+taken. The published data has one file a task and its instructions in the program: give them by task, the file's name
+without its ending standing for the task.
 """
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +22,11 @@ from llm2vec_core.training.data import HubDataset, files_of, read_rows
 
 # The first that a record has; a batch brings further negatives by itself.
 _NEGATIVES = ("negative", "negatives", "negative_1", "hard_negative", "hard_negatives")
-_OPTIONAL = (*_NEGATIVES, "instruction", "task", "label", "score")
+# What says whether a record is a pair at all.
+_VERDICTS = ("label", "labels", "score", "similarity", "is_duplicate")
+_OPTIONAL = (*_NEGATIVES, "instruction", "task", *_VERDICTS)
+# A list that a table program wrote as the text of a cell.
+_LIST_IN_A_CELL = re.compile(r"\[\s*(['\"].*['\"])?\s*\]", re.DOTALL)
 _LISTS = ("positive", *_NEGATIVES)
 _LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _HINT = "pairs have the columns query and positive"
@@ -99,11 +106,12 @@ def read_pairs(
         name = part.stem if isinstance(part, Path) else part.name
         rows = read_rows(part, ("query", "positive"), _OPTIONAL, lists=_LISTS, hint=_HINT, mended=mended)
         for number, row in enumerate(rows, start=1):
-            if not all(_is_pair(row[column], column, name, number) for column in ("label", "score")):
+            if not all(_is_pair(row[column], column, name, number) for column in _VERDICTS):
                 continue
             task = row["task"] or name
             instruction = row["instruction"] or by_task.get(task, "")
             passage = instruction if task in alike else ""
+            row = {**row, **{column: _first(row[column]) for column in _LISTS}}
             negative = next((row[column] for column in _NEGATIVES if row[column]), "")
             yield Pair(row["query"], row["positive"], negative, instruction, passage, task)
 
@@ -165,6 +173,19 @@ def first_of_each_task(
         most = (limits or {}).get(pair.task, limit)
         if most is None or seen[pair.task] <= most:
             yield pair
+
+
+def _first(cell: str) -> str:
+    """The first text of a list that is written out in a cell; any other cell as it is."""
+    if not _LIST_IN_A_CELL.fullmatch(cell.strip()):
+        return cell
+    try:
+        found = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return cell
+    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+        return cell
+    return next((text for text in found if text), "")
 
 
 def _is_pair(value: str, column: str, name: str, number: int) -> bool:

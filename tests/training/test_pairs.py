@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -158,3 +159,18 @@ def test_graded_pairs_need_a_threshold(tmp_path, field):
     (name,) = field
     with pytest.raises(InputError, match=f"p, row 2: the {name} .* above a threshold of yours"):
         list(read_pairs(tmp_path / "p.jsonl"))
+
+
+@pytest.mark.parametrize("field", ["labels", "similarity", "is_duplicate"])
+def test_other_names_of_a_label(tmp_path, field):
+    rows = [{"query": f"q{i}", "positive": f"p{i}", field: value} for i, value in enumerate([0, 1, "0", True, None])]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [pair.query for pair in read_pairs(tmp_path / "a.jsonl")] == ["q1", "q3", "q4"]
+
+
+def test_a_list_that_a_table_program_wrote_into_a_cell(tmp_path):
+    rows = {"query": ["q", "r", "s"], "positive": [["p", "o"], ["it's"], ["[1] a"]], "negative": [["n"], [], [""]]}
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    pairs = list(read_pairs(tmp_path / "a.csv"))
+    assert [pair.positive for pair in pairs] == ["p", "it's", "[1] a"]
+    assert [pair.negative for pair in pairs] == ["n", "", ""]

@@ -202,6 +202,8 @@ def _judged(found: RetrievalFiles, name: str) -> dict[str, dict[int, float]]:
             raise InputError(f"{name}: qrels judge the query {query!r}, which is not among the queries")
         if document not in row_of:
             raise InputError(f"{name}: qrels judge the document {document!r}, which is not in the corpus")
+        # Of two judgements of one document the later one holds, as in BEIR's and mteb's dictionaries.
+        relevant[query].pop(row_of[document], None)
         if grade > 0:
             relevant[query][row_of[document]] = grade
     return relevant

@@ -189,3 +189,15 @@ def test_a_folder_as_beir_has_it(tmp_path, collection, form, header):
     (folder / "qrels" / "test.tsv").rename(folder / "qrels" / "dev.tsv")
     with pytest.raises(InputError, match=r"R has no qrels/test\.tsv; judgements there: dev\.tsv"):
         find_sets(folder, ["R"])
+
+
+def test_of_two_judgements_the_later_one_holds(collection, write):
+    """As in the dictionaries that BEIR and mteb read qrels into."""
+    collection()
+    rows = {"query_id": ["q1", "q2", "q1", "q1"], "doc_id": ["d1", "d2", "d1", "d3"], "score": [1, 1, 0, 2]}
+    data = TASK.read(write("R_qrels", **rows), "R", None)
+    found = {}
+    for query, document, score in zip(*rows.values(), strict=True):
+        found.setdefault(query, {})[document] = score
+    want = [{document: score for document, score in grades.items() if score > 0} for grades in found.values()]
+    assert [{data.document_ids[row]: grade for row, grade in g.items()} for g in data.relevant] == want
