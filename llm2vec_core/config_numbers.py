@@ -47,10 +47,7 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
         for name, value in waiting.pop().items():
             if isinstance(value, dict):
                 waiting.append(value)
-            # Libraries take any text for true, or pass it over.
-            is_text = isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no")
-            if is_text or (name in _SWITCHES and not isinstance(value, bool | None)):
-                raise ModelError(f"{where} says {name}={value!r:.60}: it has to be true or false, unquoted")
+            _check_switch(name, value, where)
             limit = next((most for pattern, most in _LIMITS if pattern.search(name)), None)
             needed = name in _AT_LEAST_ONE
             if limit is None and not needed:
@@ -64,6 +61,13 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
                     raise ModelError(f"{where} says {name}={_short(value)}; at most {limit:,} can be built")
                 if needed and value < 1:
                     raise ModelError(f"{where} says {name}={value}: it has to be at least 1")
+
+
+def _check_switch(name: str, value: Any, where: str) -> None:
+    # Libraries take any text for true, or pass it over.
+    is_text = isinstance(value, str) and value.strip().lower() in ("true", "false", "yes", "no")
+    if is_text or (name in _SWITCHES and not isinstance(value, bool | None)):
+        raise ModelError(f"{where} says {name}={value!r:.60}: it has to be true or false, unquoted")
 
 
 def _short(value: float) -> str:
