@@ -395,7 +395,12 @@ def _located(named: str, adapter: Path) -> str:
         return named
     near = (parent / named for parent in adapter.resolve().parents[:3])
     by_name = (parent / Path(named).name for parent in adapter.resolve().parents[:1])
-    return next((str(place) for place in (*near, *by_name) if place.is_dir()), named)
+    return next((str(place) for place in (*near, *by_name) if _holds_a_model(place)), named)
+
+
+def _holds_a_model(place: Path) -> bool:
+    """Whether it is a model's or an adapter's folder, and not one that merely has the name."""
+    return any((place / name).is_file() for name in ("config.json", "adapter_config.json", "modules.json"))
 
 
 def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:

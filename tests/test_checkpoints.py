@@ -194,7 +194,10 @@ def test_an_adapter_that_names_no_base(tmp_path):
 
 def test_a_base_may_be_named_relative_to_its_adapter_but_not_upwards(tmp_path):
     shutil.copytree(REFERENCE / "adapters" / "llama_lora2", tmp_path / "adapters" / "one")
-    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    # A folder that merely has the name is passed over.
+    for place in (tmp_path / "adapters" / "models" / "tiny", tmp_path / "models" / "tiny"):
+        place.mkdir(parents=True)
+    (tmp_path / "models" / "tiny" / "config.json").write_text("{}")
     name_base(tmp_path / "adapters" / "one", "models/tiny")
     assert resolve(tmp_path / "adapters" / "one").base == str(tmp_path / "models" / "tiny")
     assert checkpoints._located("../secret", tmp_path) == "../secret"

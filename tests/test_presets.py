@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from llm2vec_core.checkpoints import resolve
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import PRESETS, find_stage
 from llm2vec_core.settings import EncoderSettings
@@ -47,3 +48,10 @@ def test_stages_by_name():
         find_stage("maxi")
     with pytest.raises(InputError, match="no stage 'echo'; choose one of causal"):
         find_stage("mini:echo")
+
+
+@pytest.mark.parametrize("stage", [s for s in PRESETS["mini"].stages if s.adapters], ids=lambda s: s.key)
+def test_a_bundled_adapter_leads_to_its_base_and_the_adapters_below_it(stage):
+    found = resolve(stage.adapters[-1])
+    assert Path(found.base).resolve() == Path(PRESETS["mini"].base).resolve()
+    assert [Path(name).resolve() for name in found.adapters] == [Path(name).resolve() for name in stage.adapters]
