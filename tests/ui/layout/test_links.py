@@ -100,7 +100,7 @@ def test_one_notice_for_everything():
         ),
         (
             "search",
-            {"q": "Who guards a goal?", "left": "static", "right": "mntp", "pooling": "weighted_mean"},
+            {"query": "Who guards a goal?", "left": "static", "right": "mntp", "pooling": "weighted_mean"},
             "#search-note", "Who guards a goal?",
         ),
         (
