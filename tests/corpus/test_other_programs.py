@@ -189,8 +189,8 @@ def test_what_seems_a_header(tmp_path, content, header):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.csv", gzip.compress(b"text\na\n"), "t.csv is a gzip archive: unpack it first"),
-        ("t.csv.gz", gzip.compress(b"text\na\n"), "t.csv.gz is a gzip archive"),
+        ("t.csv", gzip.compress(b"text\na\n", mtime=0), "t.csv is a gzip archive: unpack it first"),
+        ("t.csv.gz", gzip.compress(b"text\na\n", mtime=0), "t.csv.gz is a gzip archive"),
         ("t.xlsx", b"PK\x03\x04", "a zip archive or an Office document: unpack it, or save the table as CSV"),
         ("t.csv", b"PK\x03\x04", "a zip archive or an Office document"),
         ("t.jsonl", b"PAR1....", "is a parquet file: name it .parquet"),
