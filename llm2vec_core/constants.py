@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -96,7 +97,7 @@ def stored_constants(key: str) -> StoredConstants:
 
 
 def compute_constants(
-    encoder: LLM2Vec | StaticEmbeddings, key: str, *, stage: bool
+    encoder: LLM2Vec | StaticEmbeddings, key: str, *, stage: bool, dtype: type[np.floating[Any]] = np.float32
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the numbers of one encoder by their names in the file.
 
@@ -104,9 +105,10 @@ def compute_constants(
         encoder: to measure.
         key: of the stage or baseline.
         stage: whether it is a stage, which has poolings and can fill blanks.
+        dtype: of the embeddings.
     """
     for what, texts in (("collection", [p.text for p in passages()]), ("queries", [q.query for q in queries()])):
-        yield f"{what}/{key}/mean", encoder.encode(texts).astype(np.float16)
+        yield f"{what}/{key}/mean", encoder.encode(texts).astype(dtype)
     for label, cosines in measure_pairs(encoder, sentence_pairs()).by_label.items():
         yield f"pairs/{key}/{label}", cosines.astype(np.float32)
     if not stage or isinstance(encoder, StaticEmbeddings):
@@ -145,11 +147,13 @@ def write_constants(preset: ModelPreset) -> None:
     """Compute and store the constants of a preset."""
     model = StagedModel(preset)
     arrays: dict[str, np.ndarray] = {}
+    # As float32 the larger model's embeddings would take 5 MB.
+    dtype = np.float32 if preset.bundled else np.float16
     for stage in preset.stages:
-        arrays |= dict(compute_constants(model.encoder(stage.key), stage.key, stage=True))
+        arrays |= dict(compute_constants(model.encoder(stage.key), stage.key, stage=True, dtype=dtype))
         print(f"{preset.key}: {stage.key}", file=sys.stderr, flush=True)
     for name in STORED_BASELINES:
-        arrays |= dict(compute_constants(BASELINES[name](model.base), name, stage=False))
+        arrays |= dict(compute_constants(BASELINES[name](model.base), name, stage=False, dtype=dtype))
     FOLDER.mkdir(exist_ok=True)
     save_file(
         {name: np.ascontiguousarray(rows) for name, rows in arrays.items()},

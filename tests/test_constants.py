@@ -45,7 +45,7 @@ def test_the_bundled_model_computes_them_again(key):
             # Words that are equally likely change places.
             assert (rows == stored[name]).mean() > 0.98
         else:
-            np.testing.assert_allclose(rows, stored[name], atol=HALF * np.abs(rows).max(), err_msg=name)
+            np.testing.assert_allclose(rows, stored[name], atol=1e-4 * np.abs(rows).max(), err_msg=name)
 
 
 @pytest.mark.parametrize("key", [stage.key for stage in SMOLLM2.stages])
