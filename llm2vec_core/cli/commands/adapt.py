@@ -90,7 +90,7 @@ COMMAND = Command(
     lesson="Each stage starts from the adapters of the stages below it. A run that was stopped goes on where it was:\n"
     "finished stages are passed over, an unfinished one goes on from its last checkpoint.",
     examples=(
-        "adapt --config mini --texts texts.txt --out adapters --stages mntp simcse --steps 2 --held-out 4",
+        "adapt --config mini --texts texts.txt --out two --stages mntp simcse --steps 2 --held-out 4",
         "adapt --config mini --texts texts.txt --pairs training.jsonl --out all --steps 1 --held-out 2",
     ),
     add_arguments=_add_arguments,

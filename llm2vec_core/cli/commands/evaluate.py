@@ -213,7 +213,6 @@ COMMAND = Command(
     "The causal model gets every pooling and rival that needs no training: beating a weak baseline proves nothing.",
     examples=(
         "evaluate --data sts",
-        "evaluate --data sts --tasks sts --stages causal simcse",
         "evaluate --data sts --limit 100 --out ladder",
         "evaluate --data sts --stage mine=assets/adapters/llm2vec-mini/mntp --stages mine",
     ),

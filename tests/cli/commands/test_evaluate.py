@@ -46,10 +46,10 @@ def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(d
     }  # fmt: skip
     assert (out / "ladder.md").read_text() == table
     figure = json.loads((out / "figure.json").read_text())
-    assert (out / "ladder.svg").read_text(encoding="utf-8").count('class="mark') == 7 + 3
-    assert sum(len(trace["y"]) for trace in figure["data"]) == 7
+    assert (out / "ladder.svg").read_text(encoding="utf-8").count('class="mark') == 8 + 3
+    assert sum(len(trace["y"]) for trace in figure["data"]) == 8
     summary = read_summary(out / "ladder.json")
-    assert (summary.model, summary.limit, len(summary.encoders), summary.kinds) == ("mini", None, 7, ("sts",))
+    assert (summary.model, summary.limit, len(summary.encoders), summary.kinds) == ("mini", None, 8, ("sts",))
     shown = f"{summary.encoder('Causal, echo').sets[0].found.score:.1f} ["
     assert any("Causal, echo" in line and shown in line for line in table.splitlines())
     html = (out / "ladder.html").read_text(encoding="utf-8")
