@@ -145,7 +145,8 @@ def test_a_subfolder(tmp_path):
 
 def test_a_device_map_of_one_device(bundled):
     got = LLM2Vec.from_pretrained(BUNDLED.base, device_map={"": "cpu"})
-    np.testing.assert_allclose(got.encode(TEXTS), bundled.encode(TEXTS), atol=1e-6)
+    expected = bundled.encode(TEXTS)
+    np.testing.assert_allclose(got.encode(TEXTS), expected, atol=1e-5 * np.abs(expected).max())
     spread = {"embed_tokens": "cpu", "layers": "cpu", "norm": "disk", "rotary_emb": "cpu"}
     with pytest.raises(ModelError, match=r"device_map|cannot load"):
         LLM2Vec.from_pretrained(BUNDLED.base, device_map=spread)

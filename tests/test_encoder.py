@@ -84,7 +84,9 @@ def test_views_share_weights(bundled):
     assert causal.model.embed_tokens.weight is bundled.model.embed_tokens.weight
     assert bundled.view(bidirectional=True) is bundled
     back = causal.view(bidirectional=True)
-    np.testing.assert_array_equal(back.encode("river bank"), bundled.encode("river bank"))
+    expected = bundled.encode("river bank")
+    # Linear layers may have been chosen anew, and two libraries round in other places.
+    np.testing.assert_allclose(back.encode("river bank"), expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_token_states(bundled_causal):
