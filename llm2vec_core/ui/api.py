@@ -23,10 +23,10 @@ from llm2vec_core.ui.user_texts import checked_text
 
 
 class Endpoints:
-    """What programs may call: the bundled model, bounded like the page.
+    """What programs may call: the model that the page opens with, bounded like the page.
 
     Args:
-        context: of the bundled model.
+        context: of that model.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -165,7 +165,7 @@ CALLS_AT_ONCE = 2
 
 def add_endpoints(models: Models) -> None:
     """Offer the endpoints; inside an open ``gr.Blocks``."""
-    endpoints = Endpoints(models.bundled)
+    endpoints = Endpoints(models.default)
     for name in NAMES:
         gr.api(
             readable(getattr(endpoints, name)),

@@ -42,7 +42,7 @@ def build_app(models: Models) -> gr.Blocks:
     """
     allow_plotly_file()
     with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
-        session = gr.State(Session(), time_to_live=SESSION_SECONDS)
+        session = gr.State(Session(models.default.preset.key), time_to_live=SESSION_SECONDS)
         page = Page(models, session, demo)
         sidebar = Sidebar(page)
         header = Header(page)
@@ -53,10 +53,10 @@ def build_app(models: Models) -> gr.Blocks:
         for bind in page.on_built:
             bind()
         views = Views(page, tabs, [tab.id for tab in TABS])
-        views.bind_link(header)
-        changed = sidebar.bind(header)
+        changed, followed = sidebar.bind(header)
+        views.bind_link(header, followed)
         views.after(changed)
-        for event in changed:
+        for event in (*changed, followed):
             # The proof is of the model in use.
             event.then(
                 lambda session: prove(page.context_of(session)),
@@ -66,7 +66,6 @@ def build_app(models: Models) -> gr.Blocks:
                 show_progress="hidden",
             )
         add_endpoints(models)
-        demo.load(lambda: prove(models.bundled), None, header.badge, api_name=False, show_progress="hidden")
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
     return demo
 
@@ -100,6 +99,6 @@ def launch_settings() -> dict[str, Any]:
 
 def warm_up_in_background(models: Models) -> threading.Thread:
     """Prepare what visitors will ask for, while the page is already served."""
-    thread = threading.Thread(target=models.bundled.warm_up, name="warm-up", daemon=True)
+    thread = threading.Thread(target=models.default.warm_up, name="warm-up", daemon=True)
     thread.start()
     return thread

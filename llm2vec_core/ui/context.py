@@ -115,6 +115,10 @@ class AppContext:
             lambda: self.encoder(stage_key).encode([p.text for p in passages()], pooling_mode=pooling_mode),
         )
 
+    def has_stored_collection(self, stage_key: str) -> bool:
+        """Whether :meth:`collection` with mean pooling needs no model."""
+        return self._stored.collection(stage_key, "mean") is not None
+
     def index(self, stage_key: str, pooling_mode: str = "mean") -> SearchIndex:
         """Search index of the bundled collection."""
         return self.cache.get(

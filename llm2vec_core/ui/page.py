@@ -57,8 +57,8 @@ class Page:
 
     @property
     def context(self) -> AppContext:
-        """The bundled model's context, for what is drawn before a visitor has chosen anything."""
-        return self.models.bundled
+        """The context of the model that the page opens with, for what is drawn before a visitor has chosen anything."""
+        return self.models.default
 
     def context_of(self, session: Session) -> AppContext:
         """The context of the model that a visitor looks at."""
@@ -114,6 +114,23 @@ class Page:
                 update["value"] = USER_ADAPTER
             updates[picker.component] = gr.update(**update)
         return updates
+
+    def fields_of(self, session: Session) -> dict[str, gr.components.Component]:
+        """The linked components by name, with the encoders of the model that the visitor looks at.
+
+        Args:
+            session: whose.
+        """
+        context = self.context_of(session)
+        if context is self.context:
+            return self.linked
+        found = dict(self.linked)
+        for picker in self.pickers:
+            for name, component in self.linked.items():
+                if component is picker.component:
+                    options = encoder_options(context.preset, causal=picker.causal, baselines=picker.baselines)
+                    found[name] = gr.Dropdown([(o.label, o.key) for o in options], render=False)
+        return found
 
     def link(self, **components: gr.components.Component) -> None:
         """Let a link to this view carry these fields' values, under these names."""

@@ -27,6 +27,9 @@ class Session:
 
     No dataclass: the page's state would turn one into a dictionary.
 
+    Args:
+        model_key: preset that the page opens with.
+
     Attributes:
         model_key: preset that the visitor looks at.
         own_model_key: preset that the visitor's adapter belongs to.
@@ -37,9 +40,9 @@ class Session:
         requests: those that are running.
     """
 
-    def __init__(self) -> None:
-        self.model_key = BUNDLED.key
-        self.own_model_key = BUNDLED.key
+    def __init__(self, model_key: str = BUNDLED.key) -> None:
+        self.model_key = model_key
+        self.own_model_key = model_key
         self.description = ""
         self.adapter_version = 0
         self.by_tab: dict[str, Any] = {}

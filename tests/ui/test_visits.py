@@ -57,7 +57,9 @@ def test_markup_in_any_field_is_text_and_nothing_else(page):
 def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
     file = tmp_path / "<b id=evil>.csv"
     column, label = "<img src=x onerror=window.pwned=1>", "<svg onload=window.pwned=2>"
-    file.write_text(f"{column},topic\na river that runs along the old wall of the village,{label}\na bank of grass beside the water,{label}\na boat,nan\n")
+    file.write_text(
+        f"{column},topic\na river that runs along the old wall of the village,{label}\na bank of grass beside the water,{label}\na boat,nan\n"
+    )
     open_tab(page, "Take it away")
     page.locator("#away-source").get_by_label("Your texts").check()
     page.locator("#away-upload input[type=file]").set_input_files(file)

@@ -49,7 +49,7 @@ class Header:
                     size="sm",
                     elem_id="other-model",
                     min_width=0,
-                    visible=is_at_hand(SMOLLM2) and SMOLLM2.key in page.models.presets,
+                    visible=SMOLLM2.key in page.models.presets and is_at_hand(SMOLLM2),
                 )
                 self.link = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=0)
                 theme = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=0)

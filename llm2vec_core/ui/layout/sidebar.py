@@ -10,7 +10,7 @@ import psutil
 
 from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.loading import available_memory
-from llm2vec_core.presets import ASSETS, BUNDLED
+from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.components import notice_panel, panel
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import notice_for
@@ -34,16 +34,16 @@ class Sidebar:
     def __init__(self, page: Page) -> None:
         self.page = page
         models = page.models
-        bundled = models.bundled.preset
+        first = models.default.preset
         with gr.Sidebar(open=False, width=340, elem_id="sidebar") as self.container:
             panel(copy.MODEL_INTRO)
             self.model = gr.Dropdown(
                 [(self._entry(key), key) for key in models.presets],
-                value=BUNDLED.key,
+                value=first.key,
                 label="Model",
                 elem_id="model",
             )
-            self.details = panel(facts.model_details(bundled, models.fit(bundled), True), elem_id="model-details")
+            self.details = panel(facts.model_details(first, models.fit(first), True), elem_id="model-details")
             self.use = gr.Button(copy.IN_USE, variant="primary", size="sm", interactive=False, elem_id="use-model")
             with gr.Accordion("Another model of the Hub", open=False):
                 self.hub_id = gr.Textbox(
@@ -57,7 +57,7 @@ class Sidebar:
                 elem_id="model-status",
             )
             self.stages = panel(
-                facts.stage_meanings(bundled.label, encoder_options(bundled, baselines=True)), elem_id="stage-meanings"
+                facts.stage_meanings(first.label, encoder_options(first, baselines=True)), elem_id="stage-meanings"
             )
             with gr.Accordion("This server", open=False) as self.server:
                 self.machine = panel(elem_id="machine", min_height=90)
@@ -68,14 +68,14 @@ class Sidebar:
         # Ticks only while the section is open: thirty idle visitors should cost nothing.
         self.timer = gr.Timer(REFRESH_SECONDS, active=False)
 
-    def bind(self, header: Header) -> tuple[Any, ...]:
+    def bind(self, header: Header) -> tuple[tuple[Any, ...], Any]:
         """Bind the events.
 
         Args:
             header: names the model in use, and has a button that changes it.
 
         Returns:
-            The events after which the model may be another one.
+            The events after which the model may be another one, and the first of a visit, which follows a link.
         """
         page, pickers = self.page, [picker.component for picker in self.page.pickers]
         quiet = {"api_name": False, "show_progress": "hidden"}
@@ -109,7 +109,13 @@ class Sidebar:
             ),
             header.other_model.click(use_other, [page.session, *pickers], outputs, **loading),
         )
-        for event in events:
+
+        def follow_link(session: Session, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+            found = follow(page, session, request.query_params.get("model"), values)
+            return found or tuple(gr.skip() for _ in outputs)
+
+        followed = page.demo.load(follow_link, [page.session, *pickers], outputs, **quiet)
+        for event in (*events, followed):
             event.then(
                 lambda session: other_model_label(session.model_key),
                 page.session,
@@ -124,7 +130,7 @@ class Sidebar:
         self.timer.tick(**state)
         # Sixteen kilobytes that few ask for.
         self.architectures.expand(architectures, None, self.table, queue=False, **quiet)
-        return events
+        return events, followed
 
     def _entry(self, key: str) -> str:
         preset = self.page.models.presets[key]
@@ -167,8 +173,8 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
         label = models.label(session.model_key)
         message = notice_for(error)
         if not models.is_loaded(session.model_key):
-            session.model_key = BUNDLED.key
-            label = models.bundled.preset.label
+            session.model_key = models.default.preset.key
+            label = models.default.preset.label
             # It had to make room; the pickers must not offer what is gone.
             kept = tuple(settled(page, session, values).values())
         if isinstance(error, LLM2VecError):
@@ -188,6 +194,24 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
         use_button(wanted in models.presets, True),
         *settled(page, session, values).values(),
     )
+
+
+def follow(page: Page, session: Session, wanted: str | None, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Let a new visitor look at the model that the link names, if it is in memory.
+
+    Args:
+        page: the page.
+        session: of the visitor.
+        wanted: the model's key, as it stands in the address.
+        values: what the pickers show now.
+
+    Returns:
+        As :func:`switch`; None if nothing changes.
+    """
+    if wanted is None or wanted == session.model_key or not page.models.is_loaded(wanted):
+        return None
+    *_, found = switch(page, session, wanted, values)
+    return found
 
 
 def settled(page: Page, session: Session, values: tuple[Any, ...]) -> dict[Any, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.links import complaint, view_of
 from llm2vec_core.ui.page import Page
+from llm2vec_core.ui.session import Session
 
 
 class Views:
@@ -32,8 +32,13 @@ class Views:
         for tab_id, state in self.wanted.items():
             state.change(**page.refreshers[tab_id])
 
-    def bind_link(self, header: Header) -> None:
-        """Bind the button that makes a link, and bring back what the address of a new visit asks for."""
+    def bind_link(self, header: Header, followed: Any) -> None:
+        """Bind the button that makes a link, and bring back what the address of a new visit asks for.
+
+        Args:
+            header: its button and its notice.
+            followed: the event after which the visitor looks at the model that the address names.
+        """
         names = json.dumps(list(self.page.linked))
         header.link.click(
             None,
@@ -43,21 +48,21 @@ class Views:
             api_name=False,
             queue=False,
         )
-        self.page.demo.load(
+        followed.then(
             self.restore,
-            None,
+            self.page.session,
             [header.notice, self.tabs, *self.wanted.values(), *self.page.linked.values()],
             # Through the queue: the answer to an event that bypasses it does not tell the browser which states changed.
             api_name=False,
             show_progress="hidden",
         )
 
-    def restore(self, request: gr.Request) -> tuple[Any, ...]:
+    def restore(self, session: Session, request: gr.Request) -> tuple[Any, ...]:
         """Updates of notice, tabs, wanted states and fields, as the address asks."""
         query = dict(request.query_params)
-        tab, values, wrong = view_of(query, self.page.linked, self.ids)
+        tab, values, wrong = view_of(query, self.page.fields_of(session), self.ids)
         model = query.get("model")
-        told = complaint(wrong, model if model not in (None, BUNDLED.key) else None)
+        told = complaint(wrong, model if model not in (None, session.model_key) else None)
         first = self.ids[0]
         return (
             told,

@@ -88,7 +88,7 @@
     const tab = window.__l2vTab(), model = document.querySelector('.l2v-inuse');
     const address = new URL(location.href.split(/[?#]/)[0]);
     address.searchParams.set('tab', tab);
-    if (model && model.dataset.model !== 'mini') address.searchParams.set('model', model.dataset.model);
+    if (model) address.searchParams.set('model', model.dataset.model);
     const own = names.map((name, i) => [name, values[i]])
       .filter(([name, value]) => name.startsWith(tab + '_') && value !== null && value !== undefined)
       .map(([name, value]) => [name, asText(value)]).sort((a, b) => a[1].length - b[1].length);

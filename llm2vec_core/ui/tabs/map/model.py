@@ -121,7 +121,7 @@ def draw(context: AppContext, session: Session, settings: MapSettings) -> Iterat
 
 def opening_view(context: AppContext) -> View:
     """What the tab shows before anything is computed: layouts that were made beforehand."""
-    settings, session = opening_settings(context.preset), Session()
+    settings, session = opening_settings(context.preset), Session(context.preset.key)
     texts, spaces = spaces_of(context, session, settings)
     return view_of(settings, texts, spaces, coloring(context, session, texts, spaces, settings))
 
@@ -172,7 +172,7 @@ def measured(view: View) -> Measures:
 
 def warm_up(context: AppContext) -> None:
     """Measure what opening the tab shows; then lay something out, as UMAP compiles on its first use."""
-    session, settings = Session(), opening_settings(context.preset)
+    session, settings = Session(context.preset.key), opening_settings(context.preset)
     for wanted in (settings, replace(settings, dimensions=3)):
         for _ in draw(context, session, wanted):
             pass

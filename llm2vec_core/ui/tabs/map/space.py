@@ -204,12 +204,12 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
     is_stage = key in {stage.key for stage in context.preset.stages}
 
     def encode(progress: Progress | None) -> np.ndarray:
-        if ours and is_stage and context.preset.bundled:
+        if ours and is_stage and context.has_stored_collection(key):
             return context.collection(key)
         return session.encoder_for(key, context).encode(list(texts.texts), progress=progress)
 
     cache = context.cache if ours and key != USER_ADAPTER else session.cache
-    stored = stored_layouts().get(key) if ours and context.preset.bundled else None
+    stored = stored_layouts(context.preset.key).get(key) if ours else None
     return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored)
 
 

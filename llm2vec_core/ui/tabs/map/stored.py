@@ -9,25 +9,33 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.presets import ASSETS
 from llm2vec_core.projection import pca_layout, umap_layout
 from llm2vec_core.projection.pca import PcaLayout
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.map.settings import MapSettings, opening_settings
 
-FILE = ASSETS / "figures" / "map.json"
+FOLDER = ASSETS / "figures"
 Layouts = dict[tuple[Hashable, ...], PcaLayout | np.ndarray]
 
 
 @cache
-def stored_layouts() -> dict[str, Layouts]:
-    """By encoder, then by :meth:`MapSettings.layout_key`: layouts of our collection, from the file."""
+def stored_layouts(key: str) -> dict[str, Layouts]:
+    """By encoder, then by :meth:`MapSettings.layout_key`: layouts of our collection, from the file.
+
+    Args:
+        key: of the preset; one that has no file has no layouts.
+    """
     found: dict[str, Layouts] = {}
-    for entry in json.loads(FILE.read_text(encoding="utf-8")):
+    if key not in [preset.key for preset in STORED_PRESETS]:  # a Hub id is no file name
+        return found
+    for entry in json.loads(_file(key).read_text(encoding="utf-8")):
         points = np.array(entry["points"], dtype=np.float32)
         layout = PcaLayout(points, np.array(entry["explained"])) if "explained" in entry else points
         found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = layout
@@ -65,4 +73,8 @@ def _entries(key: str, context: AppContext, settings: MapSettings) -> list[dict[
 def write_layouts(context: AppContext) -> None:
     """Make the file anew, one layout a line."""
     lines = ",\n".join(json.dumps(entry) for entry in made_layouts(context))
-    FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    _file(context.preset.key).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def _file(key: str) -> Path:
+    return FOLDER / f"map-{key}.json"

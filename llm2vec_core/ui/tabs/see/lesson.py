@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from llm2vec_core.evaluation.sts import cosine_of_pairs
+from llm2vec_core.provision import is_at_hand
 from llm2vec_core.token_change import SAME, TokenChange, echoed_change, token_change
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
@@ -73,7 +74,7 @@ def _value(choice: EncoderOption, value: float, what: str = "") -> Value:
 
 def _bidirectional(pair: Pair) -> list[EncoderOption]:
     """Bidirectional choices that are already at hand, the chosen one among them."""
-    if pair.context.preset.bundled:
+    if is_at_hand(pair.context.preset):
         return pair.session.choices(pair.context, causal=False)
     return [pair.stage]
 

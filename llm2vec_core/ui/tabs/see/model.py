@@ -9,6 +9,7 @@ import numpy as np
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
+from llm2vec_core.provision import is_at_hand
 from llm2vec_core.token_change import TokenChange, token_change
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
@@ -91,8 +92,8 @@ class Likeness:
 
 
 def shown_choices(pair: Pair) -> list[EncoderOption]:
-    """The encoders to hold the pair against: all of the bundled model, two of a larger one (each has to be loaded)."""
-    if pair.context.preset.bundled:
+    """The encoders to hold the pair against: all of a model that is here whole, two of another (each is loaded)."""
+    if is_at_hand(pair.context.preset):
         return pair.session.choices(pair.context)
     return [pair.causal, pair.stage]
 

@@ -12,7 +12,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, latest_only
-from llm2vec_core.ui.opening import BEGINNING, ENDINGS, HEAD, LAYER, PAIR, stored_opening
+from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, PAIR, stored_opening
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.see import copy, parts
@@ -23,7 +23,8 @@ SWITCH_SCRIPT = Path(__file__).with_name("switch.js")
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
-    opening = stored_opening()
+    model_key = page.context.preset.key
+    opening, (first_layer, first_head) = stored_opening(model_key), FIRST_HEAD[model_key]
     layers, heads = page.context.layers_and_heads()
 
     panel(copy.INTRO)
@@ -85,8 +86,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             min_width=280,
         )
         # Lists, not sliders: a slider's number field takes 99, and gradio then covers the picture with an error.
-        layer = gr.Dropdown(_numbered(layers), value=LAYER, label="Layer", elem_id="layer", min_width=120)
-        head = gr.Dropdown(_numbered(heads), value=HEAD, label="Head", elem_id="head", min_width=120)
+        layer = gr.Dropdown(_numbered(layers), value=first_layer, label="Layer", elem_id="layer", min_width=120)
+        head = gr.Dropdown(_numbered(heads), value=first_head, label="Head", elem_id="head", min_width=120)
     attention_notice = notice_panel("attention-notice")
     with gr.Row():
         with gr.Column(min_width=330, scale=4):
@@ -94,7 +95,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                 opening.grid,
                 js_on_load=HEADS_SCRIPT.read_text(encoding="utf-8"),
                 apply_default_css=False,
-                chosen=f"{LAYER},{HEAD}",
+                chosen=f"{first_layer},{first_head}",
                 elem_id="see-grid",
             )
         with gr.Column(min_width=330, scale=5):

@@ -90,7 +90,7 @@ def _has_run(session: Session, preset: ModelPreset) -> bool:
 def warm_up(context: AppContext) -> None:
     """Measure what the objective that the tab opens with begins with; the others are measured when they are chosen."""
     first = next(iter(RECIPES))
-    expected(context, Session(), first, default_start(first, context.preset), None)
+    expected(context, Session(context.preset.key), first, default_start(first, context.preset), None)
 
 
 def ask(machine: Machine, session: Session) -> str:
