@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.util
 import json
 import logging
 import struct
@@ -27,7 +26,8 @@ from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
 from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor, get_gguf_hf_weights_map
 
 from llm2vec_core.checkpoints import shown
-from llm2vec_core.errors import MissingPackageError, ModelError
+from llm2vec_core.errors import ModelError
+from llm2vec_core.extras import require
 
 SOURCE_FILE = "gguf_source.json"
 # Of a file that is cut off, damaged or no GGUF.
@@ -95,8 +95,7 @@ def read_gguf(path: str | Path) -> GGUF:
         ModelError: if the file is no GGUF, cut off, split, or holds types of numbers that cannot be read.
     """
     path = Path(path)
-    if importlib.util.find_spec("gguf") is None:
-        raise MissingPackageError(f"{path.name} is a GGUF file: reading it needs `pip install gguf`")
+    require("gguf", "gguf", what=f"{path.name} is a GGUF file: reading it")
     if not path.is_file():
         raise ModelError(f"there is no GGUF file {path.name!r} in {shown(path.parent)}")
     try:

@@ -15,7 +15,15 @@ from typing import Any
 
 from llm2vec_core.errors import InputError
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+def _find_assets() -> Path:
+    """What is stored with the code: a wheel carries it inside the package, a checkout beside it."""
+    package = Path(__file__).resolve().parent
+    inside = package / "assets"
+    return inside if inside.is_dir() else package.parent / "assets"
+
+
+ASSETS = _find_assets()
 # Where models are kept that are converted once: LLM2VEC_CACHE, or a folder of the user's cache.
 CACHE = Path(
     os.environ.get("LLM2VEC_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm2vec"

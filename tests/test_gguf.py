@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -265,8 +264,11 @@ def test_a_missing_tensor_an_unknown_type_and_a_part_are_refused(tmp_path, monke
     write_gguf(file, model, "llama", usual, tensors={"x.weight": np.zeros(3, np.int32)})
     with pytest.raises(ModelError, match="ggml type 26"):
         LLM2Vec.from_pretrained(file)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match="pip install gguf"):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(
+        MissingPackageError,
+        match=r"tiny.gguf is a GGUF file: reading it needs gguf: pip install 'llm2vec-core\[gguf\]'",
+    ):
         LLM2Vec.from_pretrained(file)
 
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "llm2vec_core"
 
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
-    "errors": 0, "writing": 0, "charts": 0, "cache": 0, "threads": 0,
+    "errors": 0, "writing": 0, "charts": 0, "cache": 0, "threads": 0, "extras": 0.5,
     "aliases": 1, "precision": 1, "presets": 1, "published": 1, "published_encoders": 2, "bidirectional": 1,
     "pooling": 1, "templates": 1, "acceleration": 1, "config_numbers": 1, "positions": 1, "weight_files": 1, "dense": 1,
     "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,
@@ -30,8 +30,10 @@ FLOORS = {
     "comparison": 8, "separation": 8, "similarity": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,
     "token_change": 8, "modules_page": 8,
     "constants": 8.5,
-    "cli": 9,
-    "__main__": 10, "ui": 10,
+    "ui": 9,
+    # The command line starts the page, too.
+    "cli": 10,
+    "__main__": 11,
 }  # fmt: skip
 ONLY_IMPORTER = {"gradio": "ui", "plotly": ("figures", "ui")}
 

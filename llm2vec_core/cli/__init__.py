@@ -1,4 +1,4 @@
-"""The command line: ``python -m llm2vec_core COMMAND``.
+"""The command line: ``python -m llm2vec_core COMMAND``, or where it is installed ``llm2vec-core COMMAND``.
 
 Every file of ``commands/`` is a command; this file finds them, reads the arguments and turns what happens
 into an exit code. Nothing heavy is imported before a command runs, so ``--help`` answers at once.
@@ -24,7 +24,7 @@ from pkgutil import iter_modules
 
 import llm2vec_core
 from llm2vec_core.cli import commands
-from llm2vec_core.cli.base import EXIT_CODES, Command, HelpFormatter
+from llm2vec_core.cli.base import EXIT_CODES, PROGRAM, Command, HelpFormatter
 from llm2vec_core.cli.terminal import printable_results, tell
 from llm2vec_core.errors import LLM2VecError
 
@@ -43,7 +43,7 @@ def all_commands() -> list[Command]:
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
-        prog="python -m llm2vec_core",
+        prog=PROGRAM,
         description=LESSON,
         epilog=EXIT_CODES,
         formatter_class=HelpFormatter,

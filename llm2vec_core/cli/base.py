@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from llm2vec_core.cli.terminal import tell
 
-PROGRAM = "python -m llm2vec_core"
+# What was typed to start this program.
+PROGRAM = "llm2vec-core" if Path(sys.argv[0]).stem == "llm2vec-core" else "python -m llm2vec_core"
 EXIT_CODES = "exit codes: 0 done, 2 wrong input or usage, 130 stopped by Ctrl-C, 1 anything unexpected"
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from llm2vec_core.errors import InputError, MissingPackageError
+from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 
 if TYPE_CHECKING:
     from mteb.abstasks.task_metadata import TaskMetadata
@@ -136,10 +137,9 @@ def as_mteb_encoder(
     for key, instruction in instructions.items():
         if not (isinstance(key, str) and isinstance(instruction, str)):
             raise InputError(f"instructions must map task names or types to strings; got {key!r}: {instruction!r:.60}")
-    try:
-        from mteb.models.model_meta import ModelMeta, ScoringFunction
-    except ImportError as error:
-        raise MissingPackageError("this needs the package mteb: pip install 'mteb>=2.26,<3'") from error
+    require("mteb", "mteb", what="an encoder for mteb")
+    from mteb.models.model_meta import ModelMeta, ScoringFunction
+
     meta = ModelMeta.create_empty(
         {
             "name": name or _filed_under(encoder.name),

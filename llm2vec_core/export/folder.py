@@ -24,8 +24,9 @@ import torch
 
 from llm2vec_core.adapters import merged_copy
 from llm2vec_core.dense import DenseLayer, activation_of
-from llm2vec_core.errors import ExportError, InputError, LLM2VecError, MissingPackageError
+from llm2vec_core.errors import ExportError, InputError, LLM2VecError
 from llm2vec_core.export.plan import ExportPlan, plan_export
+from llm2vec_core.extras import require
 from llm2vec_core.writing import replace_model
 
 if TYPE_CHECKING:
@@ -170,12 +171,9 @@ def _build(
 
 
 def _sentence_transformers() -> Any:
-    try:
-        import sentence_transformers
-    except ImportError as error:
-        raise MissingPackageError(
-            "this needs the package sentence-transformers: pip install 'sentence-transformers>=6.2,<7'"
-        ) from error
+    require("export", "sentence_transformers", what="the export")
+    import sentence_transformers
+
     return sentence_transformers
 
 

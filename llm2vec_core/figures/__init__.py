@@ -1,5 +1,9 @@
 """Figures: arrays in, plotly figures or SVG out. The only importer of plotly; one file a family of figures."""
 
+from llm2vec_core.extras import require
+
+require("evaluate", "plotly", what="drawing figures")
+
 from llm2vec_core.figures.base import (
     BIDIRECTIONAL_COLOR,
     CAUSAL_COLOR,

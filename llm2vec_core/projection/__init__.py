@@ -1,5 +1,9 @@
 """Pictures of embeddings: layouts in two or three dimensions, aligned, measured against the full vectors."""
 
+from llm2vec_core.extras import require
+
+require("map", "sklearn", "umap", what="the map")
+
 from llm2vec_core.projection.alignment import align, disparity, leveled
 from llm2vec_core.projection.base import METRICS, MIN_POINTS, prepared
 from llm2vec_core.projection.clusters import NO_CLUSTER, hdbscan_clusters, kmeans_clusters, matched_clusters

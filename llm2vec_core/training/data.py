@@ -13,7 +13,8 @@ import numpy as np
 from llm2vec_core.batching import TokenizedText
 from llm2vec_core.corpus.source import Mended, TextSource
 from llm2vec_core.corpus.sources import open_source, read_records
-from llm2vec_core.errors import InputError, MissingPackageError
+from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 from llm2vec_core.training.folders import training_files
 
 Unit = Literal["document", "paragraph", "sentence"]
@@ -178,10 +179,9 @@ class PackedTexts(Sequence[TokenizedText]):
 def _dataset_rows(
     source: HubDataset, columns: Sequence[str], optional: Sequence[str], lists: Sequence[str], mended: Mended
 ) -> Iterator[dict[str, str]]:
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingPackageError(f"the data set {source.name!r} needs `pip install datasets`") from error
+    require("train", "datasets", what=f"the data set {source.name!r}")
+    import datasets
+
     try:
         # Streamed: what is not asked for is not downloaded.
         found = datasets.load_dataset(source.name, source.subset, split=source.split, streaming=True)

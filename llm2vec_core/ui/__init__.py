@@ -14,3 +14,7 @@ copy.py         prose of the whole page
 theme.py        gradio's own colours, type and corners
 static/         scripts and styles of the whole page
 """
+
+from llm2vec_core.extras import require
+
+require("app", "gradio", "starlette", "jinja2", "markupsafe", "plotly", "sklearn", "umap", "gguf", what="the page")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import threading
 from typing import Any
 
@@ -16,7 +17,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
 from llm2vec_core.ui.layout.views import Views
-from llm2vec_core.ui.models import Models
+from llm2vec_core.ui.models import Models, opening_model
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.plot import allow_plotly_file
 from llm2vec_core.ui.session import Session
@@ -102,3 +103,23 @@ def warm_up_in_background(models: Models) -> threading.Thread:
     thread = threading.Thread(target=models.default.warm_up, name="warm-up", daemon=True)
     thread.start()
     return thread
+
+
+def serve(host: str, port: int, model: str | None = None) -> None:
+    """Build the page and serve it until the process is stopped.
+
+    Args:
+        host: address that is listened on.
+        port: of the page.
+        model: key of the preset that it opens with; None for the larger one that is on this machine.
+
+    Raises:
+        InputError: if the page cannot open with that model.
+    """
+    key, why = (model, "") if model else opening_model()
+    if why:
+        print(f"The page opens with the bundled model. {why}", file=sys.stderr)
+    models = Models(default=key)
+    demo = build_app(models)
+    warm_up_in_background(models)
+    demo.launch(server_name=host, server_port=port, **launch_settings())

@@ -28,7 +28,8 @@ def shown_examples(name: str, capsys) -> list[tuple[str | None, list[str]]]:
 
 
 @pytest.mark.parametrize("name", [command.name for command in all_commands()])
-def test_examples_run(name, folder, feed, capsys):
+def test_examples_run(name, folder, feed, capsys, monkeypatch):
+    monkeypatch.setattr("llm2vec_core.ui.app.serve", print)
     for piped, arguments in shown_examples(name, capsys):
         assert arguments[0] == name
         for file in NEEDED.keys() & set(arguments[1:2]):

@@ -165,6 +165,6 @@ def test_malformed_instructions_are_named(bundled):
 
 
 def test_a_missing_package_is_named(bundled, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mteb.models.model_meta", None)
-    with pytest.raises(MissingPackageError, match="pip install 'mteb"):
+    monkeypatch.setitem(sys.modules, "mteb", None)
+    with pytest.raises(MissingPackageError, match=r"needs mteb: pip install 'llm2vec-core\[mteb\]'"):
         as_mteb_encoder(bundled)

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm2vec_core.cli.base import PROGRAM, Command, say
 from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 from llm2vec_core.presets import BUNDLED, PRESETS
 
 EVERY, STEPS, SEEDS = 25, 200, 3
@@ -43,6 +44,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.preset not in PRESETS:
         raise InputError(f"unknown preset {arguments.preset!r}; choose one of {', '.join(PRESETS)}")
 
+    require("evaluate", "sklearn", "plotly", what="this command")
     from llm2vec_core.evaluation.sets import find_sets
     from llm2vec_core.experiments.sample_efficiency import run_experiment, starts_of
     from llm2vec_core.training.pairs import clean_pairs, first_of_each_task, read_pairs

@@ -13,10 +13,13 @@ from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import add_model_options, choose_model, hide_loading
 from llm2vec_core.cli.progress import Meter
 from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
 
 if TYPE_CHECKING:
     from llm2vec_core.encoder import Progress
+
+    require("evaluate", "sklearn", "plotly", what="this command")
     from llm2vec_core.evaluation.ladder import LadderRow
     from llm2vec_core.evaluation.results import Cell
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from llm2vec_core.evaluation.tasks.base import Task
+from llm2vec_core.extras import require
 
 
 @lru_cache
@@ -25,6 +26,7 @@ def all_tasks() -> dict[str, Task]:
         >>> list(all_tasks())
         ['sts', 'pair_classification', 'classification', 'clustering', 'retrieval']
     """
+    require("evaluate", "sklearn", what="evaluation")
     names = [module.name for module in iter_modules(__path__) if module.name != "base"]
     tasks = [import_module(f"{__name__}.{name}").TASK for name in names]
     return {task.kind: task for task in sorted(tasks, key=lambda task: task.place)}

@@ -9,6 +9,11 @@ already near *valley*, for which next-token training would need millions of toke
 from __future__ import annotations
 
 import numpy as np
+
+from llm2vec_core.extras import require
+
+require("train", "sklearn", what="pretraining")
+
 from sklearn.utils.extmath import randomized_svd
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import shlex
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -197,8 +198,8 @@ def test_what_cannot_be_exported_says_why(context, monkeypatch):
     hub = AppContext(replace(BUNDLED, key="hub:o/n", base="o/n"))
     with pytest.raises(InputError, match="Only the bundled model"):
         export(hub, Session(), LAST)
-    monkeypatch.setattr(model, "can_export", lambda: False)
-    with pytest.raises(MissingPackageError, match="pip install 'sentence-transformers"):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingPackageError, match=r"sentence-transformers: pip install 'llm2vec-core\[export\]'"):
         export(context, Session(), LAST)
 
 

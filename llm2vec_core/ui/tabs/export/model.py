@@ -16,7 +16,8 @@ import numpy as np
 from llm2vec_core.batching import clean_text
 from llm2vec_core.corpus.outputs import OUTPUTS, embedding_table
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.errors import InputError, MissingPackageError
+from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import folder_for_download, offer, safe_name
@@ -165,8 +166,7 @@ def export(context: AppContext, session: Session, key: str) -> str:
         InputError: for a model of the Hub (its weights are there already), or an encoder that is none.
         ExportError: if sentence-transformers would read the model otherwise than we do.
     """
-    if not can_export():
-        raise MissingPackageError("The export needs sentence-transformers: pip install 'sentence-transformers>=6.2,<7'")
+    require("export", "sentence_transformers", what="The export")
     if not context.preset.bundled:
         raise InputError("Only the bundled model is handed out from here; export a Hub model with the command below.")
     encoder = session.encoder_for(key, context)
