@@ -6,5 +6,6 @@ encodings.py  what the bytes are: UTF-8, UTF-16, cp1252, or no text at all
 lines.py, delimited.py, json_records.py, parquet.py   a reader each
 reading.py    how a file is understood before it is read: columns, delimiter, header, first rows
 outputs.py    files of embeddings, written from parts, and read back
+shards.py     one corpus in N shards, each encoded by itself, read as one
 encoding.py   CorpusEncoding: a job that a kill sets back by one chunk, never by a row too many or too few
 """

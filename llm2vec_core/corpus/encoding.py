@@ -9,11 +9,11 @@ whenever the run before was stopped, and the numbers are those of a run that nev
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from llm2vec_core.corpus.outputs import OUTPUTS, PARQUET_OPTIONS, embedding_table, whole_file
+from llm2vec_core.corpus.shards import Corpus, Shard, is_shard, is_sharded, join_folder, refuse_folder
 from llm2vec_core.errors import InputError
 
 CHUNK_ROWS = 4096
@@ -62,6 +63,7 @@ class CorpusEncoding:
         keep_texts: whether the output holds the texts too.
         overwrite: replace a finished output.
         restart: throw away parts of an earlier run.
+        first_row: number of the first text, where the output is one shard of many.
 
     Raises:
         InputError: for an unknown suffix, ``chunk_rows`` below 1, or an output that is there already.
@@ -86,6 +88,7 @@ class CorpusEncoding:
         keep_texts: bool = True,
         overwrite: bool = False,
         restart: bool = False,
+        first_row: int = 0,
     ) -> None:
         if out.suffix not in OUTPUTS:
             raise InputError(f"{out.name!r}: an output ends in {', '.join(OUTPUTS)}")
@@ -100,6 +103,7 @@ class CorpusEncoding:
         own = {"chunk_rows": chunk_rows, "texts": self._keep_texts}
         self._settings = json.loads(json.dumps({**settings, **own}))
         self._restart = restart
+        self._first_row = first_row
 
     def run(self, encode: Encode, texts: Iterable[str], progress: Progress | None = None) -> EncodingReport:
         """Encode all texts, or those that an earlier run did not come to.
@@ -184,13 +188,13 @@ class CorpusEncoding:
             return False
         if (pq.read_schema(path).metadata or {}).get(b"texts") != _digest(chunk):
             raise InputError(
-                f"the input changed since {self.out.name!r} was begun: rows {first_row} to "
-                f"{first_row + len(chunk) - 1} are others now; --restart begins anew"
+                f"the input changed since {self.out.name!r} was begun: rows {self._first_row + first_row} to "
+                f"{self._first_row + first_row + len(chunk) - 1} are others now; --restart begins anew"
             )
         return True
 
     def _write_part(self, number: int, first_row: int, chunk: Sequence[str], embeddings: np.ndarray) -> None:
-        table = embedding_table(first_row, chunk if self._keep_texts else None, embeddings)
+        table = embedding_table(self._first_row + first_row, chunk if self._keep_texts else None, embeddings)
         table = table.replace_schema_metadata({b"texts": _digest(chunk)})
         with _disk_errors(self.out.name, first_row), whole_file(self._part(number)) as file:
             pq.write_table(table, file, **PARQUET_OPTIONS)
@@ -218,9 +222,63 @@ class CorpusEncoding:
             self.parts.rmdir()
 
 
+class ShardEncoding:
+    """One shard of a corpus, into its file of a folder; each shard may run on a machine of its own.
+
+    Args:
+        out: the folder; its suffix is the format of the shards.
+        shard: which one.
+        corpus: what all shards are cut from.
+        settings: whatever decides the numbers, the same for all shards.
+        options: as of :class:`CorpusEncoding`; ``overwrite`` and ``restart`` are about this shard alone.
+
+    Raises:
+        InputError: as :class:`CorpusEncoding`, or as :func:`llm2vec_core.corpus.shards.refuse_folder`.
+
+    Example:
+        >>> import tempfile
+        >>> def lengths(texts, progress):
+        ...     return np.array([[len(text)] for text in texts], dtype=np.float32)
+        >>> texts = ["a", "bb", "ccc"]
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     for number in (1, 2):
+        ...         job = ShardEncoding(Path(place) / "v.npy", Shard(number, 2), Corpus.survey(texts), {})
+        ...         print(job.run(lengths, texts), sorted(file.name for file in job.folder.iterdir())[-1])
+        EncodingReport(rows=1, resumed_rows=0) shard-00001-of-00002.npy
+        EncodingReport(rows=2, resumed_rows=0) shard-00002-of-00002.npy
+    """
+
+    def __init__(self, out: Path, shard: Shard, corpus: Corpus, settings: dict[str, Any], **options: Any) -> None:
+        if out.suffix not in OUTPUTS:
+            raise InputError(f"{out.name!r}: an output ends in {', '.join(OUTPUTS)}")
+        self.folder, self.shard, self._corpus = out, shard, corpus
+        self.rows = shard.rows(corpus.rows)
+        self._settings = {**settings, "texts": options.get("keep_texts", True) and out.suffix != ".npy"}
+        refuse_folder(out, shard, corpus, self._settings)
+        own = {**settings, "shard": str(shard), "corpus": [corpus.rows, corpus.digest]}
+        self._job = CorpusEncoding(shard.file(out), own, first_row=self.rows.start, **options)
+
+    def run(self, encode: Encode, texts: Iterable[str], progress: Progress | None = None) -> EncodingReport:
+        """Encode the shard's texts, or those that an earlier run did not come to.
+
+        Args:
+            encode: as of :meth:`CorpusEncoding.run`.
+            texts: all of the corpus, from the first one on.
+            progress: called with (rows done, of them by an earlier run), of this shard.
+
+        Raises:
+            InputError: as :meth:`CorpusEncoding.run`, or if the folder came to hold shards of another job meanwhile.
+        """
+        probe = encode([PROBE], lambda *_: None)[0, :PROBE_VALUES]
+        with _disk_errors(self.folder.name):
+            join_folder(self.folder, self.shard, self._corpus, self._settings, [float(value) for value in probe])
+        return self._job.run(encode, islice(texts, self.rows.start, self.rows.stop), progress)
+
+
 def parts_folder(out: Path) -> Path:
     """Where the parts of an output are kept until it is whole: a folder beside it."""
-    return out.with_name(out.name + ".parts")
+    # Whoever reads a folder of shards leaves out what begins so.
+    return out.with_name(("_" if is_shard(out) else "") + out.name + ".parts")
 
 
 def refuse_existing(out: Path, overwrite: bool) -> None:
@@ -230,7 +288,8 @@ def refuse_existing(out: Path, overwrite: bool) -> None:
         InputError: if ``out`` is there and may not be replaced, or is a folder.
     """
     if out.is_dir():
-        raise InputError(f"{out.name!r} is a folder; name a file")
+        what = "a folder of shards; --shard adds to it" if is_sharded(out) else "a folder; name a file"
+        raise InputError(f"{out.name!r} is {what}")
     if out.exists() and not overwrite and not (parts_folder(out) / MANIFEST).is_file():
         raise InputError(f"{out.name!r} exists and is whole; --force replaces it")
 
@@ -268,12 +327,7 @@ def _read_part(path: Path) -> pa.Table:
 
 
 def _digest(texts: Sequence[str]) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8")
-        # With its length: ["ab", "c"] and ["a", "bc"] differ.
-        digest.update(b"%d:" % len(raw) + raw)
-    return digest.hexdigest().encode("ascii")
+    return Corpus.survey(texts).digest.encode("ascii")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm2vec_core.corpus.shards import check_rows, is_sharded, read_manifest, shard_files
 from llm2vec_core.errors import InputError
 
 SETTINGS_KEY = b"llm2vec_core"
@@ -130,17 +131,22 @@ OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int, dict[str, Any]],
 
 
 def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    """Read a ``.parquet`` or ``.npy`` file of embeddings.
+    """Read a ``.parquet`` or ``.npy`` file of embeddings, or a folder of all their shards.
 
     Args:
-        path: the file.
+        path: the file, or the folder.
 
     Returns:
         float32 of shape (rows, hidden), and the texts if the file has them.
 
     Raises:
-        InputError: if the file holds no embeddings.
+        InputError: if the file holds no embeddings, or a shard is missing.
     """
+    if path.is_dir():
+        shards = [load_embeddings(file) for file in shard_files(path)]
+        check_rows(path, [len(embeddings) for embeddings, _ in shards])
+        texts = [text for _, texts in shards for text in texts or ()]
+        return np.concatenate([embeddings for embeddings, _ in shards]), texts or None
     try:
         if path.suffix == ".npy":
             embeddings, texts = np.load(path, allow_pickle=False), None
@@ -158,16 +164,20 @@ def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """With what the embeddings of a ``.parquet`` file were made; empty if it does not say."""
+    """With what the embeddings of a ``.parquet`` file or a folder of shards were made; empty if it does not say."""
+    if path.is_dir():
+        return read_manifest(path)["settings"]
     if path.suffix != ".parquet":
         return {}
     return json.loads((pq.read_schema(path).metadata or {}).get(SETTINGS_KEY, b"{}"))
 
 
 def has_embeddings(path: Path) -> bool:
-    """Whether a file is one of embeddings, judged by its suffix and columns."""
+    """Whether a file is one of embeddings, judged by its suffix and columns, or a folder one of their shards."""
+    if path.is_dir():
+        return is_sharded(path) and path.suffix in (".npy", ".parquet")
     if path.suffix == ".npy":
-        return True
+        return path.is_file()
     try:
         return path.suffix == ".parquet" and "embedding" in pq.read_schema(path).names
     except (OSError, pa.ArrowInvalid):

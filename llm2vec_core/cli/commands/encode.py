@@ -21,7 +21,10 @@ from llm2vec_core.cli.terminal import tell
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
+    from llm2vec_core.corpus.shards import Corpus
     from llm2vec_core.corpus.source import Mended, TextSource
+
+COMPUTED_BY = ("device", "batch_size", "max_tokens_per_batch")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
     parser.add_argument("--chunk-rows", type=int, default=4096, help="rows that a kill may cost (default 4096)")
+    parser.add_argument("--shard", metavar="I/N", help="of N equal shards only the I-th, into the folder --out")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has done")
     add_model_options(parser)
@@ -60,22 +64,36 @@ def source_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from llm2vec_core.corpus.encoding import CorpusEncoding
+    from llm2vec_core.corpus.encoding import CorpusEncoding, ShardEncoding
+    from llm2vec_core.corpus.shards import Shard
     from llm2vec_core.corpus.source import Mended
     from llm2vec_core.corpus.sources import read_texts
 
     # Everything that can be wrong with the files shows before the model loads.
     sources = _sources(arguments)
     choice, options = choose_model(arguments), given(arguments, ENCODING)
-    job = CorpusEncoding(
-        arguments.out,
-        {**choice.as_settings(), **options, "inputs": [_described(source) for source in sources]},
-        chunk_rows=arguments.chunk_rows,
-        keep_texts=not arguments.no_text,
-        overwrite=arguments.force,
-        restart=arguments.restart,
-    )
-    total = _survey(arguments, sources)
+    settings = {**choice.as_settings(), **options, "inputs": [_described(source) for source in sources]}
+    how = {
+        "chunk_rows": arguments.chunk_rows,
+        "keep_texts": not arguments.no_text,
+        "overwrite": arguments.force,
+        "restart": arguments.restart,
+    }
+    job: CorpusEncoding | ShardEncoding
+    if arguments.shard is None:
+        job = CorpusEncoding(arguments.out, settings, **how)
+        corpus = _survey(arguments, sources)
+        total, out = corpus and corpus.rows, arguments.out
+    else:
+        shard = Shard.parse(arguments.shard)
+        corpus = _survey(arguments, sources)
+        if corpus is None:
+            raise InputError("--shard reads the corpus from files, not from standard input (-): it must know all rows")
+        # Where and in which batches it is computed may differ from shard to shard.
+        shared = {name: value for name, value in settings.items() if name not in COMPUTED_BY}
+        job = ShardEncoding(arguments.out, shard, corpus, shared, **how)
+        total, out = len(job.rows), shard.file(arguments.out)
+        say(arguments, f"shard {shard}: rows {job.rows.start:,} to {job.rows.stop - 1:,}")
     encode = encoding_function(load_encoder(arguments, choice), options)
     mended = Mended(strict=arguments.strict)
     try:
@@ -85,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> None:
         say(arguments, "what is done is kept: the same command goes on from there")
         raise
     resumed = f", {report.resumed_rows:,} of them by an earlier run" if report.resumed_rows else ""
-    say(arguments, f"{report.rows:,} rows{resumed}: {arguments.out}")
+    say(arguments, f"{report.rows:,} rows{resumed}: {out}")
     tell_mended(mended)
 
 
@@ -101,16 +119,17 @@ def _sources(arguments: argparse.Namespace) -> list[TextSource]:
     return sources
 
 
-def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> int | None:
+def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> Corpus | None:
     """Read the files once before the model loads: a bad line shows now, not after hours."""
+    from llm2vec_core.corpus.shards import Corpus
     from llm2vec_core.corpus.source import Mended
     from llm2vec_core.corpus.sources import read_texts
 
     if any(source.path is None for source in sources):
         return None
-    rows = sum(1 for _ in read_texts(sources, Mended(strict=arguments.strict)))
-    say(arguments, f"{rows:,} rows to encode")
-    return rows
+    corpus = Corpus.survey(read_texts(sources, Mended(strict=arguments.strict)))
+    say(arguments, f"{corpus.rows:,} rows to encode")
+    return corpus
 
 
 def _described(source: TextSource) -> list[Any]:
@@ -140,7 +159,7 @@ COMMAND = Command(
     "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
     examples=(
         "encode texts.txt --out vectors.parquet",
-        "encode records.jsonl --column body --out vectors.npy --normalize",
+        "encode records.jsonl --column body --out shards.npy --normalize --shard 1/4",
         "cat texts.txt | encode - --out vectors.jsonl --chunk-rows 1000",
     ),
     add_arguments=_add_arguments,

@@ -34,7 +34,9 @@ BATCHES = ("batch_size", "max_tokens_per_batch")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", metavar="CORPUS", help="texts as for encode, or a .parquet or .npy made by encode")
+    parser.add_argument(
+        "corpus", metavar="CORPUS", help="texts as for encode, or what encode made: .parquet, .npy, a folder of shards"
+    )
     parser.add_argument("--query", action="append", default=[], metavar="Q", help="may be repeated")
     parser.add_argument("--queries", metavar="FILE", help="more queries: a text file as for encode, or -")
     parser.add_argument("--top-k", type=int, default=5, help="hits a query (default 5)")
@@ -84,7 +86,7 @@ def _corpus(arguments: argparse.Namespace, mended: Mended) -> tuple[np.ndarray |
     from llm2vec_core.corpus.outputs import has_embeddings, load_embeddings
 
     path = Path(arguments.corpus)
-    if not (path.is_file() and has_embeddings(path)):
+    if not has_embeddings(path):
         return None, _texts(arguments, arguments.corpus, mended)
     embeddings, texts = load_embeddings(path)
     if arguments.texts:

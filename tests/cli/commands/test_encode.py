@@ -164,3 +164,27 @@ def test_a_killed_process_is_continued(folder, run, passage_embeddings):
     assert texts == PASSAGES * 2
     assert_close(embeddings, np.tile(passage_embeddings, (2, 1)))
     assert not parts.exists()
+
+
+def test_shards_on_any_machine_are_one_corpus(folder, run, passage_embeddings):
+    for shard, device in (("3/3", "cpu"), ("1/3", "cpu:0"), ("2/3", "cpu")):
+        command = ("encode", "texts.txt", "--out", "v.parquet", "--shard", shard, "--device", device, *PLAIN)
+        code, _, talk = run(*command)
+        assert (code, f"shard {shard}: rows " in talk) == (0, True), talk
+    embeddings, texts = load_embeddings(folder / "v.parquet")
+    assert texts == PASSAGES
+    np.testing.assert_allclose(embeddings, passage_embeddings, atol=1e-6 * np.abs(passage_embeddings).max())
+    code, _, talk = run(*command)
+    assert (code, "'shard-00002-of-00003.parquet' exists and is whole" in talk) == (2, True)
+    code, _, talk = run("encode", "texts.txt", "--out", "v.parquet", "--shard", "1/3", "--model", "mini:causal")
+    assert (code, "shards of another job: bidirectional was True and is False" in talk) == (2, True)
+
+
+def test_a_shard_of_standard_input_is_refused(folder, run, feed):
+    feed(b"a\nb\n")
+    code, _, talk = run("encode", "-", "--out", "v.npy", "--shard", "1/2", *PLAIN)
+    assert (code, talk) == (
+        2,
+        "error: --shard reads the corpus from files, not from standard input (-): it must know all rows\n",
+    )
+    assert not Path("v.npy").exists()

@@ -103,3 +103,15 @@ def test_wrong_input(folder, run, arguments, message):
     code, printed, talk = run("search", *arguments, *PLAIN)
     assert (code, printed) == (2, "")
     assert talk.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize("name", ["v.parquet", "v.npy"])
+def test_a_folder_of_shards_is_searched_as_one_file(folder, run, name):
+    for out, shards in (("whole" + Path(name).suffix, [()]), (name, [("--shard", "1/2"), ("--shard", "2/2")])):
+        for shard in shards:
+            assert run("encode", "texts.txt", "--out", out, *shard, *PLAIN)[0] == 0
+    answers = [run("search", out, "--query", QUERY, "--json", *PLAIN)[1] for out in ("whole" + Path(name).suffix, name)]
+    assert answers[0] == answers[1] != ""
+    next(Path(name).glob("shard-00001-*")).unlink()
+    code, _, talk = run("search", name, "--query", QUERY, *PLAIN)
+    assert (code, talk) == (2, f"error: {name!r} lacks 1 of 2 shards: encode --shard 1/2\n")
