@@ -145,8 +145,8 @@ def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
     if path.is_dir():
         shards = [load_embeddings(file) for file in shard_files(path)]
         check_rows(path, [len(embeddings) for embeddings, _ in shards])
-        texts = [text for _, texts in shards for text in texts or ()]
-        return np.concatenate([embeddings for embeddings, _ in shards]), texts or None
+        joined = [text for _, part in shards for text in part or ()]
+        return np.concatenate([embeddings for embeddings, _ in shards]), joined or None
     try:
         if path.suffix == ".npy":
             embeddings, texts = np.load(path, allow_pickle=False), None

@@ -83,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.shard is None:
         job = CorpusEncoding(arguments.out, settings, **how)
         corpus = _survey(arguments, sources)
-        total, out = corpus and corpus.rows, arguments.out
+        total, out = corpus.rows if corpus else None, arguments.out
     else:
         shard = Shard.parse(arguments.shard)
         corpus = _survey(arguments, sources)
