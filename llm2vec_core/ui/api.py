@@ -4,11 +4,13 @@
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from fastapi import HTTPException, Request
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
@@ -172,6 +174,40 @@ def add_endpoints(models: Models) -> None:
             api_name=name,
             concurrency_id="api",
             concurrency_limit=CALLS_AT_ONCE,
+        )
+
+
+async def checked_call(request: Request) -> None:
+    """Dependency of every route: a call of an endpoint names what it takes, before gradio fails over it.
+
+    Raises:
+        HTTPException: 404 for an unknown endpoint, 422 for names or numbers of arguments that it does not take.
+    """
+    name = request.path_params.get("api_name")
+    # The page's own events come by other ways.
+    if name is None or request.method != "POST" or "/call/" not in request.url.path:
+        return
+    if name not in NAMES:
+        raise HTTPException(404, f"There is no endpoint {name[:60]!r}; call one of {', '.join(NAMES)}.")
+    takes = inspect.signature(getattr(Endpoints, name)).parameters
+    known = {key: found.default is found.empty for key, found in takes.items() if key != "self"}
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise HTTPException(422, "The body is no JSON.") from error
+    if not isinstance(body, dict):
+        raise HTTPException(422, f"The body is no object; {name} takes {', '.join(known)}.")
+    if "/v2/" in request.url.path:
+        given = body.keys() - {"oauth_token"}
+        wrong = [f"{key[:60]!r} is no argument of it" for key in sorted(given - known.keys())]
+        wrong += [f"{key!r} is missing" for key, needed in known.items() if needed and key not in given]
+        if wrong:
+            raise HTTPException(422, f"{name} takes {', '.join(known)}: {'; '.join(wrong)}.")
+    elif isinstance(values := body.get("data"), list) and len(values) != len(known):
+        raise HTTPException(
+            422,
+            f"{name} takes {len(known)} values ({', '.join(known)}), in this order; data has {len(values)}. "
+            f"/gradio_api/call/v2/{name} takes them by name and lets you leave some out.",
         )
 
 

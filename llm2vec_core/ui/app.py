@@ -8,21 +8,23 @@ import threading
 from typing import Any
 
 import gradio as gr
+from fastapi import Depends
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from llm2vec_core.ui import copy
-from llm2vec_core.ui.api import add_endpoints
+from llm2vec_core.ui.api import add_endpoints, checked_call
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
 from llm2vec_core.ui.layout.views import Views
 from llm2vec_core.ui.models import Models, opening_model
 from llm2vec_core.ui.page import Page
-from llm2vec_core.ui.plot import allow_plotly_file
+from llm2vec_core.ui.served import ICON, OwnHead, routes
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.text_picker import bind_status
 from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILES, page_theme
 
 SESSION_SECONDS = 3600
@@ -41,7 +43,6 @@ def build_app(models: Models) -> gr.Blocks:
     Returns:
         The Blocks, ready for ``launch(**launch_settings())``.
     """
-    allow_plotly_file()
     with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         session = gr.State(Session(models.default.preset.key), time_to_live=SESSION_SECONDS)
         page = Page(models, session, demo)
@@ -53,6 +54,7 @@ def build_app(models: Models) -> gr.Blocks:
                     tab.build(page, container)
         for bind in page.on_built:
             bind()
+        bind_status(page)
         views = Views(page, tabs, [tab.id for tab in TABS])
         changed, followed = sidebar.bind(header)
         views.bind_link(header, followed)
@@ -92,7 +94,12 @@ def launch_settings() -> dict[str, Any]:
         "footer_links": [],
         "show_error": False,
         # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
-        "app_kwargs": {"middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)]},
+        "app_kwargs": {
+            "middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4), Middleware(OwnHead)],
+            "routes": routes(),
+            "dependencies": [Depends(checked_call)],
+        },
+        "favicon_path": str(ICON),
         # Without the extra gradio would warn and go on without it.
         "mcp_server": importlib.util.find_spec("mcp") is not None,
     }

@@ -1,6 +1,10 @@
 """Prose that belongs to the whole page; each tab has its own ``copy.py``."""
 
 TITLE = "LLM2Vec: why bidirectional attention matters"
+DESCRIPTION = (
+    "A language model reads left to right; an embedding has to know the whole sentence. Open the attention mask of a "
+    "small language model, train it, and search, compare and map texts with it: live, in the browser."
+)
 
 HERO = """
 <header class="l2v l2v-hero">

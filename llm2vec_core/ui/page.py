@@ -43,6 +43,9 @@ class Page:
         demo: the Blocks, for events of the whole page.
         pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
         linked: by name in the address, the components whose values a link to this view carries.
+        sources: by tab id, the choice between our collection and the visitor's own texts.
+        texts_status: where each tab says which texts of the visitor's are loaded.
+        texts_loads: events after which these may be others.
         refreshers: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
         at_the_end: called once every tab is drawn, to bind events that reach into all of them.
     """
@@ -52,7 +55,10 @@ class Page:
     demo: gr.Blocks
     pickers: list[Picker] = field(default_factory=list)
     linked: dict[str, gr.components.Component] = field(default_factory=dict)
+    sources: dict[str, gr.Radio] = field(default_factory=dict)
     refreshers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    texts_status: list[gr.HTML] = field(default_factory=list)
+    texts_loads: list[Any] = field(default_factory=list)
     on_built: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -56,10 +56,7 @@ def plot_view(height: int, **options: Any) -> gr.HTML:
         height: in pixels.
         options: further arguments of ``gr.HTML``.
     """
-    source = f"/gradio_api/file={PLOTLY_FILE.as_posix()}"
-    script = (
-        SCRIPT_FILE.read_text(encoding="utf-8").replace("SOURCE;", f"{source!r};").replace("= HEIGHT", f"= {height}")
-    )
+    script = SCRIPT_FILE.read_text(encoding="utf-8").replace("= HEIGHT", f"= {height}")
     template = (
         (
             f'<section class="l2v l2v-figure"><div class="l2v-plot" style="height:{height}px"></div>'
@@ -70,8 +67,3 @@ def plot_view(height: int, **options: Any) -> gr.HTML:
         .replace("<details", "<details hidden")
     )
     return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)
-
-
-def allow_plotly_file() -> None:
-    """Let the app serve plotly's script, and nothing else of that folder."""
-    gr.set_static_paths([PLOTLY_FILE])

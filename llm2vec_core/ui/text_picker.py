@@ -76,6 +76,20 @@ def described(texts: Texts | None) -> str:
     return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} They stay in this visit's memory alone."
 
 
+def bind_status(page: Page) -> None:
+    """Let every tab say what is loaded, in whichever of them it was; after all tabs are drawn."""
+    places = page.texts_status
+    for load in page.texts_loads:
+        load.then(
+            lambda session: [described(session.texts)] * len(places) if len(places) > 1 else described(session.texts),
+            page.session,
+            places,
+            queue=False,
+            api_name=False,
+            show_progress="hidden",
+        )
+
+
 def source_radio(tab_id: str, *, ours: bool = True, **options: Any) -> gr.Radio:
     """Draw the choice between our collection and the visitor's own texts.
 
@@ -105,6 +119,8 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
     """
     limits = page.models.limits
     source = source or source_radio(tab_id, ours=ours)
+    if ours:
+        page.sources[tab_id] = source
     with gr.Column(visible=not ours, elem_id=f"{tab_id}-own") as box:
         with gr.Row():
             with gr.Column(min_width=280):
@@ -199,6 +215,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
             **shown,
         ),
     )
-    # What was loaded in one tab is there in the others.
-    source.input(lambda session: described(session.texts), page.session, status, queue=False, api_name=False)
+    # What was loaded in one tab is there in the others, and each says so.
+    page.texts_status.append(status)
+    page.texts_loads.extend(loads)
     return TextPicker(source, loads)

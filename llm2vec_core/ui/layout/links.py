@@ -15,6 +15,7 @@ import gradio as gr
 
 from llm2vec_core.batching import clean_text
 from llm2vec_core.errors import InputError
+from llm2vec_core.ui.encoders import USER_ADAPTER
 
 # Longer addresses are cut or refused by some servers and mail programs. page.js keeps to the same number.
 LONGEST_LINK = 6_000
@@ -74,7 +75,7 @@ def view_of(
     wrong = ["tab"] if wanted is not None and tab is None else []
     values: dict[str, Any] = {}
     for name, component in fields.items():
-        if name not in query:
+        if name not in query or names_own_adapter(query[name], component):
             continue
         try:
             values[name] = restored(query[name], component)
@@ -83,9 +84,31 @@ def view_of(
     return tab, values, wrong
 
 
-def complaint(wrong: Sequence[str], model: str | None) -> str:
-    """One notice about a link, or nothing. The names are ours, the model's is cut to be short."""
+def names_own_adapter(value: str, component: gr.components.Component) -> bool:
+    """Whether a list of encoders was at the adapter of whoever made the link."""
+    return value == USER_ADAPTER and isinstance(component, gr.Dropdown | gr.Radio)
+
+
+def complaint(wrong: Sequence[str], model: str | None, *, own: bool = False, adapter: bool = False) -> str:
+    """One notice about a link, or nothing. The names are ours, the model's is cut to be short.
+
+    Args:
+        wrong: parameters that could not be used.
+        model: another model that the link was made with.
+        own: whether it was made with texts of its maker's own.
+        adapter: whether it was made with an adapter of its maker's own.
+    """
     parts = []
+    if own:
+        parts.append(
+            "Whoever made this link was looking at texts of their own. A link carries no texts: what you see is our "
+            "collection."
+        )
+    if adapter:
+        parts.append(
+            "It was made with an adapter that its maker trained or loaded. A link carries none: the encoder in its "
+            "place is the one chosen here."
+        )
     if wrong:
         parts.append(
             f"Part of this link could not be used and was left out ({', '.join(wrong)}): "

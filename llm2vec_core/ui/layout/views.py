@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from llm2vec_core.ui.layout.header import Header
-from llm2vec_core.ui.layout.links import complaint, view_of
+from llm2vec_core.ui.layout.links import complaint, names_own_adapter, view_of
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
 
@@ -40,11 +40,12 @@ class Views:
             followed: the event after which the visitor looks at the model that the address names.
         """
         names = json.dumps(list(self.page.linked))
+        sources = json.dumps(list(self.page.sources))
         header.link.click(
             None,
-            list(self.page.linked.values()),
+            [*self.page.linked.values(), *self.page.sources.values()],
             None,
-            js=f"(...values) => window.__l2vLink({names}, values)",
+            js=f"(...values) => window.__l2vLink({names}, {sources}, values)",
             api_name=False,
             queue=False,
         )
@@ -62,7 +63,12 @@ class Views:
         query = dict(request.query_params)
         tab, values, wrong = view_of(query, self.page.fields_of(session), self.ids)
         model = query.get("model")
-        told = complaint(wrong, model if model not in (None, session.model_key) else None)
+        told = complaint(
+            wrong,
+            model if model not in (None, session.model_key) else None,
+            own=query.get("own") == "texts",
+            adapter=any(names_own_adapter(query[k], field) for k, field in self.page.linked.items() if k in query),
+        )
         first = self.ids[0]
         return (
             told,

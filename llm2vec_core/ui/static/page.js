@@ -2,6 +2,16 @@
 (() => {
   if (window.__l2vPage) return;
   window.__l2vPage = true;
+  // Where the page lies on its host; only the path: a proxy may know the scheme and the host better than the server does.
+  window.__l2vRoot = () => new URL((window.gradio_config || {}).root || '/', location.href).pathname.replace(/\/$/, '');
+  // plotly's script, once for all figures.
+  window.__l2vLibrary = () => window.__l2vPlotly ||= new Promise((resolve, reject) => {
+    const tag = document.createElement('script');
+    tag.src = window.__l2vRoot() + '/l2v/plotly.min.js';
+    tag.onload = () => resolve(window.Plotly);
+    tag.onerror = () => reject(new Error('the drawing library could not be loaded'));
+    document.head.appendChild(tag);
+  });
   const save = (name, blob) => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
@@ -84,12 +94,17 @@
     if (event.target.type === 'file' && tooLarge(event, event.target.files)) event.target.value = '';
   }, true);
   document.addEventListener('drop', event => tooLarge(event, event.dataTransfer && event.dataTransfer.files), true);
-  window.__l2vLink = (names, values) => {
+  // What a tab shows beyond its fields, by tab: its own script knows, and brings it back from the address.
+  window.__l2vSeen = {};
+  window.__l2vLink = (names, sources, values) => {
     const tab = window.__l2vTab(), model = document.querySelector('.l2v-inuse');
     const address = new URL(location.href.split(/[?#]/)[0]);
     address.searchParams.set('tab', tab);
     if (model) address.searchParams.set('model', model.dataset.model);
-    const own = names.map((name, i) => [name, values[i]])
+    const texts = values[names.length + sources.indexOf(tab)] === 'own';
+    if (texts) address.searchParams.set('own', 'texts');
+    const seen = Object.entries(window.__l2vSeen[tab] ? window.__l2vSeen[tab](texts) : {});
+    const own = names.map((name, i) => [name, values[i]]).concat(seen)
       .filter(([name, value]) => name.startsWith(tab + '_') && value !== null && value !== undefined)
       .map(([name, value]) => [name, asText(value)]).sort((a, b) => a[1].length - b[1].length);
     const left = [];
@@ -101,7 +116,9 @@
     const theme = new URL(location.href).searchParams.get('__theme');
     if (theme) address.searchParams.set('__theme', theme);
     history.replaceState(null, '', address.href);
-    const note = left.length ? ' Without the longest texts: with them it would be too long for an address.' : '';
+    const note = (left.length ? ' Without the longest texts: with them it would be too long for an address.' : '')
+      + (texts ? ' Your own texts are not in it: whoever opens it sees our collection.' : '')
+      + (own.some(([name, value]) => value === 'own') ? ' Nor is your adapter: whoever opens it sees one of our encoders.' : '');
     const shown = () => say('The link is in the address bar.' + note);
     if (navigator.clipboard) navigator.clipboard.writeText(link).then(() => say('Link copied.' + note), shown);
     else shown();

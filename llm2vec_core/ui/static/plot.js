@@ -1,16 +1,5 @@
-// Runs inside gr.HTML, which provides element, props and watch. SOURCE and HEIGHT are filled in by plot.py.
-function script() {
-  if (!window.__l2vPlotly) {
-    window.__l2vPlotly = new Promise((resolve, reject) => {
-      const tag = document.createElement('script');
-      tag.src = SOURCE;
-      tag.onload = () => resolve(window.Plotly);
-      tag.onerror = () => reject(new Error('the drawing library could not be loaded'));
-      document.head.appendChild(tag);
-    });
-  }
-  return window.__l2vPlotly;
-}
+// Runs inside gr.HTML, which provides element, props and watch. HEIGHT is filled in by plot.py.
+const script = window.__l2vLibrary;
 function colors(layout) {
   const style = getComputedStyle(element);
   const ink = getComputedStyle(element).getPropertyValue('--ink').trim() || style.color;

@@ -124,3 +124,51 @@ def test_a_link_restores_every_field_of_a_tab_and_what_they_show(page, server, t
     # What the page would hand on is what it was given.
     again = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
     assert {name: again.get(name) for name in given} == given
+
+
+def test_what_a_link_cannot_carry_is_said_when_it_is_opened():
+    fields = {"a_stage": gr.Dropdown(STAGES), "a_step": gr.Radio([1, 2])}
+    assert view_of({"tab": "a", "a_stage": "own", "a_step": "own"}, fields, ["a"]) == ("a", {}, [])
+    assert "carries no texts" in complaint([], None, own=True)
+    assert "an adapter" in complaint([], None, adapter=True)
+    assert "damaged" not in complaint([], None, own=True, adapter=True)
+
+
+def test_a_link_carries_what_the_browser_alone_knows(open_page, server):
+    """The switch, the ways of those who moved, the picked and the selected texts, the ladder's task."""
+    page = open_page()
+
+    def copied() -> str:
+        page.locator("#copy-link").click()
+        expect(page.locator("#l2v-said")).to_be_visible()
+        return page.url
+
+    page.locator("label:has(#l2v-see-bidi)").click()
+    page.goto(copied())
+    expect(page.locator("#l2v-see-bidi")).to_be_checked()
+    expect(page.locator("#see-opening .l2v-see-when-bidi").first).to_be_visible()
+
+    page.goto(f"{server}/?tab=map&map_kind=pca&map_lines=true&map_pick=17&map_rows=3.5.9999.x")
+    expect(page.locator("#map-picked")).to_have_attribute("data-row", "17")
+    expect(page.locator("#map-selection [data-pick]")).to_have_count(2)
+    expect(page.locator(".l2v-map-lines")).to_be_checked()
+    again = parse_qs(urlsplit(copied()).query)
+    assert (again["map_lines"], again["map_pick"], again["map_rows"]) == (["true"], ["17"], ["3.5"])
+
+    # With texts of one's own the link says that it leaves them out, and whoever opens it is told so.
+    page.locator("#map-source").get_by_label("Your texts").check()
+    again = parse_qs(urlsplit(copied()).query)
+    expect(page.locator("#l2v-said")).to_contain_text("Your own texts are not in it")
+    assert again["own"] == ["texts"]
+    assert not {"map_pick", "map_rows"} & set(again)
+    page.goto(page.url)
+    expect(page.locator("#link-notice")).to_contain_text("A link carries no texts")
+
+    kinds = page.locator("#ladder-kind label")
+    page.goto(f"{server}/?tab=ladder")
+    kinds.first.click()
+    name = kinds.first.inner_text()
+    expect(page.locator("#ladder-table")).to_contain_text(name)
+    page.goto(copied())
+    expect(kinds.first.locator("input")).to_be_checked()
+    expect(page.locator("#ladder-table")).to_contain_text(name)

@@ -149,3 +149,17 @@ def test_the_place_for_own_texts_stays_when_it_is_unfolded(compare):
     head.click()
     expect(compare.locator("#compare-take")).to_be_visible()
     expect(head).to_be_visible()
+
+
+def test_texts_loaded_in_another_tab_are_there_and_said_to_be(page):
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
+    page.locator("#search-pasted textarea").fill("a river\na bank\na boat")
+    page.locator("#search-use").click()
+    expect(page.locator("#search-own")).to_contain_text("3 texts from your lines")
+    open_tab(page, "Compare")
+    page.get_by_role("button", name="Your own texts").click()
+    expect(page.locator("#compare-own")).to_contain_text("3 texts from your lines")
+    open_tab(page, "Take it away")
+    page.locator("#away-source").get_by_label("Your texts").check()
+    expect(page.locator("#away-own")).to_contain_text("3 texts from your lines")

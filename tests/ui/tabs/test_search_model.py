@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import passages, queries
@@ -287,3 +288,13 @@ def test_twenty_thousand_vectors_take_the_room_that_is_stated():
     index = SearchIndex(rows)
     assert index._unit.nbytes == rows.nbytes == 2000 * 256 * 4
     assert size_of(index) < 1.05 * rows.nbytes  # and no second copy
+
+
+def test_what_an_example_is_about_is_said_of_our_collection_alone(context, session):
+    """Of a visitor's texts nobody knows what the answer says."""
+    for example in copy.EXAMPLES:
+        ours = html(context, answer(context, session, our_collection(), query=example.query), "note")
+        assert str(Markup.escape(example.point)) in ours
+        told = html(context, show(context, session, own("A record.", "A needle."), query=example.query), "note")
+        assert str(Markup.escape(example.point)) not in told
+        assert "marked ✓" not in told

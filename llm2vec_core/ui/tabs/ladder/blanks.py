@@ -26,7 +26,7 @@ def filled_card(filled: Filled) -> str:
         )
         for number, blank in enumerate(blanks, start=1):
             rows += [
-                (choice.label, number, place, p.token.strip(), p.probability)
+                (choice.label, number, place, _word(p.token), p.probability)
                 for place, p in enumerate(blank.predictions, 1)
             ]
             if blank.expected:
@@ -34,7 +34,7 @@ def filled_card(filled: Filled) -> str:
                     (choice.label, number, blank.rank, f"{blank.expected.strip()} (asked for)", blank.probability)
                 )
     return figure_card(
-        "What each rung expects in the blank, with probabilities",
+        "What each rung expects in the blank, with probabilities (…: it would go on the word before)",
         f'<div class="l2v-ladder-fills" id="ladder-fills" style="--columns:{ceil(len(columns) / ceil(len(columns) / 4))}">{"".join(columns)}</div>',
         name="fill-in-the-blank",
         notice=_notice(filled),
@@ -49,7 +49,7 @@ def _answers(blank: Blank, number: int, count: int, choice: EncoderOption, top: 
     for p in blank.predictions:
         own = blank.expected is not None and p.token == blank.expected
         lines.append(
-            f'<li{" class=own" if own else ""}><span class="w">{_shown(p.token)}</span><span class="track"><span class="bar" style="width:{100 * p.probability / top:.1f}%;'
+            f'<li{" class=own" if own else ""}><span class="w">{escape(_word(p.token))}</span><span class="track"><span class="bar" style="width:{100 * p.probability / top:.1f}%;'
             f'background:{choice.color}"></span></span><span class="p">{p.probability:.1%}</span></li>'
         )
     asked = ""
@@ -61,9 +61,15 @@ def _answers(blank: Blank, number: int, count: int, choice: EncoderOption, top: 
     return f"{head}<ol>{''.join(lines)}</ol>{asked}"
 
 
-def _shown(token: str) -> str:
+def _word(token: str) -> str:
+    """A token as people read it: what would end the word before it is no word.
+
+    Example:
+        >>> _word(" bank"), _word("rane"), _word(".")
+        ('bank', '…rane', '.')
+    """
     word = token.strip() or "␣"
-    return escape(word if token.startswith(" ") or not word[:1].isalnum() else f"…{word}")
+    return word if token.startswith(" ") or not word[:1].isalnum() else f"…{word}"
 
 
 def _notice(filled: Filled) -> str:
@@ -73,7 +79,7 @@ def _notice(filled: Filled) -> str:
     opened = found.get(filled.opened or "")
     asked = first[1][0].expected
     if not asked or not practised or not opened:
-        guess = first[1][0].predictions[0].token.strip()
+        guess = _word(first[1][0].predictions[0].token)
         left = filled.text.split("_")[0].strip()
         seen = f"only “{escape(left[-60:])}”" if left else "nothing at all"
         note = (

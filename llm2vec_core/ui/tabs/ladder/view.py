@@ -201,26 +201,21 @@ def _build(page: Page, tab: gr.Tab) -> None:
     stored = {published: charts.published_value()}
     if efficiency:
         stored[curve] = charts.efficiency_value(efficiency)
-    if ladder and kind and chart and table:
-        stored |= {
-            chart: charts.measured_value(ladder, preset, kind.value),
-            table: paint.measured_table(ladder, kind.value),
-        }
-        kind.input(
-            lambda name: (charts.measured_value(ladder, preset, name), paint.measured_table(ladder, name)),
-            kind,
-            [chart, table],
-            queue=False,
-            api_name=False,
-        )
+
+    def measured(name: str) -> dict[Any, Any]:
+        return {chart: charts.measured_value(ladder, preset, name), table: paint.measured_table(ladder, name)}
+
+    if kind:
+        page.link(ladder_kind=kind)
+        # `change`, because a link sets it too.
+        kind.change(measured, kind, [chart, table], queue=False, api_name=False)
     opened = tab.select(**rung_io)
-    found = list(stored.values())
     painted = opened.then(**pairs_io).then(**fill_io)
     painted.then(**cloze_io)
     painted.then(
-        lambda: found if len(found) > 1 else found[0],
-        None,
-        list(stored),
+        lambda *name: stored | (measured(*name) if name else {}),
+        [kind] if kind else None,
+        [*stored, *([chart, table] if kind else [])],
         api_name=False,
         queue=False,
         show_progress="hidden",

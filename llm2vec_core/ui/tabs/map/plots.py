@@ -15,7 +15,6 @@ from llm2vec_core.charts import MARKERS
 from llm2vec_core.figures import cosine_map, scatter_map
 from llm2vec_core.figures.base import wrapped
 from llm2vec_core.ui.paint.base import data_table, tools
-from llm2vec_core.ui.plot import PLOTLY_FILE
 from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines
 from llm2vec_core.ui.tabs.map.model import View
@@ -32,9 +31,7 @@ def map_view(value: str, **options: Any) -> gr.HTML:
     Marks are sketched at once, and drawn by plotly as soon as its script is there. The component triggers "pick" with
     a row and "lasso" with rows.
     """
-    source = f"/gradio_api/file={PLOTLY_FILE.as_posix()}"
-    script = SCRIPT_FILE.read_text(encoding="utf-8")
-    script = script.replace("SOURCE;", f"{source!r};").replace("MARKERS;", f"{json.dumps(MARKERS)};")
+    script = SCRIPT_FILE.read_text(encoding="utf-8").replace("MARKERS;", f"{json.dumps(MARKERS)};")
     panels = "".join(
         f'<section class="l2v-card l2v-figure" data-side="{side}"><h3></h3>'
         f'<div class="l2v-plot" id="{side}-map"></div>'

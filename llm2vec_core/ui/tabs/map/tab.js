@@ -1,4 +1,4 @@
-// Runs inside gr.HTML, which provides element, props, watch and trigger. SOURCE is filled in by plots.py.
+// Runs inside gr.HTML, which provides element, props, watch and trigger.
 const SIDES = ['left', 'right'], AXES = ['xaxis', 'yaxis'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
 // Paths around 0 0, for a radius of 1; plots.py fills them in.
 const SHAPES = MARKERS;
@@ -6,18 +6,7 @@ const SIZES = {i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i
 let given = {left: null, right: null};
 let shown = null, marks = {}, movers = [], places = {left: [], right: []}, base = {left: [], right: []};
 
-function script() {
-  if (!window.__l2vPlotly) {
-    window.__l2vPlotly = new Promise((resolve, reject) => {
-      const tag = document.createElement('script');
-      tag.src = SOURCE;
-      tag.onload = () => resolve(window.Plotly);
-      tag.onerror = () => reject(new Error('the drawing library could not be loaded'));
-      document.head.appendChild(tag);
-    });
-  }
-  return window.__l2vPlotly;
-}
+const script = window.__l2vLibrary;
 const webgl = (() => {
   let known = null;
   return () => {
@@ -238,6 +227,22 @@ function fill(side) {
   shown.hover.forEach((text, row) => add(body.insertRow(), [String(row + 1), ...places[side][row].map(v => v.toFixed(3)),
     groups[row], ...(shown.labels ? [shown.labels[row]] : []), plain(text)], 'td'));
 }
+// A link carries what is picked, what is selected and whether the ways are drawn. Rows of a visitor's own texts stay out.
+const MOST_ROWS = 300, asked = new URLSearchParams(location.search);
+const picks = where => [...document.querySelectorAll(`${where} [data-pick]`)].map(button => Number(button.dataset.pick));
+window.__l2vSeen.map = own => ({
+  map_lines: element.querySelector('.l2v-map-lines').checked || undefined,
+  map_pick: own || !Number.isInteger(marks.pick) ? undefined : marks.pick,
+  map_rows: own || !picks('#map-selection').length ? undefined : picks('#map-selection').slice(0, MOST_ROWS).join('.'),
+});
+element.querySelector('.l2v-map-lines').checked = asked.get('map_lines') === 'true';
+function bringBack() {
+  const row = text => /^\d{1,6}$/.test(text) && Number(text) < shown.count;
+  const pick = asked.get('map_pick'), rows = (asked.get('map_rows') || '').split('.').filter(row).slice(0, MOST_ROWS);
+  ['map_pick', 'map_rows'].forEach(name => asked.delete(name));
+  if (pick !== null && row(pick)) trigger('pick', {row: Number(pick)});
+  if (rows.length) trigger('lasso', {rows: rows.map(Number)});
+}
 async function draw() {
   if (!props.value) return;
   try {
@@ -248,6 +253,7 @@ async function draw() {
     SIDES.forEach(furnish);
     SIDES.forEach(sketch);
     await paint();
+    if (shown.hover) bringBack();
     SIDES.forEach(side => { if (card(side).querySelector('details').open) fill(side); });
   } catch (error) {
     card('left').querySelector('.l2v-map-caption').textContent = 'The maps could not be drawn: ' + error.message;

@@ -44,7 +44,8 @@ def search(
 def shown(context: AppContext, result: model.SearchResult) -> dict[str, Any]:
     """A result in all its places."""
     top = context.limits.results
-    point = copy.point_of(result.query)
+    # What an example is about is known of our collection alone.
+    point = copy.point_of(result.query) if result.texts.is_bundled else ""
     return {
         "note": render("search/note.html", result=result, top=top, point=point, ranks_note=copy.RANKS_NOTE),
         "left_hits": render("search/hits.html", result=result, side=result.left, top=top),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 INTRO = """
 <div class="l2v"><h2>Does a word know what follows it?</h2>
-<p>A model turns each word into a <em>vector</em>, a list of numbers. These two sentences begin alike: do their shared words
-have the same vectors? <span class="l2v-wide">Turn the switch, then write your own.</span></p></div>
+<p>A model turns each word into a <em>vector</em>, a list of numbers. Take two sentences that begin alike: do their shared
+words have the same vectors? <span class="l2v-wide">Turn the switch, then write your own.</span></p></div>
 """
 
 # The two states of the opening; page-wide names, because tab.css looks for them from the container.
@@ -20,7 +20,7 @@ SWITCH = """
 ENDINGS_INTRO = """
 <div class="l2v"><h2>Change the ending, watch the beginning</h2>
 <p>Type in <b>another ending</b>. The bars show how far the vector of each word of the beginning moves from where it was with
-the first ending. A word may be cut into several <em>tokens</em>, the pieces that the model reads.</p></div>
+the first ending. A word may be cut into several <em>tokens</em>, the pieces that the model reads; a hyphen shows where it goes on.</p></div>
 """
 
 ATTENTION_INTRO = """

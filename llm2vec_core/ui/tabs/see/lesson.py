@@ -14,6 +14,7 @@ from llm2vec_core.token_change import SAME, TokenChange, echoed_change, token_ch
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
 from llm2vec_core.ui.tabs.see.model import Pair, future_share, likenesses, watched
+from llm2vec_core.ui.word_pieces import marked_change
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
@@ -180,7 +181,8 @@ def echoed(pair: Pair) -> Finding:
     word = watched(once.tokens)
     if word is None:
         return _nothing_shared(unit)
-    twice = echoed_change(pair.session.encoder_for(pair.causal.key, pair.context), pair.a, pair.b)
+    encoder = pair.session.encoder_for(pair.causal.key, pair.context)
+    twice = marked_change(echoed_change(encoder, pair.a, pair.b), pair.a, pair.b)
     again = _again(once, twice, word)
     if again is None:
         return Finding(unit, (_value(pair.causal, once.cosines[word]),), copy.NO_SECOND_COPY)

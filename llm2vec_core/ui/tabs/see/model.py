@@ -15,6 +15,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import checked_text
+from llm2vec_core.ui.word_pieces import is_piece, marked, marked_change
 
 # Read of a text with an editable ending: every key that is pressed reads it four times.
 ENDING_CHARACTERS = 2_000
@@ -43,7 +44,7 @@ class Pair:
 
     def change(self, key: str) -> TokenChange:
         """How far the shared tokens lie apart under an encoder."""
-        return token_change(self.session.encoder_for(key, self.context), self.a, self.b)
+        return marked_change(token_change(self.session.encoder_for(key, self.context), self.a, self.b), self.a, self.b)
 
 
 def checked_pair(context: AppContext, session: Session, a: str | None, b: str | None, stage_key: str) -> Pair:
@@ -61,14 +62,14 @@ def checked_pair(context: AppContext, session: Session, a: str | None, b: str | 
 def watched(tokens: tuple[str, ...]) -> int | None:
     """Index of the shared word to watch: the longest, and of several the last; None if no word is shared.
 
-    The begin token is no word: it stands in front of every text.
+    The begin token is no word: it stands in front of every text. A piece of a word is watched where nothing else is.
 
     Example:
-        >>> watched(("<s>", "The", "bank", "was")), watched(("<s>",))
-        (2, None)
+        >>> watched(("<s>", "The", "bank", "was")), watched(("<s>",)), watched(("<s>", "The", "gu‑", "‑ests"))
+        (2, None, 1)
     """
     words = range(1, len(tokens))
-    return max(words, key=lambda i: (len(tokens[i]), i), default=None)
+    return max(words, key=lambda i: (not is_piece(tokens[i]), len(tokens[i]), i), default=None)
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,9 @@ def endings(
     first, other = (with_ending(beginning, part) for part in parts)
     causal = context.encoder(context.preset.stages[0].key)
     stage = session.choice(stage_key, context)
-    return Endings(
-        stage, token_change(causal, first, other), token_change(session.encoder_for(stage_key, context), first, other)
-    )
+    encoders = (causal, session.encoder_for(stage_key, context))
+    changes = (marked_change(token_change(encoder, first, other), first, other) for encoder in encoders)
+    return Endings(stage, *changes)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def heads(context: AppContext, session: Session, sentence: str | None, stage_key
     limit = context.limits.token_pictures
     causal = context.encoder(context.preset.stages[0].key).attentions(sentence, limit)
     other = session.encoder_for(stage_key, context).attentions(sentence, limit)
-    return Heads(causal.tokens, causal.weights, other.weights, session.choice(stage_key, context))
+    return Heads(marked(sentence, causal.tokens), causal.weights, other.weights, session.choice(stage_key, context))
 
 
 def checked_head(layer: object, head: object, shape: tuple[int, int]) -> tuple[int, int]:

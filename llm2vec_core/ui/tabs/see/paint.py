@@ -129,7 +129,7 @@ def _words(causal: TokenChange, bidirectional: TokenChange, stage: str, limit: i
         + f"</b><span>cosine of the two vectors of {name}, in A and in B <small>1: they point the same way · 0: nothing in "
         'common</small></span></div><p class="l2v-notice-line">'
         + _why(causal, bidirectional, stage)
-        + '</p><table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared word</th>'
+        + '</p><table class="l2v-tokens" id="prefix-table"><thead><tr><th scope="col">shared token</th>'
         '<th scope="col">moved by (1 − cosine)</th><th scope="col">cosine</th></tr></thead>'
         f"<tbody>{rows}</tbody></table>{more}</div>"
     )

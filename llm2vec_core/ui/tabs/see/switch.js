@@ -26,3 +26,9 @@ function turn() {
   frame = requestAnimationFrame(step);
 }
 element.addEventListener('change', turn);
+// A link carries the state of the switch.
+window.__l2vSeen.see = () => ({see_switch: element.querySelector('#l2v-see-bidi').checked ? 'both' : undefined});
+if (new URLSearchParams(location.search).get('see_switch') === 'both') {
+  element.querySelector('#l2v-see-bidi').checked = true;
+  turn();
+}
