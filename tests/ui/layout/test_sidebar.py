@@ -14,7 +14,7 @@ from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, SMOLLM2, ModelP
 from llm2vec_core.ui.app import build_app, launch_settings
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.layout import facts
-from llm2vec_core.ui.layout.sidebar import settled, switch
+from llm2vec_core.ui.layout.sidebar import follow, settled, switch
 from llm2vec_core.ui.models import Fit, Models
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
@@ -70,6 +70,22 @@ def test_a_model_is_taken_into_use_and_pickers_never_show_what_is_gone(drawn, mo
     session.model_key = "tiny"
     updates = settled(drawn, session, ("mntp", "bidirectional"))
     assert updates[drawn.pickers[0].component]["value"] == "bidirectional"
+
+
+def test_a_link_s_model_is_taken_if_it_is_in_memory(drawn, models):
+    session = Session()
+    for wanted in (None, BUNDLED.key, "huge", "nothing", "hub:owner/name", "../mini"):
+        assert follow(drawn, session, wanted, ("causal", "simcse")) is None
+        assert session.model_key == BUNDLED.key
+    list(models.load("tiny"))
+    notice, *_, second = follow(drawn, session, "tiny", ("causal", "simcse"))
+    assert (notice, session.model_key, second["value"]) == ("", "tiny", "bidirectional")
+    drawn.link(any_left=drawn.pickers[0].component, any_right=drawn.pickers[1].component)
+    found = drawn.fields_of(session)
+    assert [key for _, key in found["any_right"].choices] == ["bidirectional"]
+    assert [key for _, key in drawn.fields_of(Session())["any_right"].choices] == [
+        stage.key for stage in BUNDLED.stages if stage.bidirectional
+    ]
 
 
 @pytest.mark.parametrize(
@@ -143,9 +159,12 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     assert "model=tiny" in page.url
 
     other = context.new_page()
-    other.goto(own_server + "/?tab=away&model=tiny")
-    expect(other.locator("#link-notice")).to_contain_text("It was made with the model 'tiny'")
+    other.goto(own_server + "/?tab=away&model=gone")
+    expect(other.locator("#link-notice")).to_contain_text("It was made with the model 'gone'")
     expect(other.locator("#in-use")).to_contain_text("LLM2Vec-mini")  # a visitor's choice is theirs alone
+    other.goto(own_server + "/?tab=away&model=tiny")
+    expect(other.locator("#in-use")).to_contain_text("Tiny <b>model</b>")
+    expect(other.locator("#link-notice")).to_be_hidden()
     context.close()
     assert problems == []
 

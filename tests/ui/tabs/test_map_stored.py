@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from llm2vec_core.constants import STORED_PRESETS
+from llm2vec_core.presets import BUNDLED
 from llm2vec_core.projection import neighborhood_trust, pca_layout, umap_layout
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
@@ -25,13 +27,15 @@ class NoModel(AppContext):
         raise AssertionError(f"{stage_key} was asked for")
 
 
-def test_what_is_stored_is_what_the_model_says(context):
+@pytest.mark.parametrize("preset", STORED_PRESETS, ids=lambda preset: preset.key)
+def test_what_is_stored_is_what_the_model_says(preset):
     """PCA to what another machine's rounding may do; UMAP, which makes much of the last digit, as good as a new one."""
+    context = NoModel(preset)
     settings = opening_settings(context.preset)
     keys = (settings.left, settings.right)
-    assert set(stored.stored_layouts()) == set(keys), RENEW
+    assert set(stored.stored_layouts(preset.key)) == set(keys), RENEW
     for key, other in (keys, keys[::-1]):
-        layouts, rows = stored.stored_layouts()[key], context.collection(key)
+        layouts, rows = stored.stored_layouts(preset.key)[key], context.collection(key)
         pca, umap = (layouts[replace(settings, kind=kind).layout_key()] for kind in ("pca", "umap"))
         live = pca_layout(rows)
         np.testing.assert_allclose(pca.points, live.points, atol=2e-3, err_msg=RENEW)
@@ -51,16 +55,17 @@ def test_the_first_picture_needs_no_model():
     step = next(model.draw(context, Session(), opening_settings(context.preset)))
     np.testing.assert_array_equal(step.view.points, view.points)
     value = map_value(view, with_texts=False)
+    assert not stored.stored_layouts("hub:owner/name")
     assert json.loads(value)["hover"] is None
     assert len(value) < 25_000  # it is part of the page
 
 
 def test_the_command_writes_what_is_read_back(context, monkeypatch, tmp_path):
-    monkeypatch.setattr(stored, "FILE", tmp_path / "map.json")
+    monkeypatch.setattr(stored, "FOLDER", tmp_path)
     stored.write_layouts(context)
     stored.stored_layouts.cache_clear()
     try:
-        found = stored.stored_layouts()
+        found = stored.stored_layouts(BUNDLED.key)
         settings = opening_settings(context.preset)
         assert {(key, layout) for key, layouts in found.items() for layout in layouts} == {
             (key, replace(settings, kind=kind).layout_key())
