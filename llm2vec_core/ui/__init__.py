@@ -17,4 +17,16 @@ static/         scripts and styles of the whole page
 
 from llm2vec_core.extras import require
 
-require("app", "gradio", "starlette", "jinja2", "markupsafe", "plotly", "sklearn", "umap", "gguf", what="the page")
+require(
+    "app",
+    "gradio",
+    "fastapi",
+    "starlette",
+    "jinja2",
+    "markupsafe",
+    "plotly",
+    "sklearn",
+    "umap",
+    "gguf",
+    what="the page",
+)
