@@ -87,6 +87,10 @@ def bundled_pairs() -> tuple[list[Pair], list[Pair]]:
     return [*labelled, *neighbors], held_out
 
 
+# Of the pairs of each label.
+MEASURED_ROWS = slice(1, None, 2)
+
+
 def measured_pairs() -> dict[str, list[tuple[str, str]]]:
     """The sentence pairs that no bundled training data holds, by label.
 
@@ -94,4 +98,7 @@ def measured_pairs() -> dict[str, list[tuple[str, str]]]:
         >>> {label: len(pairs) for label, pairs in measured_pairs().items()}
         {'similar': 40, 'unrelated': 40, 'misleading': 40}
     """
-    return {label: [(p.sentence1, p.sentence2) for p in sentence_pairs() if p.label == label][1::2] for label in LABELS}
+    return {
+        label: [(p.sentence1, p.sentence2) for p in sentence_pairs() if p.label == label][MEASURED_ROWS]
+        for label in LABELS
+    }

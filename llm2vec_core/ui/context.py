@@ -93,6 +93,10 @@ class AppContext:
             return stored
         return self.cache.get(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
+    def stored_pair_cosines(self, stage_key: str) -> PairCosines | None:
+        """:meth:`pair_cosines` if they need no model."""
+        return self._stored.pair_cosines(stage_key)
+
     def pair_cosines(self, stage_key: str) -> PairCosines:
         """Cosines of all bundled pairs under a stage or rival, mean pooling."""
         return self._stored.pair_cosines(stage_key) or self.cache.get(

@@ -8,7 +8,7 @@ from llm2vec_core.ui.tabs.train.settings import default_start, recipe_settings
 
 
 def test_a_run_that_is_measured_otherwise_is_not_compared_with_a_long_training(context):
-    usual = recipe_settings("mntp", "bidirectional")
+    usual = recipe_settings("mntp", "bidirectional", BUNDLED)
     assert curves.compared_with(context, usual).settings.start == "mntp"
     for changed in ({"batch_size": 4}, {"max_length": 32}, {"source": "own"}, {"start": "mntp"}):
         assert curves.compared_with(context, replace(usual, **changed)) is None

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from llm2vec_core import InputError, ModelError, TrainingError
-from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS
-from llm2vec_core.separation import labelled_pairs, measure_pairs
+from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS, SMOLLM2
+from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
@@ -308,7 +308,10 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     assert shown.result.count("<circle") == 40 + 1
     # A run measures the same, and what a long training reached is that stage's own beginning.
     first, *_ = train(
-        context, recipe_settings("mntp", "bidirectional"), training_data("mntp", "ours", None, None, LIMITS), Ticket()
+        context,
+        recipe_settings("mntp", "bidirectional", BUNDLED),
+        training_data("mntp", "ours", None, None, LIMITS),
+        Ticket(),
     )
     full = starting_point(context, "mntp", "mntp")
     notice = figure["meta"]["notice"]
@@ -365,3 +368,26 @@ def test_archives_are_the_same_each_time(context):
     first, second = (adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
+
+
+def test_what_a_larger_model_begins_with_is_stored(monkeypatch):
+    """No weights are loaded to show it, and its recipe is one that two cores can do."""
+    large = AppContext(SMOLLM2)
+    monkeypatch.setattr(large, "encoder", lambda key: pytest.fail(f"{key} was loaded"))
+    for objective in RECIPES:
+        start = default_start(objective, SMOLLM2)
+        shown = model.expected(large, Session(SMOLLM2.key), objective, start, 5)
+        areas = [
+            PairCosines({label: rows[1::2] for label, rows in large.pair_cosines(start).by_label.items()}).area(
+                below=kind
+            )
+            for kind in ("unrelated", "misleading")
+        ]
+        assert f"{areas[0]:.1%} of unrelated pairs and than {areas[1]:.1%}" in shown.result
+        found = recipe_settings(objective, start, SMOLLM2)
+        assert found.steps * found.batch_size * found.max_length < 5_000
+    assert default_start("mntp", SMOLLM2) == "bidirectional"
+    assert (
+        "“+ MNTP” stands at separation"
+        in json.loads(model.expected(large, Session(SMOLLM2.key), "mntp", "bidirectional", 5).plot)["meta"]["notice"]
+    )

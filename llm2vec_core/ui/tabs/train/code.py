@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, held_out_every
+from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 CLASSES = {"mntp": "MNTP", "simcse": "SimCSE", "supervised": "Supervised"}
@@ -20,9 +20,9 @@ def training_snippet(preset: ModelPreset, settings: Settings, texts: Texts | Non
         texts: the visitor's own, if they are what is trained on.
         pairs_name: of the visitor's own file of pairs, likewise.
     """
-    name = CLASSES[settings.objective]
+    name, recipe = CLASSES[settings.objective], recipe_of(settings.objective, preset)
     imports, data = _data(settings, texts, pairs_name)
-    options = ", ".join(f"{key}={value!r}" for key, value in RECIPES[settings.objective].options.items())
+    options = ", ".join(f"{key}={value!r}" for key, value in recipe.options.items())
     lines = [
         *sorted(
             [
@@ -41,7 +41,7 @@ def training_snippet(preset: ModelPreset, settings: Settings, texts: Texts | Non
         f"    steps={settings.steps}, batch_size={settings.batch_size}, max_length={settings.max_length}, "
         f"learning_rate={settings.learning_rate!r},",
         f"    lora_rank={settings.rank}, lora_alpha={2 * settings.rank}, "
-        f"held_out_every={held_out_every(settings.steps)}, seed={settings.seed},",
+        f"held_out_every={held_out_every(settings.steps, recipe.held_out_times)}, seed={settings.seed},",
         ")",
         f"training = AdapterTraining(start, {name}({options}), train, config, held_out)",
         "for event in training.run():",

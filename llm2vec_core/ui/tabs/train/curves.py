@@ -24,9 +24,9 @@ def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | No
 def compared_with(context: AppContext, settings: Settings) -> Progress | None:
     """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
     stage = trained_alike(context.preset, settings.objective, settings.start)
-    usual = recipe_settings(settings.objective, settings.start)
+    usual = recipe_settings(settings.objective, settings.start, context.preset)
     alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
-    if stage is None or not alike or not context.preset.bundled:
+    if stage is None or not alike or context.stored_pair_cosines(stage.key) is None:
         return None
     return starting_point(context, settings.objective, stage.key)
 

@@ -65,8 +65,8 @@ def expected(context: AppContext, session: Session, objective: str, start: str, 
     known = objective in RECIPES and start in [stage.key for stage in preset.stages if stage.bidirectional]
     if not known or _has_run(session, preset):
         return Shown()
-    check_memory(context, recipe_settings(objective, start))
-    if not preset.bundled:
+    check_memory(context, recipe_settings(objective, start, preset))
+    if not preset.bundled and context.stored_pair_cosines(start) is None:
         return Shown(paint.training_status(copy.NOT_MEASURED.format(label=preset.label)))
     point = starting_point(context, objective, start)
     is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps

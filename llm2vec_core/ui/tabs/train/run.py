@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import TrainingError
+from llm2vec_core.presets import ModelPreset
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
+from llm2vec_core.training.bundled import MEASURED_ROWS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
-from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, held_out_every, recipe_settings
+from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of, recipe_settings
 
 if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
 
-MEASUREMENTS = 5  # of the held-out pairs in a run, the last step included
 STEPS_TO_ESTIMATE = 3
 
 
@@ -130,13 +131,13 @@ def check_memory(context: AppContext, settings: Settings) -> None:
     # The weights alone may be too many: then not even the configuration is fetched.
     refuse_untrainable(preset.label, 0 if loaded else preset.parameters * BYTES)
     needed = training_bytes(
-        preset.parameters, context.config(), training_config(settings), settings.objective, loaded=loaded
+        preset.parameters, context.config(), training_config(settings, preset), settings.objective, loaded=loaded
     )
     refuse_untrainable(preset.label, needed)
 
 
-def training_config(settings: Settings) -> TrainingConfig:
-    """The settings as the core takes them."""
+def training_config(settings: Settings, preset: ModelPreset) -> TrainingConfig:
+    """The settings as the core takes them, for this model."""
     return TrainingConfig(
         steps=settings.steps,
         batch_size=settings.batch_size,
@@ -144,7 +145,7 @@ def training_config(settings: Settings) -> TrainingConfig:
         learning_rate=settings.learning_rate,
         lora_rank=settings.rank,
         lora_alpha=2 * settings.rank,
-        held_out_every=held_out_every(settings.steps),
+        held_out_every=held_out_every(settings.steps, recipe_of(settings.objective, preset).held_out_times),
         seed=settings.seed,
     )
 
@@ -162,18 +163,30 @@ def begin(context: AppContext, settings: Settings, data: TrainingData) -> Progre
 
     check_memory(context, settings)
     progress = Progress(settings, data)
-    options = dict(RECIPES[settings.objective].options)
+    options = dict(recipe_of(settings.objective, context.preset).options)
     if settings.objective == "mntp" and not context.config().tie_word_embeddings:
         options["head"] = load_head(context.preset.base)
     base = context.encoder(settings.start)
     progress.training = training = AdapterTraining(
-        base, make_objective(settings.objective, options), data.train, training_config(settings), data.held_out
+        base,
+        make_objective(settings.objective, options),
+        data.train,
+        training_config(settings, context.preset),
+        data.held_out,
     )
-    progress.before = measure_pairs(training.encoder(), labelled_pairs(data.measured))
+    progress.before = _stored_before(context, settings.start, data) or measure_pairs(
+        training.encoder(), labelled_pairs(data.measured)
+    )
     progress.measured(progress.before, 0)
     if (loss := training.held_out_loss()) is not None:
         progress.held_out.append((0, loss))
     return progress
+
+
+def _stored_before(context: AppContext, start: str, data: TrainingData) -> PairCosines | None:
+    """The cosines of our measured pairs under a stage, which a new adapter does not change; None if not stored."""
+    stored = None if data.own_pairs else context.stored_pair_cosines(start)
+    return stored and PairCosines({label: cosines[MEASURED_ROWS] for label, cosines in stored.by_label.items()})
 
 
 def starting_point(context: AppContext, objective: str, start: str) -> Progress:
@@ -186,8 +199,14 @@ def starting_point(context: AppContext, objective: str, start: str) -> Progress:
     """
 
     def measure() -> Progress:
-        settings = recipe_settings(objective, start)
-        progress = begin(context, settings, training_data(objective, settings.source, None, None, context.limits))
+        settings = recipe_settings(objective, start, context.preset)
+        data = training_data(objective, settings.source, None, None, context.limits)
+        before = _stored_before(context, start, data)
+        if before and not context.preset.bundled:  # a larger model's held-out loss takes seconds: it comes with the run
+            progress = Progress(settings, data, before=before)
+            progress.measured(before, 0)
+            return progress
+        progress = begin(context, settings, data)
         progress.training = None  # it will learn nothing, and would hold an adapter in memory
         return progress
 
@@ -209,7 +228,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
     training = progress.training
     encoder = training.encoder()  # shares the adapter's tensors: it learns along
     yield progress
-    every = max(1, -(-settings.steps // MEASUREMENTS))
+    every = max(1, -(-settings.steps // recipe_of(settings.objective, context.preset).measurements))
     try:
         for event in training.run():
             progress.losses.append(event.loss)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
 from llm2vec_core.ui.page import Page, Tab
@@ -16,10 +17,11 @@ from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import copy, model, paint, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
-from llm2vec_core.ui.tabs.train.settings import LONGEST, RANK, RECIPES, SEED, SHORT, default_start
+from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
 from llm2vec_core.ui.text_picker import text_picker
 
 FIRST = "mntp"
+RECIPE = "train recipe"  # of which model the fields are, in Session.by_tab
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
 
@@ -33,6 +35,13 @@ def shown_values(shown: model.Shown, session: Session) -> tuple[Any, ...]:
     return (*kept, download, code, session if shown.changed else gr.skip())
 
 
+def recipe_values(objective: str, length: str, preset: ModelPreset) -> tuple[Any, ...]:
+    """What an objective sets the fields to: steps, batch size, learning rate, longest text, start."""
+    found = recipe_of(objective, preset)
+    start = default_start(objective, preset)
+    return found.steps[length], found.batch_size, found.learning_rate, found.longest, start
+
+
 def _number(name: str, value: float, **options: Any) -> gr.Number:
     label, info = copy.FIELDS[name]
     # No bounds of gradio's own: its message would cover the page; ours stands in its place.
@@ -40,7 +49,8 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    preset, recipe = page.context.preset, RECIPES[FIRST]
+    preset = page.context.preset
+    recipe = recipe_of(FIRST, preset)
     machine = Machine()
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
     panel(copy.INTRO)
@@ -89,7 +99,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
                     rank = _number("rank", RANK, precision=0)
                     batch_size = _number("batch_size", recipe.batch_size, precision=0)
                 with gr.Row():
-                    max_length = _number("max_length", LONGEST, precision=0)
+                    max_length = _number("max_length", recipe.longest, precision=0)
                     seed = _number("seed", SEED, precision=0)
         with gr.Column(scale=3, min_width=320):
             notice = notice_panel("train-notice")
@@ -119,34 +129,31 @@ def _build(page: Page, tab: gr.Tab) -> None:
         train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
     )  # fmt: skip
 
-    def recipe_of(session: Session, key: str, seconds: str) -> tuple[Any, ...]:
-        chosen = RECIPES[key]
-        return (
-            chosen.steps[seconds],
-            chosen.batch_size,
-            chosen.learning_rate,
-            default_start(key, page.context_of(session).preset),
-        )
+    recipe_fields = [steps, batch_size, rate, max_length, start]
+
+    def on_show(session: Session, key: str, seconds: str, start: str, steps: Any) -> tuple[Any, ...]:
+        context, fields = page.context_of(session), tuple(gr.skip() for _ in recipe_fields)
+        # The fields of another model would be far too many steps, or too few.
+        if session.by_tab.get(RECIPE, session.first_model_key) != session.model_key:
+            session.by_tab[RECIPE] = session.model_key
+            steps, *_, start = fields = recipe_values(key, seconds, context.preset)
+        return *shown_values(model.expected(context, session, key, start, steps), session), *fields
 
     # What stands there before a run; a run of this visitor stays on the screen.
     show = latest_only(
         {
-            "fn": guarded(len(shown))(
-                lambda session, *chosen: shown_values(
-                    model.expected(page.context_of(session), session, *chosen), session
-                )
-            ),
-            "inputs": [page.session, objective, start, steps],
-            "outputs": [notice, *shown],
+            "fn": guarded(len(shown) + len(recipe_fields))(on_show),
+            "inputs": [page.session, objective, length, start, steps],
+            "outputs": [notice, *shown, *recipe_fields],
             "concurrency_id": "interactive",
             "show_progress": "hidden",
             "api_name": False,
         }
     )
     objective.input(
-        recipe_of,
+        lambda session, key, seconds: recipe_values(key, seconds, page.context_of(session).preset),
         [page.session, objective, length],
-        [steps, batch_size, rate, start],
+        recipe_fields,
         queue=False,
         **QUIET,
     ).then(**show)
@@ -159,7 +166,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
         **QUIET,
     )
     length.input(
-        lambda key, seconds: RECIPES[key].steps[seconds], [objective, length], steps, queue=False, **QUIET
+        lambda session, key, seconds: recipe_of(key, page.context_of(session).preset).steps[seconds],
+        [page.session, objective, length],
+        steps,
+        queue=False,
+        **QUIET,
     ).then(**show)
     start.input(**show)
     tab.select(**show)
