@@ -5,6 +5,7 @@ layout/         what stands around the tabs: header, sidebar, links to a view
 tabs/           one folder a tab
 form.py         a tab's fields and results by name; errors become notices
 session.py      what belongs to one visitor
+allowed.py      which models visitors may have loaded from the Hub
 context.py      what all sessions share: encoders and what is computed with them
 encoders.py     the options of the pickers, and a handle on the one that was picked
 templates.py    HTML from Jinja2 templates that escape by themselves

@@ -21,6 +21,7 @@ from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, w
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, SMOLLM2, ModelPreset, Stage
 from llm2vec_core.provision import is_at_hand, provide
 from llm2vec_core.threads import wait_in_thread
+from llm2vec_core.ui.allowed import AllowedModels, repositories
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 
@@ -61,13 +62,15 @@ class Models:
         presets: the models that are offered, by key; by default :data:`llm2vec_core.presets.PRESETS`.
         default: key of the model that the page opens with; one of :data:`llm2vec_core.constants.STORED_PRESETS`, whose
             first views are stored.
+        allowed: what may come from the Hub; by default what the environment says.
 
     Attributes:
+        allowed: what may come from the Hub.
         bundled: the model of this repository; its weights are loaded when first asked for.
         default: the model that the page opens with.
 
     Raises:
-        InputError: for a default that is none of these.
+        InputError: for a default that is none of these, or an environment that cannot be read.
     """
 
     def __init__(
@@ -75,11 +78,13 @@ class Models:
         limits: Limits | None = None,
         presets: Mapping[str, ModelPreset] = PRESETS,
         default: str = BUNDLED.key,
+        allowed: AllowedModels | None = None,
     ) -> None:
         stored = [preset.key for preset in STORED_PRESETS]
         if default not in stored:
             raise InputError(f"the page cannot open with {default!r}; choose one of {', '.join(stored)}")
         self.limits = limits or Limits()
+        self.allowed = allowed or AllowedModels.from_environment()
         self.presets = dict(presets)
         self.bundled = AppContext(BUNDLED, self.limits)
         self.default = self.bundled if default == BUNDLED.key else AppContext(PRESETS[default], self.limits)
@@ -129,7 +134,8 @@ class Models:
             What is being done, for people.
 
         Raises:
-            InputError: for a key that is not known, or a name that is none of the Hub.
+            InputError: for a key that is not known, a name that is none of the Hub, or a model that the operator of
+                this server does not allow.
             LLM2VecError: if the model does not fit, cannot be reached, or cannot be converted. The model that was
                 kept before still is, unless it had to make room.
         """
@@ -137,9 +143,14 @@ class Models:
             return
         if key.startswith("hub:"):
             name = checked_hub_id(key.removeprefix("hub:"))
+            self.allowed.check_name(name, self.presets.values())
             preset = yield from _ticking(lambda: hub_preset(name), "Asking the Hub what this is", HUB_SECONDS)
+            # An adapter names its base itself.
+            for part in repositories(preset):
+                self.allowed.check_name(part, self.presets.values())
         elif key in self.presets:
             preset = self.presets[key]
+            self.allowed.check_preset(preset)
         else:
             raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
         if not self._loading.acquire(blocking=False):

@@ -10,6 +10,7 @@ the Hugging Face Hub. One model is kept beside the bundled one, until another vi
 USE, IN_USE = "Use this model", "In use"
 
 HUB_HINT = "owner/name of any decoder-only language model, or of a PEFT adapter on one. Only safetensors are read; no code of the repository is run."
+HUB_ALLOWED = "owner/name. This server's operator allows: {allowed}."
 
 ARCHITECTURES_LABEL = "Which models can be opened?"
 

@@ -45,10 +45,9 @@ class Sidebar:
             )
             self.details = panel(facts.model_details(first, models.fit(first), True), elem_id="model-details")
             self.use = gr.Button(copy.IN_USE, variant="primary", size="sm", interactive=False, elem_id="use-model")
+            hint = copy.HUB_HINT if models.allowed.anything else copy.HUB_ALLOWED.format(allowed=models.allowed)
             with gr.Accordion("Another model of the Hub", open=False):
-                self.hub_id = gr.Textbox(
-                    label="Hub id", info=copy.HUB_HINT, max_lines=1, max_length=200, elem_id="hub-id"
-                )
+                self.hub_id = gr.Textbox(label="Hub id", info=hint, max_lines=1, max_length=200, elem_id="hub-id")
                 self.use_hub = gr.Button("Load it", size="sm", elem_id="use-hub")
             self.notice = notice_panel("model-notice")
             self.status = gr.HTML(
