@@ -1,9 +1,9 @@
 """Which models visitors may have loaded from the Hub: the operator's list, read from the environment.
 
 ``LLM2VEC_HUB_MODELS`` names them, separated by commas or blanks: Hub ids (``Qwen/Qwen3-0.6B``), all of an owner
-(``Qwen/*``), ``presets`` for the models known by name, ``any``, or ``none``. The base of an adapter has to be among them,
-too. Without the variable a Space offers its presets alone, and any other machine whatever its visitors name. What lies on
-the machine may always be used.
+(``Qwen/*``), ``presets`` for the models known by name, ``any``, or ``none``. The base of an adapter has to be among
+them, too. Without the variable a Space offers its presets alone, and any other machine whatever its visitors name.
+What lies on the machine may always be used.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class AllowedModels:
             alone = word in (ANY, NONE)
             if (alone and len(words) > 1) or not (alone or word == PRESETS_ALONE or _PATTERN.fullmatch(word)):
                 raise InputError(
-                    f"{VARIABLE}: {word!r:.80} cannot stand there; give Hub ids (owner/name), all of an owner (owner/*), "
-                    f"{PRESETS_ALONE}, or {ANY} or {NONE} alone"
+                    f"{VARIABLE}: {word!r:.80} cannot stand there; give Hub ids (owner/name), all of an owner "
+                    f"(owner/*), {PRESETS_ALONE}, or {ANY} or {NONE} alone"
                 )
         return cls(() if words == (NONE,) else words)
 
