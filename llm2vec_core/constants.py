@@ -104,14 +104,14 @@ def compute_constants(
     Args:
         encoder: to measure.
         key: of the stage or baseline.
-        stage: whether it is a stage, which has poolings and can fill blanks.
+        stage: whether it is a stage, which can fill blanks.
         dtype: of the embeddings.
     """
     for what, texts in (("collection", [p.text for p in passages()]), ("queries", [q.query for q in queries()])):
         yield f"{what}/{key}/mean", encoder.encode(texts).astype(dtype)
     for label, cosines in measure_pairs(encoder, sentence_pairs()).by_label.items():
         yield f"pairs/{key}/{label}", cosines.astype(np.float32)
-    if not stage or isinstance(encoder, StaticEmbeddings):
+    if isinstance(encoder, StaticEmbeddings):
         return
     similar, unrelated = (
         [(pair.sentence1, pair.sentence2) for pair in sentence_pairs() if pair.label == label] for label in _LABELS[:2]
@@ -119,6 +119,8 @@ def compute_constants(
     for mode, yardstick in measure_yardsticks(encoder, similar, unrelated).items():
         yield f"yardstick/{key}/{mode}/similar", yardstick.similar.astype(np.float32)
         yield f"yardstick/{key}/{mode}/unrelated", yardstick.unrelated.astype(np.float32)
+    if not stage:
+        return
     cloze = measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
     yield f"cloze/{key}/ranks", cloze.ranks.astype(np.int32)
     yield f"cloze/{key}/log_probabilities", cloze.log_probabilities.astype(np.float32)

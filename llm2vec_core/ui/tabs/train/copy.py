@@ -70,7 +70,8 @@ def expectation(label: str, point: Progress, longer: str | None, compared: Progr
         "If the loss of each batch falls and the held-out loss does not, texts are learned by heart."
     )
     if compared is not None:
-        told += f" What a long training reached (dashed): “{longer}” stands at {_measures(compared)}."
+        line = " (dashed)" if compared.held_out else ""
+        told += f" What a long training reached{line}: “{longer}” stands at {_measures(compared)}."
     return told
 
 

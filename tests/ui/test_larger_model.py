@@ -1,0 +1,54 @@
+"""The page as it opens where SmolLM2 is on the machine."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from llm2vec_core.constants import stored_constants
+from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.ui.opening import FIRST_HEAD
+from tests.ui.conftest import open_tab, running_app
+
+
+@pytest.fixture(scope="module")
+def address():
+    with running_app("larger-model.log", HF_HUB_OFFLINE="1", LLM2VEC_MODEL="") as found:
+        yield found
+
+
+def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser, address):
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page, problems = context.new_page(), []
+    page.set_default_timeout(120_000)
+    page.on("pageerror", lambda e: problems.append(str(e)))
+    page.goto(address)
+    expect(page.locator("#in-use")).to_contain_text(SMOLLM2.label)
+    layer, head = FIRST_HEAD[SMOLLM2.key]
+    expect(page.locator("#attention-picture")).to_contain_text(f"Attention in layer {layer}, head {head}")
+    expect(page.locator("#badge")).to_contain_text("in all 30 layers")
+    page.locator("#see-next").click()
+    expect(page.locator("#see-lesson")).to_contain_text("Step 2 of 7")
+
+    # Known questions are answered with what is stored: opening breaks it, training mends it.
+    open_tab(page, "Climb the ladder")
+    areas = {stage.key: stored_constants(SMOLLM2.key).pair_cosines(stage.key).area() for stage in SMOLLM2.stages}
+    assert areas["bidirectional"] < 0.7 < 0.95 < areas["mntp"]
+    expect(page.locator("body")).to_contain_text(f"separation {areas['bidirectional']:.3f}")
+    open_tab(page, "Train")
+    page.get_by_text("Expert settings").click()
+    expect(page.locator("#train-steps input")).to_have_value("8")
+    expect(page.locator("#loss-plot")).to_contain_text("“Bidirectional, untrained” as it stands now")
+    page.locator("#copy-link").click()
+    expect(page.locator("#l2v-said")).to_be_visible()
+    assert f"model={SMOLLM2.key}" in page.url
+
+    page.goto(f"{address}/?tab=search&model={BUNDLED.key}&search_right=supervised")
+    expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
+    expect(page.locator("#search-note")).to_contain_text("LLM2Vec + supervised")
+    expect(page.locator("#link-notice")).to_be_hidden()
+    open_tab(page, "Train")
+    page.get_by_text("Expert settings").click()
+    expect(page.locator("#train-steps input")).to_have_value("18")
+    context.close()
+    assert problems == []
