@@ -9,6 +9,7 @@ allowed.py      which models visitors may have loaded from the Hub
 context.py      what all sessions share: encoders and what is computed with them
 encoders.py     the options of the pickers, and a handle on the one that was picked
 templates.py    HTML from Jinja2 templates that escape by themselves
+embeddings_api.py  the encoders for clients of OpenAI's embeddings API
 components.py   places on the page for HTML
 plot.py         a plotly figure that keeps its zoom
 copy.py         prose of the whole page

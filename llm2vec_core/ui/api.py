@@ -54,7 +54,7 @@ class Endpoints:
         Returns:
             One embedding a text.
         """
-        vectors = self._encode(self._texts(texts, "texts"), encoder, pooling, instruction, normalize)
+        vectors = self._encode(self.checked_texts(texts, "texts"), encoder, pooling, instruction, normalize)
         return vectors.astype(float).tolist()
 
     def similarity(
@@ -71,7 +71,7 @@ class Endpoints:
         Returns:
             The cosines, a row for each text of ``first``.
         """
-        rows, columns = self._texts(first, "first"), self._texts(second, "second")
+        rows, columns = self.checked_texts(first, "first"), self.checked_texts(second, "second")
         vectors = self._encode([*rows, *columns], encoder, pooling, "", True)
         return (vectors[: len(rows)] @ vectors[len(rows) :].T).astype(float).tolist()
 
@@ -98,7 +98,7 @@ class Endpoints:
         query = checked_text(_is(query, str, "query"), "query", self._context.limits.text_characters)
         if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 100:
             raise InputError(f"top is {top!r}; give a whole number from 1 to 100")
-        where = [p.text for p in passages()] if texts is None else self._texts(texts, "texts")
+        where = [p.text for p in passages()] if texts is None else self.checked_texts(texts, "texts")
         key = self._key(encoder)
         index = self._context.index(key) if texts is None else SearchIndex(self._encode(where, key, "mean", "", False))
         vector = self._encode([query], key, "mean", instruction, False)[0]
@@ -133,7 +133,16 @@ class Endpoints:
             raise InputError(f"unknown encoder {key[:60]!r}; choose one of {', '.join(keys)}")
         return key
 
-    def _texts(self, texts: list[str], name: str) -> list[str]:
+    def checked_texts(self, texts: list[str], name: str) -> list[str]:
+        """The texts of a call, within the bounds of one.
+
+        Args:
+            texts: as the caller gave them.
+            name: what they are called there.
+
+        Raises:
+            InputError: naming what is wrong, and the bound.
+        """
         limits = self._context.limits
         if not isinstance(texts, list) or not texts:
             raise InputError(f"{name} is no list of texts; give at least one")

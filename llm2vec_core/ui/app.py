@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.api import add_endpoints, checked_call
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.embeddings_api import embedding_routes
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
 from llm2vec_core.ui.layout.views import Views
@@ -41,7 +42,7 @@ def build_app(models: Models) -> gr.Blocks:
         models: what the handlers share.
 
     Returns:
-        The Blocks, ready for ``launch(**launch_settings())``.
+        The Blocks, ready for ``launch(**launch_settings(models))``.
     """
     with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         session = gr.State(Session(models.default.preset.key), time_to_live=SESSION_SECONDS)
@@ -80,8 +81,12 @@ def prove(context: AppContext) -> str:
     return render("badge.html", causal=causal, bidirectional=bidirectional)
 
 
-def launch_settings() -> dict[str, Any]:
-    """Arguments of ``launch()`` that belong to the page, whoever starts it."""
+def launch_settings(models: Models) -> dict[str, Any]:
+    """Arguments of ``launch()`` that belong to the page, whoever starts it.
+
+    Args:
+        models: as of :func:`build_app`.
+    """
     scripts = "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in SCRIPT_FILES)
     return {
         "theme": page_theme(),
@@ -96,7 +101,7 @@ def launch_settings() -> dict[str, Any]:
         # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
         "app_kwargs": {
             "middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4), Middleware(OwnHead)],
-            "routes": routes(),
+            "routes": [*routes(), *embedding_routes(models.default)],
             "dependencies": [Depends(checked_call)],
         },
         "favicon_path": str(ICON),
@@ -129,4 +134,4 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     models = Models(default=key)
     demo = build_app(models)
     warm_up_in_background(models)
-    demo.launch(server_name=host, server_port=port, **launch_settings())
+    demo.launch(server_name=host, server_port=port, **launch_settings(models))

@@ -18,9 +18,12 @@ from tests.ui.conftest import free_port, open_tab
 
 @pytest.fixture(scope="module")
 def own_server():
-    demo = build_app(Models(presets={BUNDLED.key: BUNDLED}))
+    models = Models(presets={BUNDLED.key: BUNDLED})
+    demo = build_app(models)
     port = free_port()
-    demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
+    demo.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings(models)
+    )
     yield f"http://127.0.0.1:{port}"
     demo.close(verbose=False)
 

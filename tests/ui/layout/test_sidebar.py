@@ -38,7 +38,9 @@ def models(tmp_path_factory) -> Models:
 def own_server(models):
     demo = build_app(models)
     port = free_port()
-    demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
+    demo.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings(models)
+    )
     yield f"http://127.0.0.1:{port}"
     demo.close(verbose=False)
 

@@ -63,6 +63,13 @@ API_CURL = """EVENT=$(curl -s -X POST \\
   -d '{"first": ["The bank was steep."],
        "second": ["The bank was robbed."]}' | cut -d'"' -f4)
 curl -sN ORIGIN/gradio_api/call/similarity/$EVENT"""
+OPENAI_INTRO = """
+<div class="l2v"><p><b>For clients of OpenAI's embeddings API.</b> The base address is <code><span class="l2v-origin">ORIGIN</span>/v1</code>, the key can be anything, and the models are those of <code>GET /v1/models</code>.</p></div>
+"""
+API_OPENAI = """curl -s ORIGIN/v1/embeddings \\
+  -H "Content-Type: application/json" \\
+  -d '{"model": "MODEL",
+       "input": ["The bank was steep."]}'"""
 
 MCP_ON = """
 <div class="l2v"><p><b>For assistants.</b> The four are also tools of a Model Context Protocol (MCP) server at <code><span class="l2v-origin">ORIGIN</span>/gradio_api/mcp/</code>.</p></div>

@@ -127,6 +127,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     panel(f'<div class="l2v l2v-away-examples">{examples}</div>', js_on_load=FILL_ORIGIN)
     with gr.Accordion("What the four take and answer", open=False):
         panel(paint.endpoint_table([getattr(endpoints, name) for name in NAMES]))
+    request = copy.API_OPENAI.replace("MODEL", page.models.default.preset.key)
+    panel(copy.OPENAI_INTRO + paint.code(request, "Shell", "away-api-openai"), js_on_load=FILL_ORIGIN)
     panel(copy.MCP_ON if importlib.util.find_spec("mcp") else copy.MCP_OFF, js_on_load=FILL_ORIGIN)
     panel(copy.LINKS)
 
