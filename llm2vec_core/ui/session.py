@@ -32,7 +32,7 @@ class Session:
 
     Attributes:
         model_key: preset that the visitor looks at.
-        first_model_key: preset that the visit began with: the page's own, or a link's.
+        linked_tab: id of the tab whose fields came from a link; "" for none.
         own_model_key: preset that the visitor's adapter belongs to.
         description: how the adapter was trained, in a few words.
         adapter_version: grows whenever the adapter has learned; what was computed with an older one is stale.
@@ -42,7 +42,8 @@ class Session:
     """
 
     def __init__(self, model_key: str = BUNDLED.key) -> None:
-        self.model_key = self.first_model_key = model_key
+        self.model_key = model_key
+        self.linked_tab = ""
         self.own_model_key = model_key
         self.description = ""
         self.adapter_version = 0

@@ -210,7 +210,6 @@ def follow(page: Page, session: Session, wanted: str | None, values: tuple[Any, 
     if wanted is None or wanted == session.model_key or not page.models.is_loaded(wanted):
         return None
     *_, found = switch(page, session, wanted, values)
-    session.first_model_key = session.model_key
     return found
 
 

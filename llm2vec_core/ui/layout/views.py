@@ -62,6 +62,8 @@ class Views:
         """Updates of notice, tabs, wanted states and fields, as the address asks."""
         query = dict(request.query_params)
         tab, values, wrong = view_of(query, self.page.fields_of(session), self.ids)
+        if tab and any(name.startswith(f"{tab}_") for name in values):
+            session.linked_tab = tab
         model = query.get("model")
         told = complaint(
             wrong,

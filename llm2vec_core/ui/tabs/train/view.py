@@ -134,7 +134,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     def on_show(session: Session, key: str, seconds: str, start: str, steps: Any) -> tuple[Any, ...]:
         context, fields = page.context_of(session), tuple(gr.skip() for _ in recipe_fields)
         # The fields of another model would be far too many steps, or too few.
-        if session.by_tab.get(RECIPE, session.first_model_key) != session.model_key:
+        drawn = session.model_key if session.linked_tab == TAB.id else preset.key
+        if session.by_tab.get(RECIPE, drawn) != session.model_key:
             session.by_tab[RECIPE] = session.model_key
             steps, *_, start = fields = recipe_values(key, seconds, context.preset)
         return *shown_values(model.expected(context, session, key, start, steps), session), *fields
