@@ -2,9 +2,9 @@
 
 MODEL_INTRO = """
 <div class="l2v l2v-side"><h2>Model</h2>
-<p>Everything on this page is computed with one language model. The bundled one is small and always there. SmolLM2 is a
+<p>Everything on this page is computed with one language model. LLM2Vec-mini is small and always there. SmolLM2 is a
 real one, with adapters of ours: there you can see what opening the mask breaks and what training mends. Others come from
-the Hugging Face Hub. One model is kept beside the bundled one, until another visitor loads another.</p></div>
+the Hugging Face Hub. Of those that visitors load one is kept, until another visitor loads another.</p></div>
 """
 
 USE, IN_USE = "Use this model", "In use"

@@ -185,7 +185,9 @@ def test_the_exported_folder_gives_the_same_embeddings(context, tmp_path):
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
         assert all(name.startswith(f"llm2vec-mini-{LAST}/") for name in archive.namelist())
         archive.extractall(tmp_path / "elsewhere")
-    source = copy.EXPORT_PYTHON.format(key=LAST).replace('("llm2vec', f'("{tmp_path}/elsewhere/llm2vec')
+    source = copy.EXPORT_PYTHON.format(folder=f"llm2vec-mini-{LAST}").replace(
+        '("llm2vec', f'("{tmp_path}/elsewhere/llm2vec'
+    )
     found: dict = {}
     exec(compile(source, "example", "exec"), found)
     ours = context.encoder(LAST).encode(["The bank was steep and muddy."])
@@ -196,7 +198,7 @@ def test_what_cannot_be_exported_says_why(context, monkeypatch):
     with pytest.raises(InputError, match="no transformer"):
         export(context, Session(), "static")
     hub = AppContext(replace(BUNDLED, key="hub:o/n", base="o/n"))
-    with pytest.raises(InputError, match="Only the bundled model"):
+    with pytest.raises(InputError, match=r"Only LLM2Vec-mini is handed out .* 41 MB\. .* convert o/n --out my-encoder"):
         export(hub, Session(), LAST)
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingPackageError, match=r"sentence-transformers: pip install 'llm2vec-core\[export\]'"):

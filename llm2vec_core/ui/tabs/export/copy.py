@@ -42,12 +42,12 @@ EXPORT_COMMANDS = """pip install 'sentence-transformers>=6.2,<7'
 python -m llm2vec_core convert mini --out my-encoder --format sentence-transformers"""
 EXPORT_PYTHON = """from sentence_transformers import SentenceTransformer
 
-model = SentenceTransformer("llm2vec-mini-{key}")  # the unzipped folder
+model = SentenceTransformer("{folder}")  # the unzipped folder
 print(model.encode(["The bank was steep and muddy."]).shape)"""
 
 API_INTRO = """
 <div class="l2v"><h2>From a program</h2>
-<p>Four addresses answer programs (an <em>API</em>). They compute with the bundled model, take at most {texts} texts a call, and tell in words what is wrong with a request. Up to {parallel} calls run at once; more wait in the queue.</p></div>
+<p>Four addresses answer programs (an <em>API</em>). They compute with the model that this page opens with, take at most {texts} texts a call, and tell in words what is wrong with a request. Up to {parallel} calls run at once; more wait in the queue.</p></div>
 """
 API_PYTHON = """from gradio_client import Client  # pip install gradio_client
 

@@ -163,12 +163,18 @@ def export(context: AppContext, session: Session, key: str) -> str:
 
     Raises:
         MissingPackageError: if sentence-transformers is not installed.
-        InputError: for a model of the Hub (its weights are there already), or an encoder that is none.
+        InputError: for another model than the bundled one (too large to hand out), or an encoder that is none.
         ExportError: if sentence-transformers would read the model otherwise than we do.
     """
     require("export", "sentence_transformers", what="The export")
     if not context.preset.bundled:
-        raise InputError("Only the bundled model is handed out from here; export a Hub model with the command below.")
+        name = context.preset.key.removeprefix("hub:")
+        stage = "" if name == context.preset.base else f":{key}"
+        raise InputError(
+            f"Only LLM2Vec-mini is handed out from here; a folder of {context.preset.label} would take "
+            f"{context.preset.parameters * 4 / 1e6:,.0f} MB. Make it on your machine: python -m llm2vec_core convert "
+            f"{name}{stage} --out my-encoder --format sentence-transformers"
+        )
     encoder = session.encoder_for(key, context)
     if not isinstance(encoder, LLM2Vec):
         raise InputError("Static token embeddings are no transformer; choose a stage.")

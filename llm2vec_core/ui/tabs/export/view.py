@@ -113,7 +113,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
             zip_it = gr.Button("Make the folder", elem_id="away-export", min_width=150)
             zipped = gr.DownloadButton("Nothing to download yet", interactive=False, elem_id="away-zip")
         export_notice = notice_panel("away-export-notice")
-        panel(paint.code(copy.EXPORT_PYTHON.format(key=page.context.preset.default.key), "Read it"))
+        preset = page.context.preset
+        folder = f"llm2vec-mini-{preset.default.key}" if preset.bundled else "my-encoder"
+        panel(paint.code(copy.EXPORT_PYTHON.format(folder=folder), "Read it"))
         _bind_export(page, stage, zip_it, zipped, export_notice)
     else:
         panel(copy.NEEDS_EXPORT)

@@ -54,7 +54,7 @@ use it. A model's words are <em>tokens</em>: whole words or pieces of words, the
 
 MEASURED = """
 <div class="l2v"><h2>The measured ladder</h2>
-<p>Every encoder of the bundled model on public test sets. The causal model gets every pooling and rival that needs no
+<p>Every encoder of LLM2Vec-mini, whichever model is in use, on public test sets. The causal model gets every pooling and rival that needs no
 training: beating a weak baseline would prove nothing. The line through a mark, and what stands in brackets, is the 95%
 interval: where the number would lie if other examples had been drawn.</p></div>
 """
