@@ -7,6 +7,7 @@ every visitor; what a visitor makes lives in :mod:`llm2vec_core.ui.session`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from transformers import PreTrainedConfig
@@ -72,6 +73,18 @@ class AppContext:
             ),
         )
         return self.cache.get(("encoder", stage_key), lambda: base.view(bidirectional=stage.bidirectional))
+
+    def trainable(self, stage_key: str) -> LLM2Vec:
+        """The encoder of a stage as one more adapter can be put on it; a copy where its own adapters are not merged."""
+        if not self.needs_copy(stage_key):
+            return cast(LLM2Vec, self.encoder(stage_key))
+        stage = self.preset.stage(stage_key)
+        options = {**self.preset.settings, "bidirectional": stage.bidirectional}
+        return LLM2Vec.from_pretrained(self.preset.base, stage.adapters, **options)
+
+    def needs_copy(self, stage_key: str) -> bool:
+        """Whether :meth:`trainable` loads the weights once more."""
+        return self._shares_weights and bool(self.preset.stage(stage_key).adapters)
 
     def layers_and_heads(self) -> tuple[int, int]:
         """Numbers of layers and of heads, from the configuration alone (no weights are loaded)."""

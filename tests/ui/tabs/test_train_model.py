@@ -391,3 +391,23 @@ def test_what_a_larger_model_begins_with_is_stored(monkeypatch):
         "“+ MNTP” stands at separation"
         in json.loads(model.expected(large, Session(SMOLLM2.key), "mntp", "bidirectional", 5).plot)["meta"]["notice"]
     )
+
+
+def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_one(context, monkeypatch, tmp_path):
+    """A larger model keeps one set of weights for all stages; a new adapter needs the stage's own."""
+    monkeypatch.setattr("llm2vec_core.ui.context.MERGED_BYTES", 0)
+    staged = AppContext(BUNDLED)
+    data = training_data("simcse", "ours", None, None, LIMITS)
+    settings = replace(recipe_settings("simcse", "mntp", BUNDLED), steps=1, batch_size=4)
+    before = staged.encoder("mntp").encode("The bank was steep.")
+    assert staged.needs_copy("mntp") and not staged.needs_copy("bidirectional") and not context.needs_copy("mntp")
+    *_, mine = train(staged, settings, data, Ticket())
+    *_, merged = train(context, settings, data, Ticket())
+    assert mine.losses == pytest.approx(merged.losses, rel=1e-4)
+    np.testing.assert_array_equal(staged.encoder("mntp").encode("The bank was steep."), before)
+    with zipfile.ZipFile(io.BytesIO(adapter_archive(mine, BUNDLED, "one step"))) as archive:
+        archive.extractall(tmp_path)
+    session = Session()
+    files = [str(file) for file in tmp_path.rglob("*") if file.suffix in (".json", ".safetensors")]
+    uploads.load(staged, session, files, "bidirectional")
+    np.testing.assert_allclose(session.encoder.encode("river"), mine.encoder.encode("river"), atol=1e-5)

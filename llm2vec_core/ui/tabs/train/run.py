@@ -127,7 +127,7 @@ def check_memory(context: AppContext, settings: Settings) -> None:
         ModelError: saying how much is needed and how much there is.
     """
     preset = context.preset
-    loaded = context.is_loaded(settings.start)
+    loaded = context.is_loaded(settings.start) and not context.needs_copy(settings.start)
     # The weights alone may be too many: then not even the configuration is fetched.
     refuse_untrainable(preset.label, 0 if loaded else preset.parameters * BYTES)
     needed = training_bytes(
@@ -166,7 +166,7 @@ def begin(context: AppContext, settings: Settings, data: TrainingData) -> Progre
     options = dict(recipe_of(settings.objective, context.preset).options)
     if settings.objective == "mntp" and not context.config().tie_word_embeddings:
         options["head"] = load_head(context.preset.base)
-    base = context.encoder(settings.start)
+    base = context.trainable(settings.start)
     progress.training = training = AdapterTraining(
         base,
         make_objective(settings.objective, options),

@@ -66,7 +66,7 @@ def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tupl
             f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
         )
     encoder = load_foreign_adapter(
-        context.encoder(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
+        context.trainable(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
     )
     return encoder, stages[start]
 
