@@ -24,8 +24,11 @@ OBJECTIVE_LABELS = {
     "supervised": "Supervised: learn from pairs",
 }
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
-LENGTHS = {"20": "Short: about 20 seconds", "60": "Longer: about 60 seconds"}
-LENGTH_INFO = "On two processor cores that do nothing else. The first steps tell how long it takes here."
+LENGTHS = {"20": "Short", "60": "Longer"}
+LENGTH_INFO = (
+    "About 20 and 60 seconds with LLM2Vec-mini on two processor cores that do nothing else, longer with a larger model. The "
+    "first steps tell how long it takes here."
+)
 START_INFO = "The stage that the adapter stands on; its weights are not changed."
 
 FIELDS = {
