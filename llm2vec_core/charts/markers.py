@@ -13,7 +13,10 @@ from llm2vec_core.charts.svg import element, svg, title
 MARKERS: dict[str, str] = json.loads(Path(__file__).with_name("markers.json").read_text(encoding="utf-8"))
 OPEN = "-open"
 # Twelve topics are more than colour alone can tell apart: colour and shape together do.
-TOPIC_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+TOPIC_COLORS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
+    "#8e63ce", "#8c8c00", "#a0522d", "#6b7785", "#17a2a2", "#c2255c",
+)  # fmt: skip
 TOPIC_SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "star")
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import threading
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gradio as gr
 from fastapi import Depends
@@ -69,9 +70,27 @@ def build_app(models: Models) -> gr.Blocks:
                 api_name=False,
                 show_progress="hidden",
             )
+        end_visits(demo, session)
         add_endpoints(models)
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
     return demo
+
+
+def end_visits(demo: gr.Blocks, session: gr.State) -> None:
+    """Delete what a visitor uploaded as soon as the page is closed or loaded anew."""
+    visits: WeakValueDictionary[str, Session] = WeakValueDictionary()
+
+    def arrive(session: Session, request: gr.Request) -> None:
+        if request.session_hash:
+            visits[request.session_hash] = session
+
+    def leave(request: gr.Request) -> None:
+        visit = visits.pop(request.session_hash or "", None)
+        if visit is not None:
+            visit.delete_uploads()
+
+    demo.load(arrive, session, None, api_name=False, show_progress="hidden")
+    demo.unload(leave)
 
 
 def prove(context: AppContext) -> str:

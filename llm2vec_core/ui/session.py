@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from llm2vec_core.baselines import StaticEmbeddings
@@ -39,6 +40,7 @@ class Session:
         by_tab: what a tab keeps for this session, by the tab's id.
         cache: results computed from the visitor's own texts or adapter.
         requests: those that are running.
+        uploads: files of the visitor's on this server's disk, which go with the visit.
     """
 
     def __init__(self, model_key: str = BUNDLED.key) -> None:
@@ -50,6 +52,7 @@ class Session:
         self.by_tab: dict[str, Any] = {}
         self.cache = Cache(CACHED)
         self.requests = Requests()
+        self.uploads: set[Path] = set()
         self._encoder: LLM2Vec | None = None
         self._texts: Texts | None = None
 
@@ -146,6 +149,11 @@ class Session:
         if key != USER_ADAPTER:
             return context.cloze(key)
         return self.cache.get(("cloze", key), lambda: cloze_of(encoder))
+
+    def delete_uploads(self) -> None:
+        """Delete the visitor's files; what was read from them stays for as long as the session does."""
+        while self.uploads:
+            self.uploads.pop().unlink(missing_ok=True)
 
     def forget_measurements(self) -> None:
         """Drop what was computed with the adapter as it was: it has learned since."""

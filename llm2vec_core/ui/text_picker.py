@@ -73,7 +73,34 @@ def described(texts: Texts | None) -> str:
     labels = f", {len(set(texts.labels)):,} different labels" if texts.labels else ", no labels"
     blank = f", {texts.left_out:,} blank rows left out" if texts.left_out else ""
     notes = "".join(f" {note}." for note in texts.notes)
-    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} They stay in this visit's memory alone."
+    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} They are yours alone and go with this visit."
+
+
+def _upload_of(session: Session, file: str) -> Path:
+    """The path of an upload, to be deleted when the visit ends.
+
+    Raises:
+        InputError: if it has been deleted: the connection was lost, which looks like the end of a visit.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise InputError("Your file is no longer here: it went when the connection was lost. Upload it again.")
+    session.uploads.add(path)
+    return path
+
+
+def _offer_to_keep(page: Page, tab_id: str, pasted: gr.Textbox, use: gr.Button) -> None:
+    """Draw and bind the choice to keep pasted lines in the browser, and bring back what was kept.
+
+    In the browser alone: no line is sent before it is to be used.
+    """
+    remember = gr.Checkbox(
+        False, label="Keep these lines in this browser for my next visit", elem_id=f"{tab_id}-remember"
+    )
+    quiet = {"api_name": False, "queue": False}
+    page.demo.load(None, None, [pasted, remember], js="() => window.__l2vLines()", **quiet)
+    keep = "(lines, wanted) => window.__l2vKeepLines(lines, wanted)"
+    gr.on([use.click, remember.input], None, [pasted, remember], None, js=keep, **quiet)
 
 
 def bind_status(page: Page) -> None:
@@ -139,6 +166,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
                     elem_id=f"{tab_id}-pasted",
                 )
                 use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
+                _offer_to_keep(page, tab_id, pasted, use)
         with gr.Row(visible=False) as columns_row:
             text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column", min_width=200)
             label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column", min_width=200)
@@ -152,7 +180,10 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         preview = gr.HTML("", apply_default_css=False, elem_id=f"{tab_id}-preview")
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(
-            described(None), html_template='<p class="l2v muted" role="status">{{value}}</p>', apply_default_css=False
+            described(None),
+            # page.js reads here whether there is anything to lose.
+            html_template=f'<p class="l2v muted" role="status" data-none="{described(None)}">{{{{value}}}}</p>',
+            apply_default_css=False,
         )
     shown = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
 
@@ -168,7 +199,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
             hidden = gr.update(visible=False)
             return "", described(session.texts), session, hidden, gr.skip(), gr.skip(), hidden, ""
         try:
-            reading = upload_reading(Path(file), limits, has_header)
+            reading = upload_reading(_upload_of(session, file), limits, has_header)
             text, label = reading.guessed_columns()
         except Exception as error:
             return notice_for(error), described(session.texts), session, *(gr.skip() for _ in choosers)
@@ -190,7 +221,9 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         if file is None or text is None:
             return "", described(session.texts), session, gr.skip()
         wanted = None if label in (None, NO_COLUMN, text) else label
-        loaded = load(session, lambda: uploaded_texts(Path(file), text, wanted, limits, header=has_header))
+        loaded = load(
+            session, lambda: uploaded_texts(_upload_of(session, file), text, wanted, limits, header=has_header)
+        )
         if loaded[0]:
             return *loaded, gr.skip()
         return *loaded, file_preview(upload_reading(Path(file), limits, has_header), text, wanted)

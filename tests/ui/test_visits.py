@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import urllib.error
 import urllib.request
 import uuid
@@ -244,3 +245,55 @@ def test_a_request_cannot_name_a_file_of_the_server_as_its_upload(server):
                 break
     assert '"success": false' in told.getvalue().replace('":', '": ').replace("  ", " ")
     assert "root:" not in told.getvalue()
+
+
+@pytest.fixture
+def newcomer(browser, server):
+    """A page that may be loaded anew: what gradio complains of while it is left is no matter."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(server)
+    page.wait_for_selector("#prefix-badge")
+    yield page
+    context.close()
+
+
+def test_a_file_is_deleted_when_its_visitor_leaves_and_texts_are_not_lost_without_a_word(newcomer, tmp_path):
+    page, asked = newcomer, []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    page.wait_for_selector("#prefix-badge")
+    assert asked == []  # nothing of the visitor's
+    file = tmp_path / f"{uuid.uuid4().hex}.txt"
+    file.write_text(f"a river {uuid.uuid4().hex}\na bank\n")
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
+    page.locator("#search-upload input[type=file]").set_input_files(file)
+    expect(page.locator("#search-own")).to_contain_text("2 texts from")
+    (stored,) = Path(tempfile.gettempdir(), "gradio").rglob(file.name)
+    page.reload()
+    page.wait_for_selector("#prefix-badge")
+    assert asked == ["beforeunload"]
+    for _ in range(600):
+        if not stored.exists():
+            break
+        page.wait_for_timeout(100)
+    assert not stored.exists()
+
+
+def test_pasted_lines_are_kept_in_the_browser_by_those_who_want_it(newcomer):
+    page = newcomer
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
+    page.locator("#search-pasted textarea").fill("a river\na <b>bank</b>")
+    page.locator("#search-remember input").check()
+    page.reload()
+    open_tab(page, "Map")
+    page.locator("#map-source").get_by_label("Your texts").check()
+    expect(page.locator("#map-pasted textarea")).to_have_value("a river\na <b>bank</b>")
+    page.locator("#map-remember input").uncheck()
+    page.reload()
+    open_tab(page, "Map")
+    page.locator("#map-source").get_by_label("Your texts").check()
+    expect(page.locator("#map-pasted textarea")).to_have_value("")

@@ -79,7 +79,8 @@ window.__l2vFigure = (() => {
     if (!seen(card.getAttribute('fill'))) card.setAttribute('fill', getComputedStyle(document.body).backgroundColor);
     let bottom = 0;
     for (const child of figure.children) bottom = Math.max(bottom, await walk(sheet, child, origin));
-    const width = Math.ceil(origin.width), height = Math.ceil(bottom + PADDING);
+    const right = Math.max(0, ...[...figure.querySelectorAll('.l2v-pan > svg')].map(svg => svg.getBoundingClientRect().right - origin.x + PADDING));
+    const width = Math.ceil(Math.max(origin.width, right)), height = Math.ceil(bottom + PADDING);
     for (const [key, value] of Object.entries({width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': figure.getAttribute('aria-label') || ''})) sheet.setAttribute(key, value);
     return {text: new XMLSerializer().serializeToString(sheet), width, height};
   };

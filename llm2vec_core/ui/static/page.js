@@ -36,6 +36,52 @@
   document.addEventListener('click', event => {
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
   });
+  // No text of a figure is smaller than this: where the screen is too narrow for that, the figure is moved sideways.
+  const SMALLEST = 12;
+  const legible = svg => {
+    const sizes = [...svg.querySelectorAll('text')].map(text => parseFloat(text.getAttribute('font-size'))).filter(Boolean);
+    const box = svg.viewBox.baseVal;
+    if (!sizes.length || !box || !box.width || svg.parentElement.classList.contains('l2v-pan')) return;
+    svg.style.minWidth = Math.ceil(box.width * SMALLEST / Math.max(8, Math.min(...sizes))) + 'px';
+    const pan = document.createElement('div');
+    pan.className = 'l2v-pan';
+    svg.replaceWith(pan);
+    pan.appendChild(svg);
+    panned.observe(pan);
+  };
+  const panned = new ResizeObserver(all => all.forEach(({target}) => {
+    const wide = target.scrollWidth > target.clientWidth + 1;
+    for (const [name, value] of [['tabindex', '0'], ['role', 'group'], ['aria-label', 'Figure, wider than the screen']]) {
+      if (wide) target.setAttribute(name, value);
+      else target.removeAttribute(name);
+    }
+  }));
+  new MutationObserver(found => found.forEach(({addedNodes}) => addedNodes.forEach(node => {
+    if (node.nodeType === 1 && !node.closest('.l2v-pan')) [...node.querySelectorAll('svg.l2v-svg'), ...(node.matches('svg.l2v-svg') ? [node] : [])].forEach(legible);
+  }))).observe(document, {childList: true, subtree: true});
+  // On a phone the result lies screens below its fields.
+  const RESULTS = {'compare-button': 'see-play', 'ladder-fill-button': 'ladder-filled', 'compare-run': 'compare-summary',
+    'search-button': 'search-note', 'map-draw': 'map-status', 'train-button': 'train-status', 'away-run': 'away-status'};
+  document.addEventListener('click', event => {
+    const button = innerWidth <= 700 && event.target.closest && event.target.closest('button[id]');
+    const result = button && document.getElementById(RESULTS[button.id]);
+    if (result) result.scrollIntoView({behavior: 'smooth', block: 'start'});
+  });
+  // Of all tabs one is a stop of the Tab key; the arrow keys go from one to the next.
+  const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]')];
+  const TURNS = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity};
+  const stops = () => tabs().forEach(tab => tab.setAttribute('tabindex', tab.getAttribute('aria-selected') === 'true' ? '0' : '-1'));
+  document.addEventListener('keydown', event => {
+    const all = tabs(), at = all.indexOf(event.target);
+    if (at < 0 || !(event.key in TURNS)) return;
+    event.preventDefault();
+    const turn = TURNS[event.key], next = all[Number.isFinite(turn) ? (at + turn + all.length) % all.length : turn < 0 ? 0 : all.length - 1];
+    next.focus();
+    next.click();
+  });
+  new MutationObserver(found => {
+    if (tabs().some(tab => !tab.hasAttribute('tabindex')) || found.some(({target, type}) => type === 'attributes' && target.matches('[role=tab]'))) stops();
+  }).observe(document, {childList: true, subtree: true, attributes: true, attributeFilter: ['aria-selected']});
   // A row of radio buttons may be a slider with stops: the arrow keys go from one to the next, as they are seen.
   const STEPS = {ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1};
   document.addEventListener('keydown', event => {
@@ -77,7 +123,7 @@
     place.textContent = text;
     place.hidden = false;
     clearTimeout(say.timer);
-    say.timer = setTimeout(() => { place.hidden = true; }, 6000);
+    say.timer = setTimeout(() => { place.hidden = true; place.textContent = ''; }, 6000);
   };
   // Gradio says no more than "Error" about a file that its server will refuse: it is stopped here, with the reason.
   const tooLarge = (event, files) => {
@@ -124,6 +170,25 @@
     else shown();
     return [];
   };
+  // Pasted lines that the visitor wants to find again; a private window may refuse to keep anything.
+  const LINES = 'l2v-lines';
+  window.__l2vLines = () => {
+    let lines = null;
+    try { lines = localStorage.getItem(LINES); } catch {}
+    return [lines || '', lines !== null];
+  };
+  window.__l2vKeepLines = (lines, wanted) => {
+    try {
+      if (wanted) localStorage.setItem(LINES, lines || '');
+      else localStorage.removeItem(LINES);
+    } catch { say('This browser keeps nothing: the lines are not kept.'); }
+    return [];
+  };
+  // A reload begins a new visit, without the texts and the adapter of this one.
+  const loaded = () => [...document.querySelectorAll('[data-none]')].some(line => line.textContent.trim() !== line.dataset.none)
+    || [...document.querySelectorAll('[id$=-pasted] textarea')].some(box => box.value.trim() && box.value !== window.__l2vLines()[0])
+    || document.getElementById('own-adapter');
+  window.addEventListener('beforeunload', event => { if (loaded()) event.preventDefault(); });
   window.__l2vTheme = () => {
     const dark = document.body.classList.toggle('dark');
     const address = new URL(location.href);

@@ -47,12 +47,13 @@ async function draw() {
     layout.autosize = true;
     layout.height = HEIGHT;
     layout.uirevision = 'keep';
-    await library.react(target, figure.data, layout, {responsive: true, displaylogo: false,
+    await library.react(target, figure.data, layout, {responsive: true, displaylogo: false, displayModeBar: innerWidth > 700 && 'hover',
       modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
       toImageButtonOptions: {format: 'svg'}});
-    target.setAttribute('role', 'img');
+    // A group and no picture: there are buttons in it. Titles of plotly are markup.
+    target.setAttribute('role', 'group');
     const title = layout.title && (layout.title.text || layout.title);
-    if (title) target.setAttribute('aria-label', title);
+    if (title) target.setAttribute('aria-label', title.replace(/<br *\/?>/g, '; ').replace(/<[^>]*>/g, ''));
     target.dataset.drawn = String(Number(target.dataset.drawn || 0) + 1);
   } catch (error) {
     const target = element.querySelector('.l2v-plot');

@@ -107,7 +107,7 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
     ready(map_page)
     expect(map_page.locator("[data-side=left] h3").first).to_have_text("Causal (UMAP)")
     expect(map_page.locator("[data-side=right] .l2v-map-caption")).to_contain_text(
-        "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Turned onto the left map"
+        "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Turned onto the first map"
     )
     last = context.preset.default.key
     labels = np.array([p.topic for p in passages()])

@@ -43,7 +43,8 @@ def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, 
     )
     return figure_card(
         "One pair under every pooling and every encoder",
-        f'<div class="l2v-compare-wide"><table class="l2v-compare-pool"><thead><tr><th></th>{head}</tr></thead>'
+        '<div class="l2v-compare-wide" tabindex="0" role="group" aria-label="Table of poolings">'
+        f'<table class="l2v-compare-pool"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>",
         name="poolings",
         notice=_notice(found, labelled),

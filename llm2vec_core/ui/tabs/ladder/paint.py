@@ -173,7 +173,7 @@ def measured_table(summary: LadderSummary, kind: str) -> str:
     limit = f" At most {summary.limit:,} examples of each set: a quick look." if summary.limit else ""
     return figure_card(
         f"{kind_label(kind)}: every number (x 100)",
-        f'<div class="l2v-scroll l2v-ladder-all"><table class="l2v-ladder-sets" id="ladder-sets"><thead><tr><th scope="col">encoder</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'<div class="l2v-scroll l2v-ladder-all" tabindex="0" role="group" aria-label="Table of all scores"><table class="l2v-ladder-sets" id="ladder-sets"><thead><tr><th scope="col">encoder</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
         f'<p class="muted">{measured}The best of a column is bold.{limit} Repeat it: <code>{escape(summary.command)}</code></p>',
         name=f"ladder-{kind}",
         columns=("encoder", *names, "mean", "low", "high"),

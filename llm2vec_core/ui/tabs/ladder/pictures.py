@@ -43,7 +43,7 @@ def histograms(rows: Sequence[tuple[EncoderOption, PairCosines]], chosen: str) -
         mark = "▸ " if choice.key == chosen else ""
         parts.append(
             f'<text x="{LEFT}" y="{y0 + 20}" font-size="12.5" font-weight="650" style="fill:{choice.color}">{mark}{escape(choice.label)}</text>'
-            f'<text x="{WIDTH - LEFT}" y="{y0 + 20}" font-size="11.5" text-anchor="end" data-separation="{escape(choice.key)}">separation {found.separation().score:.3f}</text>'
+            f'<text x="{WIDTH - LEFT}" y="{y0 + 20}" font-size="12" text-anchor="end" data-separation="{escape(choice.key)}">separation {found.separation().score:.3f}</text>'
         )
         for kind, name, color in KINDS:
             for bin_, count in enumerate(own[kind]):
@@ -62,7 +62,7 @@ def histograms(rows: Sequence[tuple[EncoderOption, PairCosines]], chosen: str) -
             f'<line x1="{LEFT}" x2="{WIDTH - LEFT}" y1="{base}" y2="{base}" stroke="var(--line)"/>'
         )
     parts.extend(
-        f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="11" text-anchor="middle" class="q">{tick:.1f}</text>'
+        f'<text x="{x(float(tick)):.1f}" y="{height - 5}" font-size="12" text-anchor="middle" class="q">{tick:.1f}</text>'
         for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2)
     )
     parts.append("</svg>")

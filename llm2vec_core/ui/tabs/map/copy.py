@@ -7,8 +7,8 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS
 
 INTRO = """
 <div class="l2v"><h2>The texts as two maps</h2>
-<p>Each mark is a text, and texts that the encoder finds alike lie close together. Both maps show the same texts; the right one
-is turned to lie on the left one as well as it can (<em>Procrustes alignment</em>), so a mark that lies elsewhere has other
+<p>Each mark is a text, and texts that the encoder finds alike lie close together. Both maps show the same texts; the second one
+is turned to lie on the first one as well as it can (<em>Procrustes alignment</em>), so a mark that lies elsewhere has other
 neighbours now. <em>PCA</em> is the flat view of the vectors that keeps most of their variance; <em>UMAP</em> bends space to
 keep neighbours together.</p></div>
 """
@@ -32,7 +32,7 @@ NEIGHBORS_INFO = "How many neighbours shape the map: few show fine grain, many t
 MIN_DIST_INFO = "How close marks may lie, from 0 (clumps) to 1 (spread out)."
 METRIC_INFO = "Cosine: the direction of a vector alone counts. Euclidean: its length counts too. For neighbours, PCA, UMAP and clusters alike."
 SEED_INFO = "Of UMAP and k-means: the same seed repeats the picture as long as the vectors are equal to the last digit. Try another to see what is chance."
-LINES = "Show the 30 who moved most, with lines from their place on the left to their place on the right"
+LINES = "Show the 30 who moved most, with lines from their place in the first map to their place in the second"
 HINT = "Click a mark for its neighbours. Lasso or box (buttons at the top of each map) to select. Scroll or pinch to zoom, double-click to go back."
 PICK_HINT = "Click a mark on either map, or a number in a list: here stand its nearest neighbours in both spaces."
 SELECT_HINT = "Select marks with lasso or box, or type words: the texts come here as a table."
@@ -65,7 +65,7 @@ def caption(view: View, side: int) -> str:
         return f"{told} All vectors are equal: there is one place for all marks."
     if side == 1:
         told += (
-            f" Turned onto the left map; what alignment could not mend: {view.disparity:.0%} (0%: the same picture)."
+            f" Turned onto the first map; what alignment could not mend: {view.disparity:.0%} (0%: the same picture)."
         )
     return f"{told} Laid out beforehand by the same code." if view.stored else told
 
@@ -77,7 +77,7 @@ def findings(view: View, measures: Measures) -> str:
         return "Both panels show the same encoder: nothing moves. Choose another one on one side."
     new = 1 - float(measures.overlap.mean())
     count = min(NEIGHBORS, len(view.texts) - 1)
-    told = f"From left to right {new:.0%} of a text's {count} nearest neighbours are replaced."
+    told = f"From the first map to the second {new:.0%} of a text's {count} nearest neighbours are replaced."
     a, b = (quality.accuracy for quality in measures.quality)
     if a is not None and b is not None:
         # A vote or two more of a few hundred is no finding, nor is a difference that the shown numbers hide.
@@ -91,5 +91,5 @@ def findings(view: View, measures: Measures) -> str:
             )
     drawn = [quality.trust for quality in measures.quality]
     if all(value is not None for value in drawn):
-        told += f" The pictures' trustworthiness is {drawn[0]:.2f} on the left and {drawn[1]:.2f} on the right."
+        told += f" The pictures' trustworthiness is {drawn[0]:.2f} in the first map and {drawn[1]:.2f} in the second."
     return told

@@ -62,7 +62,7 @@ def _group_legend(groups: Groups, dimensions: int, clustered: bool) -> str:
         items.append(_muted(f"{each} each"))
     if clustered:
         items.append(f'<span class="muted">{escape(copy.CLUSTERS)}</span>')
-    return f'<div class="l2v"><div class="l2v-legend" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
+    return f'<div class="l2v"><div class="l2v-legend" role="group" aria-label="what colours and shapes mean">{"".join(items)}</div></div>'
 
 
 def _muted(words: str) -> str:
@@ -77,7 +77,7 @@ def _cosine_legend(cosines: Cosines) -> str:
     )
     query = cosines.query if len(cosines.query) <= 80 else cosines.query[:79] + "…"
     return (
-        '<div class="l2v"><div class="l2v-legend" aria-label="what colours and sizes mean">'
+        '<div class="l2v"><div class="l2v-legend" role="group" aria-label="what colours and sizes mean">'
         f'<span><i class="l2v-map-scale" style="background:linear-gradient(90deg, {stops})"></i>'
         f"cosine with “{escape(query)}”: the larger the mark and the more violet, the nearer</span>"
         f"<span>{sample('star', COSINE_SCALE[-1][1])}"

@@ -15,6 +15,7 @@ from llm2vec_core.ui.user_texts import Texts
 
 SHOWN_MOVERS = 8
 SIDES = ("left", "right")
+MAPS = {"left": "first", "right": "second"}
 SNIPPET = 75
 CELL = 300
 
@@ -34,7 +35,7 @@ def neighbors(texts: Texts, spaces: tuple[Space, Space], found: Picked) -> str:
         f'<div id="map-picked" data-row="{found.row}" data-shared="{len(shared)}"><h3>Nearest to text {found.row + 1}{label}</h3>'
         f'<p class="l2v-map-text">{escape(_cut(texts.texts[found.row], 600))}</p>'
         f"<p><b>{len(shared)} of {count}</b> nearest neighbours are the same on both sides. On the maps: "
-        "<b>○</b> in both, <b>□</b> only on the left, <b>◇</b> only on the right; the numbers are ranks on that side.</p>"
+        "<b>○</b> in both, <b>□</b> only in the first map, <b>◇</b> only in the second; the numbers are ranks there.</p>"
         f'<div class="l2v-split">{columns}</div></div>'
     )
 
@@ -44,25 +45,25 @@ def _neighbor(texts: Texts, n: Neighbor, sign: str, other: str) -> str:
     return (
         f'<li data-row="{n.row}" data-other="{n.other_rank}"><span class="rank">{n.rank}</span><div>{_button(n.row)} '
         f"{escape(_cut(texts.texts[n.row], SNIPPET))}<div class='muted'><b class='{'l2v-map-both' if both else ''}'>{sign}</b> "
-        f"rank {n.other_rank:,} on the {other} · cosine {n.cosine:.3f}{_told_label(texts, n.row)}</div></div></li>"
+        f"rank {n.other_rank:,} in the {MAPS[other]} map · cosine {n.cosine:.3f}{_told_label(texts, n.row)}</div></div></li>"
     )
 
 
 def movers(view: View, measures: Measures) -> str:
     """Those whose neighbours changed most."""
     if not measures.movers:
-        return card("<h3>Who moved most</h3><p>No text has other neighbours on the right: nothing moved.</p>")
+        return card("<h3>Who moved most</h3><p>No text has other neighbours in the second map: nothing moved.</p>")
     count = min(NEIGHBORS, len(view.texts) - 1)
     items = "".join(
         f'<li data-row="{row}"><div>{_button(row)} {escape(_cut(view.texts.texts[row], SNIPPET))}'
-        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> kept; the left ones have '
-        f"mean rank {measures.ranks[row]:,.0f} on the right"
+        f'<div class="muted"><b>{round(float(measures.overlap[row]) * count)} of {count}</b> kept; those of the first map have '
+        f"mean rank {measures.ranks[row]:,.0f} in the second map"
         f"{_told_label(view.texts, row)}</div></div></li>"
         for row in measures.movers[:SHOWN_MOVERS]
     )
     return card(
         f'<h3>Who moved most</h3><p class="muted">Fewest of the {count} nearest neighbours in common, by the full vectors; '
-        "among equals, whose left neighbours are farthest away on the right. Press a number to see both neighbourhoods.</p>"
+        "among equals, whose neighbours in the first map are farthest away in the second. Press a number to see both neighbourhoods.</p>"
         f'<ol class="l2v-map-list" id="map-movers">{items}</ol>'
     )
 
@@ -82,7 +83,7 @@ def selection(texts: Texts, rows: Sequence[int], how: str) -> str:
     return (
         '<section class="l2v l2v-card l2v-figure" data-name="map-selection" id="map-selected" aria-label="Selection">'
         f"<h3>Selection: {len(rows):,} {'text' if len(rows) == 1 else 'texts'} {escape(how)}</h3>"
-        '<div class="l2v-data l2v-scroll"><table class="plain">'
+        '<div class="l2v-data l2v-scroll" tabindex="0" role="group" aria-label="Table of the selection"><table class="plain">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{tools(False, True)}</section>"
     )
 

@@ -45,6 +45,7 @@ function prepare(side) {
       trace.marker.size = 7;
       delete trace.z;
     }
+    if (trace.type === 'scatter3d') Object.assign(trace.marker, {opacity: 0.6, size: Math.min(trace.marker.size || 5, 4)});
     trace.customdata.forEach((row, i) => {
       places[side][row] = trace.z ? [trace.x[i], trace.y[i], trace.z[i]] : [trace.x[i], trace.y[i]];
     });
@@ -95,17 +96,34 @@ function sketch(side) {
 function outlined(trace) {
   return deep('left') ? trace : Object.assign({}, trace, {marker: Object.assign({}, trace.marker, {line: {width: 0.8, color: color('--paper')}})});
 }
+// Where each rank stands beside its mark: the first place of eight that is free; without one, above.
+const BESIDE = {'top center': [0, -1], 'bottom center': [0, 1], 'middle right': [1, 0], 'middle left': [-1, 0],
+  'top right': [1, -1], 'top left': [-1, -1], 'bottom right': [1, 1], 'bottom left': [-1, 1]};
+let taken = {left: [], right: []};
+function apart(side, rows, ranks) {
+  const seen = deep(side) ? null : view(side);
+  return rows.map((row, i) => {
+    if (!seen || ranks[i] === '') return 'top center';
+    const [x, y] = [places[side][row][0] * seen.scale, -places[side][row][1] * seen.scale];
+    const free = Object.entries(BESIDE).find(([, [right, down]]) =>
+      taken[side].every(([a, b]) => Math.abs(a - x - 14 * right) > 15 || Math.abs(b - y - 15 * down) > 13));
+    const [name, [right, down]] = free || ['top center', [0, -1]];
+    taken[side].push([x + 14 * right, y + 15 * down]);
+    return name;
+  });
+}
 function ring(side, name, rows, symbol, tint, size, ranks) {
   const type = base[side].length ? base[side][0].type : 'scatter';
   const at = axis => rows.map(row => places[side][row][axis]);
   const trace = {type, uid: name, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
     marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 1.8, color: tint}}};
   if (deep(side)) trace.z = at(2);
-  if (ranks) Object.assign(trace, {text: ranks.map(String), textposition: 'top center', textfont: {size: 12, color: color('--ink')}});
+  if (ranks) Object.assign(trace, {text: ranks.map(String), textposition: apart(side, rows, ranks), textfont: {size: 12, color: color('--ink')}});
   return trace;
 }
 // Drawn over the marks: the picked text, its neighbours here and there, and the way of those who moved.
 function overlay(side) {
+  taken[side] = [];
   const found = [], known = row => Array.isArray(places.left[row]) && Array.isArray(places.right[row]);
   if (element.querySelector('.l2v-map-lines').checked && movers.length) {
     const rows = movers.filter(known);
@@ -170,10 +188,10 @@ function listen(side) {
 function tell() {
   const line = element.querySelector('.l2v-map-told'), found = Number.isInteger(marks.pick) && marks.left && shown;
   line.hidden = !found;
-  if (!found) return;
+  if (!found) { line.textContent = ''; return; }
   const both = marks.left.filter(row => marks.right.includes(row)).length, of = marks.left.length;
   line.textContent = `Ringed: text ${marks.pick + 1}. ○ ${both} of its ${of} nearest are the same in both maps, `
-    + `□ ${of - both} only on the left, ◇ ${of - both} only on the right; the numbers are ranks. They are listed below.`;
+    + `□ ${of - both} only in the first, ◇ ${of - both} only in the second; the numbers are ranks. They are listed below.`;
 }
 async function paint() {
   if (!shown) return;
@@ -203,7 +221,7 @@ function furnish(side) {
   frame.querySelector('.l2v-map-caption').textContent = shown[side].caption
     + (shown[side].layout.scene && !webgl() ? ' This browser has no WebGL, which turning in space needs: the first two directions are shown.' : '');
   frame.querySelector('.l2v-data table').replaceChildren();
-  plot(side).setAttribute('role', 'img');
+  plot(side).setAttribute('role', 'group');
   plot(side).setAttribute('aria-label', `${shown[side].title}: ${shown.count} texts. ${shown[side].caption}`);
 }
 // Thousands of rows are made only when someone looks at them or takes them away.

@@ -67,14 +67,14 @@ def attention_pair(
 
 def _pair_notice(tokens: Sequence[str], weights: np.ndarray, shares: Sequence[float], stage: str) -> str:
     if shares[0] == 0:
-        told = "On the left the upper right half is empty: the mask forbids it, in this head as in every other."
+        told = "Causal: the upper right half is empty; the mask forbids it, in this head as in every other."
     else:
-        told = f"On the left {shares[0]:.1%} goes to later words: this model is not causal here."
+        told = f"Causal: {shares[0]:.1%} goes to later words: this model is not causal here."
     ahead = np.triu(weights, 1)
     if len(tokens) > 1 and ahead.max() > 0:
         i, j = np.unravel_index(int(ahead.argmax()), ahead.shape)
         told += (
-            f" On the right ({escape(stage)}) the strongest look ahead is from <em>{escape(tokens[i])}</em> to "
+            f" {escape(stage)}: the strongest look ahead is from <em>{escape(tokens[i])}</em> to "
             f"<em>{escape(tokens[j])}</em>, {ahead[i, j]:.0%}."
         )
     return told
@@ -132,7 +132,7 @@ def grid_card(heads: Heads) -> str:
     )
     return figure_card(
         f"All {layers} × {count} heads of {stage}, share of attention to later words",
-        f'<div class="l2v-see-scroll">{_grid(heads.other, shares, stage)}</div>'
+        f'<div class="l2v-see-scroll" tabindex="0" role="group" aria-label="All heads">{_grid(heads.other, shares, stage)}</div>'
         '<p class="muted">A row is a layer, a column a head. Click one, or move with the arrow keys and press Enter.</p>',
         name="all-heads",
         notice=notice,
@@ -157,13 +157,13 @@ def _grid(weights: np.ndarray, shares: np.ndarray, stage: str) -> str:
         f'aria-label="{layers} layers of {count} heads of {escape(stage)}; press one to see it large">'
     ]
     parts += [
-        f'<text class="q" x="{left + j * (tile + gap) + tile / 2}" y="13" text-anchor="middle" font-size="11">{j + 1}</text>'
+        f'<text class="q" x="{left + j * (tile + gap) + tile / 2}" y="13" text-anchor="middle" font-size="12">{j + 1}</text>'
         for j in range(count)
     ]
     strongest = max(float(shares.max()), 1e-9)
     for i in range(layers):
         y = top + i * (tile + gap + foot)
-        parts.append(f'<text class="q" x="18" y="{y + tile / 2 + 4}" text-anchor="end" font-size="11">{i + 1}</text>')
+        parts.append(f'<text class="q" x="18" y="{y + tile / 2 + 4}" text-anchor="end" font-size="12">{i + 1}</text>')
         for j in range(count):
             share = float(shares[i, j])
             told = f"Layer {i + 1}, head {j + 1}: {share:.0%} to later words"
@@ -175,7 +175,7 @@ def _grid(weights: np.ndarray, shares: np.ndarray, stage: str) -> str:
                 f'<rect width="{tile}" height="{tile}" rx="4" fill="var(--bidi)" opacity="{0.55 * share / strongest:.2f}"/>'
                 f"{_thumbnail(weights[i, j], tile, cells)}"
                 + (
-                    f'<text x="{tile / 2}" y="{tile + 13}" text-anchor="middle" font-size="11">{share:.0%}</text>'
+                    f'<text x="{tile / 2}" y="{tile + 13}" text-anchor="middle" font-size="12">{share:.0%}</text>'
                     if foot
                     else ""
                 )

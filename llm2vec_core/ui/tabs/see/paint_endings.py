@@ -10,7 +10,7 @@ from llm2vec_core.ui.paint.base import figure_card, key
 from llm2vec_core.ui.tabs.see.model import Endings
 from llm2vec_core.ui.tabs.see.paint import ending_of
 
-LEFT, BAR, ROW, TOP = 84, 280, 34, 4
+LEFT, BAR, ROW, TOP = 84, 190, 34, 4
 MEASURES = {
     "cosine": "1 − cosine; 0: the same direction, 1: no likeness left",
     "distance": "distance between the two vectors, in lengths of the first",
@@ -63,7 +63,7 @@ def _bars(causal: TokenChange, other: TokenChange, measure: str, shown: int, sta
     full = max(1.0, *(float(v.max()) for v in values))
     height, width = TOP + shown * ROW + 4, LEFT + BAR + 62
     parts = [
-        f'<svg class="l2v-svg" viewBox="0 0 {width} {height}" role="img" style="max-width:{int(width * 1.5)}px" '
+        f'<svg class="l2v-svg" viewBox="0 0 {width} {height}" role="img" style="max-width:{int(width * 1.7)}px" '
         f'aria-label="Change of {shown} tokens: causal at most {float(values[0].max()):.3f}, {escape(stage)} at most '
         f'{float(values[1].max()):.3f}">'
     ]

@@ -8,7 +8,7 @@ from html import escape
 from llm2vec_core.ui.paint.base import figure_card
 from llm2vec_core.ui.tabs.see.lesson import Finding, Step
 
-ROW, LEFT, WIDTH = 40, 8, 400
+ROW, LEFT, WIDTH = 40, 8, 336
 
 
 def lesson_card(number: int, count: int, step: Step, finding: Finding) -> str:
@@ -48,7 +48,7 @@ def _numbers(finding: Finding) -> str:
 
     told = "; ".join(f"{v.label} {_written(v.value, finding.percent)}" for v in finding.values)
     parts = [
-        f'<svg class="l2v-svg" viewBox="0 0 {WIDTH} {height}" role="img" style="max-width:{int(WIDTH * 1.5)}px" '
+        f'<svg class="l2v-svg" viewBox="0 0 {WIDTH} {height}" role="img" style="max-width:{int(WIDTH * 1.8)}px" '
         f'aria-label="{escape(finding.unit)}: {escape(told)}">'
     ]
     for i, value in enumerate(finding.values):
@@ -69,8 +69,8 @@ def _numbers(finding: Finding) -> str:
         )
     base = len(numbers) * ROW + 18
     parts.append(
-        f'<text class="q" x="{LEFT}" y="{base}" font-size="11">{_written(low, finding.percent)}</text>'
-        f'<text class="q" x="{WIDTH - LEFT}" y="{base}" font-size="11" text-anchor="end">'
+        f'<text class="q" x="{LEFT}" y="{base}" font-size="12">{_written(low, finding.percent)}</text>'
+        f'<text class="q" x="{WIDTH - LEFT}" y="{base}" font-size="12" text-anchor="end">'
         f"{_written(high, finding.percent)}</text></svg>"
     )
     return "".join(parts)

@@ -26,6 +26,11 @@ function turn() {
   frame = requestAnimationFrame(step);
 }
 element.addEventListener('change', turn);
+// What was told of the sentences before is not true of new ones.
+const own = node => (node.nodeType === 1 ? node : node.parentElement)?.closest('.l2v-see-hero b, [role=status]');
+new MutationObserver(found => {
+  if (!found.every(({target}) => own(target))) element.querySelector('[role=status]').textContent = '';
+}).observe(element.closest('#see-play'), {childList: true, characterData: true, subtree: true});
 // A link carries the state of the switch.
 window.__l2vSeen.see = () => ({see_switch: element.querySelector('#l2v-see-bidi').checked ? 'both' : undefined});
 if (new URLSearchParams(location.search).get('see_switch') === 'both') {

@@ -154,6 +154,7 @@ def run(
     ticket.taken = True
     machine.take(context.limits.training_seconds)
     try:
+        session.uploads.update(map(Path, filter(None, [pairs_file])))
         yield from _run(context, session, ticket, pairs_source, pairs_file, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.
