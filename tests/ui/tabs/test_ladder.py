@@ -92,8 +92,11 @@ def test_the_measured_ladder_changes_with_the_kind_or_says_that_it_is_missing(la
     assert ladder.locator("#ladder-sets tbody tr").count() == len(summary.encoders)
     kind = summary.kinds[0]
     ladder.locator(f"#ladder-kind input[value={kind}]").check()
+    last = ladder.locator("#ladder-sets tbody td:last-child")
+    # As many columns as before, so what is waited for is a number.
+    expect(last.first).to_have_text(f"{summary.encoders[0].means[kind].score:.1f}")
     expect(ladder.locator("#ladder-sets thead th")).to_have_count(2 + len(summary.sets(kind)))
-    scores = [float(cell) for cell in ladder.locator("#ladder-sets tbody td:last-child").all_inner_texts()]
+    scores = [float(cell) for cell in last.all_inner_texts()]
     assert scores == [pytest.approx(row.means[kind].score, abs=0.051) for row in summary.encoders]
 
 
