@@ -17,11 +17,12 @@ SAME = 1e-4
 
 @dataclass(frozen=True)
 class TokenChange:
-    """The tokens with which two texts begin alike, and how far their last-layer vectors lie apart.
+    """The tokens with which two texts begin alike, and how far their vectors lie apart.
 
     Attributes:
         tokens: the shared first tokens, the begin token among them where there is one.
-        cosines: between each one's two vectors, shape (tokens,).
+        by_layer: cosine between each one's two vectors in every layer, shape (layers + 1, tokens); the first row is
+            the embedding.
         distances: ``|x - y| / |x|`` where x comes from the first text, y from the second, shape (tokens,).
         rest_a: tokens of the first text after the shared ones.
         rest_b: tokens of the second.
@@ -30,12 +31,17 @@ class TokenChange:
     """
 
     tokens: tuple[str, ...]
-    cosines: np.ndarray
+    by_layer: np.ndarray
     distances: np.ndarray
     rest_a: tuple[str, ...]
     rest_b: tuple[str, ...]
     ending_a: str
     ending_b: str
+
+    @property
+    def cosines(self) -> np.ndarray:
+        """Between each shared token's two vectors in the last layer, shape (tokens,)."""
+        return self.by_layer[-1]
 
     @property
     def changes(self) -> np.ndarray:
@@ -117,12 +123,11 @@ def _compared(a: Read, b: Read) -> TokenChange:
     common = min(len(ids_a), len(ids_b))
     differ = np.flatnonzero(ids_a[:common] != ids_b[:common])
     shared = int(differ[0]) if len(differ) else common
-    x = a.states.hidden_states[-1, a.start : a.start + shared].astype(np.float64)
-    y = b.states.hidden_states[-1, b.start : b.start + shared].astype(np.float64)
-    distances = np.linalg.norm(x - y, axis=-1) / np.maximum(np.linalg.norm(x, axis=-1), 1e-12)
+    x, y = (r.states.hidden_states[:, r.start : r.start + shared].astype(np.float64) for r in (a, b))  # (L + 1, T, d)
+    distances = np.linalg.norm(x[-1] - y[-1], axis=-1) / np.maximum(np.linalg.norm(x[-1], axis=-1), 1e-12)
     return TokenChange(
         a.states.tokens[a.start : a.start + shared],
-        cosine_of_pairs(x, y),
+        np.stack([cosine_of_pairs(*layer) for layer in zip(x, y, strict=True)]),
         distances,
         a.states.tokens[a.start + shared :],
         b.states.tokens[b.start + shared :],

@@ -32,6 +32,8 @@ def test_closed_form():
         assert change.cosines[i] == pytest.approx(cosine)
         assert change.distances[i] == pytest.approx(9 / np.hypot(*x))
     np.testing.assert_allclose(change.changes, 1 - change.cosines)
+    # The embedding of the mock is zero; a row for each layer.
+    assert change.by_layer.shape == (2, 2)
 
 
 def test_nothing_shared_and_everything_shared():

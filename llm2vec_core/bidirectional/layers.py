@@ -72,6 +72,32 @@ def stack_owner(model: nn.Module) -> PreTrainedModel:
     return owners[-1] if owners else model
 
 
+def final_norm(model: nn.Module) -> nn.Module:
+    """The normalization that the last layer's states pass through; :class:`torch.nn.Identity` if there is none.
+
+    Taken from the module that holds the layers: the first norm behind them, or the one before them (OPT).
+
+    Example:
+        >>> from transformers import LlamaConfig, LlamaModel
+        >>> model = LlamaModel(LlamaConfig(vocab_size=50, hidden_size=16, intermediate_size=32,
+        ...     num_hidden_layers=2, num_attention_heads=2))
+        >>> final_norm(model) is model.norm
+        True
+    """
+    layers = decoder_layers(model)
+
+    def is_stack(module: nn.Module) -> bool:
+        return isinstance(module, nn.ModuleList) and list(module) == layers
+
+    for owner in model.modules():
+        children = list(owner.children())
+        at = next((i for i, child in enumerate(children) if is_stack(child)), None)
+        if at is not None:
+            after_then_before = (*children[at + 1 :], *children[:at])
+            return next((m for m in after_then_before if "norm" in type(m).__name__.lower()), nn.Identity())
+    return nn.Identity()
+
+
 def _text_towers(model: nn.Module, config: PreTrainedConfig) -> Iterator[nn.Module]:
     # A vision tower may have as many layers as the text tower, so the towers with the text's configuration
     # come first; a model without one (its layers hang on the model itself) is searched whole.
