@@ -36,7 +36,13 @@ def element(name: str, *children: str, **attributes: Value) -> Markup:
 
 
 def svg(
-    width: float, height: float, *children: str, label: str = "", css: str = "l2v-svg", **attributes: Value
+    width: float,
+    height: float,
+    *children: str,
+    label: str = "",
+    role: str = "img",
+    css: str = "l2v-svg",
+    **attributes: Value,
 ) -> Markup:
     """A picture that takes the width it is given.
 
@@ -45,10 +51,11 @@ def svg(
         height: likewise.
         children: elements.
         label: what is read aloud; without one the picture is decoration.
+        role: "group" for a picture with buttons inside: an image hides what it holds.
         css: its class.
         attributes: as of :func:`element`.
     """
-    told = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
+    told = {"role": role, "aria_label": label} if label else {"aria_hidden": "true"}
     box = Markup(' viewBox="0 0 {} {}"').format(_written(width), _written(height))
     made = element("svg", *children, class_=css or None, **told, **attributes)
     # XML knows upper case, names of Python arguments do not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -52,7 +52,9 @@ def with_notice(handler: Callable[..., Any]) -> Callable[..., Any]:
     return stream if inspect.isgeneratorfunction(handler) else once
 
 
-def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable[..., Any]:
+def latest_only(
+    handler: Callable[..., Any], targets: Iterable[str], place: Callable[[str], Hashable] = str
+) -> Callable[..., Any]:
     """Let no late result of a handler cover a newer one.
 
     Opening a tab, pressing a button and choosing a model may all compute the same figures at the same time: without
@@ -63,23 +65,25 @@ def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable
             notice among them; see :func:`with_notice`.
         targets: names that a request decides about. Results of other names are always shown; a name that is no result
             says that what was chosen there is newer.
+        place: what of the whole page a name stands for: two tabs may each have a "notice".
     """
     decided = tuple(targets)
+    places = tuple(map(place, decided))
 
     def shown(request: Request, results: Results) -> Results:
         return {
-            name: value if name not in decided or request.is_latest(name) else gr.skip()
+            name: value if name not in decided or request.is_latest(place(name)) else gr.skip()
             for name, value in results.items()
         }
 
-    def answered(results: Results) -> tuple[str, ...]:
+    def answered(results: Results) -> tuple[Hashable, ...]:
         # Of a handler that failed the notice alone is shown.
-        return decided if results.get(NOTICE) == "" else (NOTICE,)
+        return places if results.get(NOTICE) == "" else (place(NOTICE),)
 
     @functools.wraps(handler)
     def once(session: Session, **fields: Any) -> Results:
-        request = session.requests.begin(decided)
-        done: tuple[str, ...] = ()
+        request = session.requests.begin(places)
+        done: tuple[Hashable, ...] = ()
         try:
             results = handler(session, **fields)
             done = answered(results)
@@ -89,8 +93,8 @@ def latest_only(handler: Callable[..., Any], targets: Iterable[str]) -> Callable
 
     @functools.wraps(handler)
     def stream(session: Session, **fields: Any) -> Iterator[Results]:
-        request = session.requests.begin(decided)
-        done: tuple[str, ...] = ()
+        request = session.requests.begin(places)
+        done: tuple[Hashable, ...] = ()
         try:
             for results in handler(session, **fields):
                 done = answered(results)
@@ -138,23 +142,31 @@ class Form:
         *,
         decides: Iterable[str] | None = None,
         latest: bool = True,
+        notice: gr.HTML | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """Arguments of ``gr.on`` that run a handler.
 
         Args:
             handler: called with the context of the model in use, the session, and the fields by name; returns (or
-                yields) a dict of results by name. What it does not name stays as it is.
+                yields) a dict of results by name. What it does not name stays as it is. If it has a parameter
+                ``event``, it gets the data that a script of the page sent (a dict).
             fields: names of the fields that it takes; by default all of them.
             results: names of what it may return; by default all but the session.
             decides: names that a request decides about; by default the results and the notice. See
                 :func:`latest_only`.
             latest: whether a late result must not cover a newer one.
+            notice: where this handler's errors are told; by default where the form's are.
             options: further arguments of ``gr.on``.
         """
         takes = tuple(self._fields if fields is None else fields)
         gives = tuple(results if results is not None else (name for name in self._results if name != SESSION))
         gives = tuple(dict.fromkeys((NOTICE, *gives)))
+
+        targets = self._results if notice is None else self._results | {NOTICE: notice}
+
+        def place(name: str) -> Hashable:
+            return (targets.get(name) or self._fields[name])._id
 
         if inspect.isgeneratorfunction(handler):
 
@@ -167,13 +179,13 @@ class Form:
 
         run = with_notice(functools.wraps(handler)(in_context))
         if latest:
-            run = latest_only(run, gives if decides is None else decides)
+            run = latest_only(run, gives if decides is None else decides, place)
 
         def arguments(values: dict[Any, Any]) -> dict[str, Any]:
             return {name: values[self._fields[name]] for name in takes}
 
         def by_component(named: Results) -> dict[Any, Any]:
-            return {self._results[name]: value for name, value in named.items()}
+            return {targets[name]: value for name, value in named.items()}
 
         def once(values: dict[Any, Any]) -> dict[Any, Any]:
             return by_component(run(values[self.page.session], **arguments(values)))
@@ -182,10 +194,18 @@ class Form:
             for named in run(values[self.page.session], **arguments(values)):
                 yield by_component(named)
 
+        def of_event(values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+            sent = event._data if isinstance(event._data, dict) else {}
+            return by_component(run(values[self.page.session], **arguments(values), event=sent))
+
+        if "event" in inspect.signature(handler).parameters:
+            fn: Callable[..., Any] = of_event
+        else:
+            fn = stream if inspect.isgeneratorfunction(run) else once
         return {
-            "fn": stream if inspect.isgeneratorfunction(run) else once,
+            "fn": fn,
             "inputs": {self.page.session, *(self._fields[name] for name in takes)},
-            "outputs": [self._results[name] for name in gives],
+            "outputs": [targets[name] for name in gives],
             "concurrency_id": "interactive",
             "show_progress": "minimal",
             "api_name": False,

@@ -142,3 +142,33 @@ def test_a_stream_falls_silent_when_something_newer_is_asked():
     assert next(going) == {"notice": "", "hits": 1}
     quick(session)
     assert list(going) == [{"notice": gr.skip(), "hits": gr.skip()}]
+
+
+def test_a_notice_of_another_form_is_another_place(form):
+    """Two tabs may both have a "notice" and "hits": the newer request of one says nothing about the other."""
+    other = Form(form.page, "other", gr.HTML())
+    other.results(hits=gr.HTML())
+    session = Session()
+    quick = other.io(lambda context, session: {"hits": "theirs"}, fields=())
+
+    def slow(context, session):
+        quick["fn"]({form.page.session: session})
+        return {"hits": "mine"}
+
+    assert call(form.io(slow, fields=(), results=["hits"]), form, session) == {"notice": "", "hits": "mine"}
+
+
+def test_a_handler_may_have_a_notice_of_its_own_and_take_an_event(form):
+    own = gr.HTML()
+
+    def picked(context, session, event):
+        if not event:
+            raise InputError("nothing was pressed")
+        return {"hits": event["row"]}
+
+    io = form.io(picked, fields=(), results=["hits"], notice=own)
+    assert io["outputs"] == [own, form._results["hits"]]
+    for sent, expected in (({"row": 3}, {"hits": 3}), ("text", {})):
+        results = io["fn"]({form.page.session: Session()}, gr.EventData(None, sent))
+        assert results[own] == ("" if expected else "nothing was pressed")
+        assert {k: v for k, v in results.items() if k is not own} == {form._results[k]: v for k, v in expected.items()}
