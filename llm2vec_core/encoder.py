@@ -266,7 +266,8 @@ class LLM2Vec:
         device_map: Any,
         settings: SettingsOverrides,
     ) -> LLM2Vec:
-        _checked(settings)
+        # A default prompt may be one of the source's own, which are not read yet.
+        _checked({name: value for name, value in settings.items() if name != "default_prompt_name"})
         dtype = _dtype(dtype, device)
         source = provide(source)
         found = resolve(source, adapters, revision, gguf_file)

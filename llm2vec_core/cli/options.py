@@ -35,8 +35,12 @@ LOADING = (
     "skip_instruction",
     "skip_begin_token",
     "append_eos",
+    "prompts",
+    "default_prompt_name",
+    "normalize",
+    "truncate_dim",
 )
-ENCODING = ("instruction", "normalize", "batch_size", "max_tokens_per_batch")
+ENCODING = ("instruction", "prompt_name", "normalize", "batch_size", "max_tokens_per_batch")
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,15 @@ def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = Fal
         default=None,
         help="pool the instruction's tokens too",
     )
+    group.add_argument(
+        "--prompt",
+        dest="prompts",
+        action="append",
+        metavar="NAME=TEXT",
+        help="stored under a name, to the letter, instead of the model's own; may be repeated",
+    )
+    group.add_argument("--default-prompt-name", metavar="NAME", help="put in front of a text that has no instruction")
+    group.add_argument("--truncate-dim", type=int, help="keep only the first numbers of an embedding")
     group.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of the weights")
     group.add_argument("--device", help="such as cpu or cuda:0; by default a GPU if there is one")
     group.add_argument("--attn-implementation", help="such as sdpa or eager; by default the best there is")
@@ -103,6 +116,7 @@ def add_encoding_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides how texts are encoded."""
     group = parser.add_argument_group("encoding")
     group.add_argument("--instruction", help="put in front of each text and left out of pooling")
+    group.add_argument("--prompt-name", metavar="NAME", help="of a stored prompt, put in front of each text")
     group.add_argument("--normalize", action="store_true", default=None, help="scale each embedding to length 1")
     add_batch_options(group)
 
@@ -126,6 +140,8 @@ def choose_model(arguments: argparse.Namespace) -> ModelChoice:
         InputError: for a stage that the preset has not.
     """
     options = given(arguments, LOADING)
+    if "prompts" in options:
+        options["prompts"] = dict(_named_prompt(text) for text in options["prompts"])
     if arguments.causal:
         options["bidirectional"] = False
     if arguments.model:
@@ -136,6 +152,13 @@ def choose_model(arguments: argparse.Namespace) -> ModelChoice:
     preset, stage = find_stage(name)
     options = {"bidirectional": stage.bidirectional, **preset.settings, **options}
     return ModelChoice(preset.base, (*stage.adapters, *arguments.adapter), options, preset)
+
+
+def _named_prompt(text: str) -> tuple[str, str]:
+    name, equals, prompt = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"--prompt {text!r}: write NAME=TEXT, such as 'query=Find what answers: '")
+    return name.strip(), prompt
 
 
 def load_encoder(arguments: argparse.Namespace, choice: ModelChoice | None = None, *, announce: bool = True) -> LLM2Vec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llm2vec_core.errors import ModelError
@@ -31,30 +32,65 @@ def training_bytes(
         loaded: whether the base's weights are in memory already.
     """
     config = config.get_text_config()
-    hidden, layers = config.hidden_size, config.num_hidden_layers
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    heads = getattr(config, "num_attention_heads", 1)
-    tokens = VIEWS[objective] * training.batch_size * training.max_length
-    kept = tokens * layers * (_OF_HIDDEN * hidden + _OF_INTERMEDIATE * inner)
-    if objective == "simcse":
-        # Attention dropout needs the attention weights themselves: before and after it, and its mask.
-        kept += 3 * tokens * layers * heads * training.max_length
-    if objective == "mntp":
-        kept += 3 * tokens * config.vocab_size // 5  # a fifth of the tokens is predicted: logits and their gradient
-    adapter = _COPIES * layers * training.lora_rank * (11 * hidden + 3 * inner)
+    shapes = [(training.batch_size, training.max_length)] * VIEWS[objective]
     weights = 0 if loaded else parameters
     if objective == "mntp" and not getattr(config, "tie_word_embeddings", True):
         weights += parameters  # the head is read from the whole model
-    return int(BYTES * (kept + adapter + weights) * MEMORY_MARGIN)
+    return step_bytes(config, training, objective, shapes) + int(BYTES * weights * MEMORY_MARGIN)
 
 
-def refuse_untrainable(label: str, needed: int, free: int | None = None) -> None:
+def step_bytes(config: Any, training: TrainingConfig, objective: str, shapes: Sequence[tuple[int, int]]) -> int:
+    """Bytes that the steps of a LoRA training take beside the base's weights.
+
+    Args:
+        config: the base's configuration.
+        training: LoRA's rank, and whether activations are kept or computed twice.
+        objective: a key of :data:`VIEWS`.
+        shapes: (texts, tokens) of every padded batch whose activations are kept at the same time.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> config = SimpleNamespace(hidden_size=64, num_hidden_layers=2, intermediate_size=128)
+        >>> config.get_text_config = lambda: config
+        >>> sizes = [step_bytes(config, TrainingConfig(), "supervised", [(texts, 32)]) for texts in (8, 16)]
+        >>> sizes[0] < sizes[1]
+        True
+    """
+    config = config.get_text_config()
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    inner = max(inner) if isinstance(inner, (list, tuple)) else inner  # Gemma 3n: one a layer
+    heads = getattr(config, "num_attention_heads", None) or 1
+    heads = max(heads) if isinstance(heads, (list, tuple)) else heads
+    tokens = sum(texts * length for texts, length in shapes)
+    of_layer = tokens * (_OF_HIDDEN * hidden + _OF_INTERMEDIATE * inner)
+    if objective == "simcse":
+        # Attention dropout needs the attention weights themselves: before and after it, and its mask.
+        of_layer += 3 * heads * sum(texts * length**2 for texts, length in shapes)
+    # With checkpointing a layer keeps its input alone, and one layer at a time is computed again.
+    kept = tokens * layers * hidden + of_layer if training.gradient_checkpointing else layers * of_layer
+    if objective == "mntp":
+        kept += 3 * tokens * config.vocab_size // 5  # a fifth of the tokens is predicted: logits and their gradient
+    adapter = _COPIES * layers * training.lora_rank * (11 * hidden + 3 * inner)
+    return int(BYTES * (kept + adapter) * MEMORY_MARGIN)
+
+
+def refuse_untrainable(
+    label: str,
+    needed: int,
+    free: int | None = None,
+    advice: str = (
+        "choose a smaller model, a smaller batch or shorter texts, or train it elsewhere with `python -m llm2vec_core "
+        "train`"
+    ),
+) -> None:
     """Raise if a training would not fit into the memory that is free.
 
     Args:
         label: the model, as it is shown to people.
         needed: bytes, of :func:`training_bytes`, or of the weights alone.
         free: bytes; by default what this machine has.
+        advice: what would help.
 
     Raises:
         ModelError: saying how much is needed, how much there is, and what would help.
@@ -66,6 +102,5 @@ def refuse_untrainable(label: str, needed: int, free: int | None = None) -> None
     if needed > free:
         raise ModelError(
             f"Training {label} takes about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free here: "
-            "choose a smaller model, a smaller batch or shorter texts, or train it elsewhere with `python -m "
-            "llm2vec_core train`."
+            f"{advice}."
         )

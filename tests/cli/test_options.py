@@ -64,6 +64,8 @@ def test_unusable_names():
         InputError, match=r"preset 'mini' has no stage 'best'; choose one of causal, bidirectional, mntp"
     ):
         choose_model(parse("--model", "mini:best"))
+    with pytest.raises(InputError, match=r"--prompt 'Find: ': write NAME=TEXT"):
+        choose_model(parse("--prompt", "Find: "))
     with pytest.raises(InputError, match=r"there is no folder './nowhere'"):
         choose_model(parse("--model", "./nowhere"))
 
@@ -81,6 +83,8 @@ def test_only_given_options_are_handed_on(monkeypatch):
         "--revision": ("revision", "main"),
         "--quantization": ("quantization", "4bit"),
         "--precision": ("precision", "int8"),
+        "--default-prompt-name": ("default_prompt_name", "query"),
+        "--truncate-dim": ("truncate_dim", 64),
     }
     typed = [part for option, (_, value) in every.items() for part in (option, str(value))]
     asked = {}
@@ -90,14 +94,16 @@ def test_only_given_options_are_handed_on(monkeypatch):
         return SimpleNamespace(name="m", bidirectional=True, pooling_mode="mean", hidden_size=8)
 
     monkeypatch.setattr(encoder_module.LLM2Vec, "from_pretrained", from_pretrained)
-    load_encoder(
-        parse("--model", "m", "--adapter", "a", *typed, "--skip-begin-token", "--pool-instruction", "--append-eos")
-    )
+    switches = ("--skip-begin-token", "--pool-instruction", "--append-eos", "--normalize")
+    prompts = ("--prompt", "query=Find: a = b ", "--prompt", "document=")
+    load_encoder(parse("--model", "m", "--adapter", "a", *typed, *switches, *prompts))
     assert asked == {
         **dict(every.values()),
         "skip_begin_token": True,
         "skip_instruction": False,
         "append_eos": True,
+        "normalize": True,
+        "prompts": {"query": "Find: a = b ", "document": ""},
         "source": "m",
         "adapters": ("a",),
     }
@@ -108,9 +114,7 @@ def test_only_given_options_are_handed_on(monkeypatch):
 
 
 def test_every_setting_can_be_given():
-    # What a folder brings with it, and encode's own options decide a call.
-    of_the_folder = {"prompts", "default_prompt_name", "normalize", "truncate_dim"}
-    assert set(SETTING_NAMES) - {"bidirectional"} - of_the_folder <= set(LOADING)
+    assert set(SETTING_NAMES) - {"bidirectional"} <= set(LOADING)
     named = set(inspect.signature(LLM2Vec.from_pretrained).parameters)
     assert set(LOADING) <= named | set(SETTING_NAMES)
 
@@ -118,9 +122,20 @@ def test_every_setting_can_be_given():
 def test_encoding_options_are_arguments_of_encode():
     assert set(ENCODING) < set(inspect.signature(LLM2Vec.encode).parameters)
     assert given(parse(), ENCODING) == {}
-    typed = parse("--instruction", "i", "--normalize", "--batch-size", "2", "--max-tokens-per-batch", "9")
+    typed = parse(
+        "--instruction",
+        "i",
+        "--prompt-name",
+        "query",
+        "--normalize",
+        "--batch-size",
+        "2",
+        "--max-tokens-per-batch",
+        "9",
+    )
     assert given(typed, ENCODING) == {
         "instruction": "i",
+        "prompt_name": "query",
         "normalize": True,
         "batch_size": 2,
         "max_tokens_per_batch": 9,

@@ -4,21 +4,25 @@ import pytest
 import torch
 
 from llm2vec_core import LLM2Vec, ModelError
+from llm2vec_core.architectures.tiny import tiny_config
 from llm2vec_core.presets import BUNDLED, PRESETS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.loop import AdapterTraining
-from llm2vec_core.training.memory import VIEWS, refuse_untrainable, training_bytes
+from llm2vec_core.training.memory import VIEWS, refuse_untrainable, step_bytes, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.training.pairs import Pair
 
 
-@pytest.mark.parametrize("objective", list(VIEWS))
-def test_the_estimate_is_above_what_is_kept_and_not_far(objective):
+def make_training(objective: str, options: dict | None = None, **config) -> AdapterTraining:
     encoder = LLM2Vec.from_preset("mini:bidirectional")
     texts = [f"river water {i} " * 30 for i in range(4)]
     examples = [Pair(t, t + "x", t + "y") for t in texts] if objective == "supervised" else texts
-    config = TrainingConfig(steps=1, batch_size=4, max_length=32, lora_rank=8)
-    training = AdapterTraining(encoder, make_objective(objective, {}), examples, config)
+    settings = TrainingConfig(steps=1, batch_size=4, max_length=32, lora_rank=8, **config)
+    return AdapterTraining(encoder, make_objective(objective, options or {}), examples, settings)
+
+
+def kept_bytes(training: AdapterTraining) -> int:
+    """Bytes of what autograd keeps of a batch for its backward pass, counted tensor by tensor."""
     own = {tensor.untyped_storage().data_ptr() for tensor in training.model.parameters()}
     kept: dict[int, torch.Tensor] = {}
 
@@ -30,10 +34,39 @@ def test_the_estimate_is_above_what_is_kept_and_not_far(objective):
     training.model.train()
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         training.loss(training.batch(0), 0)
-    counted = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    counted += 5 * sum(p.numel() * 4 for p in training.parameters)
-    estimate = training_bytes(BUNDLED.parameters, encoder.model.config, config, objective, loaded=True)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@pytest.mark.parametrize("objective", list(VIEWS))
+def test_the_estimate_is_above_what_is_kept_and_not_far(objective):
+    training = make_training(objective)
+    counted = kept_bytes(training) + 5 * sum(p.numel() * 4 for p in training.parameters)
+    estimate = training_bytes(BUNDLED.parameters, training.model.config, training.config, objective, loaded=True)
     assert counted < estimate < 2.5 * counted
+    shapes = training.objective.shapes(training.batch(0))
+    assert step_bytes(training.model.config, training.config, objective, shapes) == estimate
+
+
+@pytest.mark.parametrize("objective", ["simcse", "supervised"])
+def test_a_chunk_counts_once(objective):
+    training = make_training(objective, {"chunk_size": 2})
+    assert training.objective.shapes(training.batch(0)) == [(2, 32)]
+
+
+def test_checkpointing_keeps_the_inputs_of_layers_and_one_layer():
+    training = make_training("mntp", gradient_checkpointing=True)
+    config, layers = training.model.config, training.model.config.num_hidden_layers
+    counted = kept_bytes(training)
+    shapes = training.objective.shapes(training.batch(0))
+    assert counted < step_bytes(config, training.config, "mntp", shapes)
+    assert step_bytes(config, training.config, "mntp", shapes) < step_bytes(
+        config, TrainingConfig(), "mntp", shapes
+    ) / (layers / 2)
+
+
+@pytest.mark.parametrize("model_type", ["gpt2", "opt", "bloom", "falcon", "mpt", "gpt_oss", "gemma3n_text", "dbrx"])
+def test_every_way_of_naming_sizes_is_understood(model_type):
+    assert step_bytes(tiny_config(model_type), TrainingConfig(), "mntp", [(2, 8)]) > 0
 
 
 def test_weights_count_unless_they_are_loaded():

@@ -31,6 +31,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="of each stage, instead of the configuration's")
     parser.add_argument("--held-out", type=int, help="examples of each stage to measure on")
     parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
+    parser.add_argument("--no-memory-check", action="store_true", help="as for train")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -64,6 +65,7 @@ def _train_arguments(arguments: argparse.Namespace, stage: str) -> argparse.Name
     for name in ("device", "steps", "held_out", "mixed_precision"):
         if (value := getattr(arguments, name)) is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--no-memory-check"] if arguments.no_memory_check else []
     parser = argparse.ArgumentParser()
     train.COMMAND.add_arguments(parser)
     parsed = parser.parse_args(words)

@@ -42,6 +42,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default="llm2vec",
         help="llm2vec: for this package and transformers; sentence-transformers: for that library, without our code",
     )
+    parser.add_argument(
+        "--normalize", action="store_true", default=None, help="store that each embedding is scaled to length 1"
+    )
     parser.add_argument("--force", action="store_true", help="replace a model that is in FOLDER")
 
 

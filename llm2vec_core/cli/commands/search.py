@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         _warn_of_another_model(Path(arguments.corpus), choice)
     index = SearchIndex(stored)
-    vectors = encoder.encode(queries, arguments.instruction, **given(arguments, BATCHES))
+    vectors = encoder.encode_query(queries, arguments.instruction, **given(arguments, BATCHES))
     for query, vector in zip(queries, vectors, strict=True):
         _print_hits(query, index.search(vector, arguments.top_k), texts, arguments.json, heading=len(queries) > 1)
     tell_mended(mended)
@@ -107,8 +107,9 @@ def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
 
     # Vectors of different models fit in shape and mean nothing to each other.
     then, now = stored_settings(path), choice.as_settings()
-    names = ("model", "adapters", *LOADING, "bidirectional")
-    differing = [name for name in names if then.get(name) != now.get(name)]
+    # Queries have prompts of their own, and the length of a vector does not change its cosine.
+    names = {"model", "adapters", *LOADING, "bidirectional"} - {"prompts", "default_prompt_name", "normalize"}
+    differing = [name for name in sorted(names) if then.get(name) != now.get(name)]
     if then and differing:
         name = differing[0]
         tell(
@@ -119,7 +120,7 @@ def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
 
 def _encoded(encoder: LLM2Vec, texts: list[str], arguments: argparse.Namespace) -> np.ndarray:
     with Meter(len(texts), quiet=arguments.quiet) as meter:
-        return encoder.encode(texts, progress=lambda done, _: meter.update(done), **given(arguments, BATCHES))
+        return encoder.encode_document(texts, progress=lambda done, _: meter.update(done), **given(arguments, BATCHES))
 
 
 def _print_hits(query: str, hits: list[Hit], texts: list[str] | None, as_json: bool, *, heading: bool) -> None:

@@ -55,6 +55,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for adapter and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument(
+        "--no-memory-check",
+        action="store_true",
+        help="train even if a step may need more memory than is free",
+    )
     for name, meaning in _LOAD.items():
         parser.add_argument(f"--{name}", help=meaning)
     _add_fields(parser.add_argument_group("data"), DataConfig)
@@ -89,6 +94,8 @@ def _run(arguments: argparse.Namespace) -> None:
     encoder = _encoder(recipe)
     examples, held_out = _examples(recipe, encoder, arguments)
     training = _training(recipe, encoder, examples, held_out)
+    if not arguments.no_memory_check:
+        _check_memory(training, encoder)
     if _is_main():
         say(arguments, f"{len(examples):,} examples, {len(held_out)} held out")
     with _stop_signals() as stopped:
@@ -191,6 +198,33 @@ def _training(recipe: Recipe, encoder: LLM2Vec, examples: Sequence[Any], held_ou
             options["head"] = load_head(recipe.source()[0], model.dtype)
     objective = make_objective(recipe.objective, options)
     return AdapterTraining(encoder, objective, examples, recipe.training, held_out)
+
+
+def _check_memory(training: AdapterTraining, encoder: LLM2Vec) -> None:
+    """Refuse, before the first step, what would drive this machine into swapping.
+
+    A GPU refuses by itself, at once and without harm to others.
+    """
+    from llm2vec_core.loading import available_memory
+    from llm2vec_core.training.memory import refuse_untrainable, step_bytes
+
+    if encoder.model.device.type != "cpu":
+        return
+    objective, config, free = training.objective, training.config, available_memory()
+    shapes = objective.shapes(training.batch(0))
+    needed = step_bytes(encoder.model.config, config, objective.name, shapes)
+    texts = sum(count for count, _ in shapes)
+    fewer = max(1, int(texts * free / max(1, needed)))
+    smaller = max(2, config.batch_size * fewer // texts)
+    what = f"--chunk-size {fewer} (the same loss, some slower)" if objective.name != "mntp" else ""
+    less = f"--batch-size {smaller}" + (f" --accumulation-steps {-(-config.batch_size // smaller)}" if not what else "")
+    refuse_untrainable(
+        f"{encoder.name} on {texts:,} texts of up to {max(length for _, length in shapes):,} tokens at once",
+        needed,
+        free,
+        f"{', '.join(filter(None, (what, less, '--gradient-checkpointing')))} or a smaller --max-length would help; "
+        "--no-memory-check trains all the same",
+    )
 
 
 def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: threading.Event) -> dict[str, Any]:

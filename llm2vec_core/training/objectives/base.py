@@ -50,6 +50,10 @@ class Objective(ABC):
         check_ids(rows, encoder.tokenizer, encoder.model.get_input_embeddings().weight.shape[0])
         return rows
 
+    def shapes(self, rows: Sequence[Any]) -> list[tuple[int, int]]:
+        """(texts, tokens) of each padded batch whose activations :meth:`loss` keeps at the same time."""
+        return [(len(rows), max(len(row.input_ids) for row in rows))]
+
     @abstractmethod
     def loss(self, model: PreTrainedModel, rows: Sequence[Any], generator: torch.Generator) -> torch.Tensor:
         """Mean loss of a batch.

@@ -56,6 +56,15 @@ class ContrastiveObjective(Objective):
     def views(self, rows: Sequence[Any], generator: torch.Generator) -> list[list[TokenizedText]]:
         """What has to be embedded; no view is empty."""
 
+    def shapes(self, rows: Sequence[Any]) -> list[tuple[int, int]]:
+        """One batch a view; with gradient caching only the largest chunk's activations are kept."""
+        views = self.views(rows, torch.Generator())
+        if not self.chunk_size:
+            return [(len(view), max(len(row.input_ids) for row in view)) for view in views]
+        chunks = [view[i : i + self.chunk_size] for view in views for i in range(0, len(view), self.chunk_size)]
+        shapes = [(len(chunk), max(len(row.input_ids) for row in chunk)) for chunk in chunks]
+        return [max(shapes, key=lambda shape: shape[0] * shape[1])]
+
     @abstractmethod
     def contrast(self, rows: Sequence[Any], embeddings: list[torch.Tensor]) -> torch.Tensor:
         """The loss, from one tensor (rows of the view, hidden) a view."""

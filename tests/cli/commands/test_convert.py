@@ -30,6 +30,22 @@ def test_causal_stays_causal(tmp_path, run):
     assert LLM2Vec.from_pretrained(tmp_path / "e").prefix_test().is_causal
 
 
+def test_prompts_length_and_width_are_stored(tmp_path, run):
+    flags = ["--prompt", "query=Find: ", "--prompt", "document=", "--default-prompt-name", "query"]
+    flags += ["--normalize", "--truncate-dim", "8"]
+    assert run("convert", "mini:bidirectional", *flags, "--out", str(tmp_path / "e"))[0] == 0
+    loaded = LLM2Vec.from_pretrained(tmp_path / "e")
+    assert loaded.settings.prompts == {"query": "Find: ", "document": ""}
+    plain = LLM2Vec.from_preset("mini:bidirectional")
+    expected = plain.encode("A river.", prompt="Find: ", normalize=True)[:8]
+    np.testing.assert_allclose(loaded.encode("A river."), expected, rtol=0, atol=1e-6)
+    # The default prompt may be one that the folder has.
+    other = LLM2Vec.from_pretrained(tmp_path / "e", default_prompt_name="document")
+    np.testing.assert_array_equal(other.encode("A river."), loaded.encode("A river.", prompt=""))
+    code, _, talk = run("convert", str(tmp_path / "e"), "--default-prompt-name", "none", "--out", str(tmp_path / "f"))
+    assert (code, "default_prompt_name 'none' is no prompt; choose one of query, document" in talk) == (2, True)
+
+
 def test_what_is_there_is_not_lost(tmp_path, run):
     out = tmp_path / "e"
     out.mkdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.search import SearchIndex
 from tests.cli.conftest import PASSAGES
 
@@ -115,3 +116,16 @@ def test_a_folder_of_shards_is_searched_as_one_file(folder, run, name):
     next(Path(name).glob("shard-00001-*")).unlink()
     code, _, talk = run("search", name, "--query", QUERY, *PLAIN)
     assert (code, talk) == (2, f"error: {name!r} lacks 1 of 2 shards: encode --shard 1/2\n")
+
+
+def test_queries_and_documents_have_their_stored_prompts(folder, run):
+    flags = ["--query", "Why do rivers flood?", "--top-k", "1", "--json", "--model", "mini"]
+    prompts = ["--prompt", "query=Answer: ", "--prompt", "document=Text: "]
+    found = json.loads(run("search", "texts.txt", *flags, *prompts)[1])
+    encoder = LLM2Vec.from_preset("mini")
+    texts = (folder / "texts.txt").read_text().split("\n")
+    cosines = encoder.similarity(
+        encoder.encode("Why do rivers flood?", prompt="Answer: "), encoder.encode(texts, prompt="Text: ")
+    )[0]
+    assert found["row"] == int(cosines.argmax())
+    assert found["cosine"] == pytest.approx(float(cosines.max()), abs=2e-6)

@@ -167,6 +167,26 @@ def test_places_and_amounts_that_do_not_fit(tmp_path, texts, capsys):
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.parametrize(
+    ("objective", "helps"),
+    [
+        ("mntp", "--batch-size 2 --accumulation-steps 2"),
+        ("simcse", "--chunk-size 1 (the same loss, some slower), --batch-size 2,"),
+    ],
+)
+def test_a_step_that_does_not_fit_into_memory_is_refused_before_it_is_taken(
+    tmp_path, texts, capsys, monkeypatch, objective, helps
+):
+    monkeypatch.setattr("llm2vec_core.training.memory.BYTES", 10**9)
+    flags = ["train", objective, "--base", "mini", "--texts", str(texts), "--steps", "1", *OPTIONS]
+    assert main([*flags, "--out", str(tmp_path / "o")]) == 2
+    told = capsys.readouterr().err
+    assert "Training llm2vec-mini on" in told and "texts of up to 16 tokens at once takes about" in told
+    assert helps in told and "--no-memory-check trains all the same" in told
+    assert not (tmp_path / "o").exists()
+    assert main([*flags, "--out", str(tmp_path / "o"), "--no-memory-check"]) == 0
+
+
 ROWS = [{"query": f"question {i}", "positive": f"answer {i}", "negative": ""} for i in range(3)]
 
 
