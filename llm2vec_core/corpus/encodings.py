@@ -37,6 +37,31 @@ _CONTAINERS = (
     (b"SQLite format 3\x00", "an SQLite database", "export the table as CSV"),
     (b"version https://git-lfs.github.com/spec", "a Git LFS pointer and not the file itself", "fetch it: git lfs pull"),
 )
+# What files are often written in, for people to choose from; every text codec of Python is read.
+COMMON_ENCODINGS = {
+    "utf-8": "Unicode",
+    "utf-16": "Unicode, two bytes a character",
+    "cp1252": "Western Europe, Windows",
+    "iso-8859-15": "Western Europe, older Unix",
+    "mac-roman": "Western Europe, older Macintosh",
+    "cp437": "DOS",
+    "cp1250": "Central Europe, Windows",
+    "iso-8859-2": "Central Europe, older Unix",
+    "cp1251": "Cyrillic, Windows",
+    "koi8-r": "Cyrillic, older Unix",
+    "cp1253": "Greek",
+    "cp1254": "Turkish",
+    "cp1255": "Hebrew",
+    "cp1256": "Arabic",
+    "cp1257": "Baltic",
+    "cp1258": "Vietnamese",
+    "cp874": "Thai",
+    "gb18030": "Chinese, simplified",
+    "big5": "Chinese, traditional",
+    "shift_jis": "Japanese",
+    "euc-jp": "Japanese, older Unix",
+    "cp949": "Korean",
+}
 # The letters of Western Europe, and the signs that programs write around them.
 _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýŠšŽžŒœðþ")
 _SIGNS = frozenset("€‚„…‘’“”•–—™‹›\xa0¡£§©ª«®°±²³µ·º»¼½¾¿´¢")
@@ -106,7 +131,9 @@ def find_encoding(
     (right, wrong), evidence = _sequences(pieces), b"".join(pieces)
     if wrong and not right and not strict and _is_western(evidence):
         return Encoding("cp1252", f"{name} is no UTF-8 and is read as cp1252, the Windows encoding", ends)
-    if wrong > _MOST_WRONG * len(evidence) and not strict:
+    # Damage is a byte here and there; whole words of such bytes, and no letter of UTF-8 beside them, are an alphabet.
+    words = not right and re.search(rb"[\x80-\xff]{3}", evidence)
+    if (words or wrong > _MOST_WRONG * len(evidence)) and not strict:
         raise InputError(
             f"{name} is no UTF-8, and its encoding is not known; save it as UTF-8"
             f"{f', or {hint} such as cp1251, gb18030 or shift_jis' if hint else ''}"

@@ -40,19 +40,22 @@ class HubDataset:
     split: str = "train"
 
 
-def read_texts(source: Path | HubDataset, column: str = "text", mended: Mended | None = None) -> Iterator[str]:
+def read_texts(
+    source: Path | HubDataset, column: str = "text", mended: Mended | None = None, *, encoding: str | None = None
+) -> Iterator[str]:
     """Yield the texts of a file, of a folder's files that are meant for training, or of a data set.
 
     Args:
         source: ``.txt`` holds one text a line; ``.csv``, ``.tsv``, ``.jsonl``, ``.json`` and ``.parquet`` have columns.
         column: that holds the texts; of ``.txt`` it is the line.
         mended: what had to be guessed, replaced or left out is noted here.
+        encoding: of a file's bytes; None to find it out.
 
     Raises:
         InputError: for a path that does not exist, a file of another kind, or a missing column.
         MissingPackageError: if a data set is asked for and ``datasets`` is not installed.
     """
-    for row in read_rows(source, (column,), hint="--column names another", mended=mended):
+    for row in read_rows(source, (column,), hint="--column names another", mended=mended, encoding=encoding):
         if text := row[column].strip():
             yield text
 
@@ -65,6 +68,7 @@ def read_rows(
     lists: Sequence[str] = (),
     hint: str = "",
     mended: Mended | None = None,
+    encoding: str | None = None,
 ) -> Iterator[dict[str, str]]:
     """Yield rows as texts by column.
 
@@ -75,6 +79,7 @@ def read_rows(
         lists: columns that may hold lists of texts; the first is taken.
         hint: how users name another column.
         mended: as for :func:`read_texts`.
+        encoding: likewise.
 
     Raises:
         InputError: as :func:`read_texts` does.
@@ -86,7 +91,16 @@ def read_rows(
         yield from _dataset_rows(source, names, optional, lists, mended)
         return
     for file in files_of(source, mended):
-        found = open_source(str(file), names, numbers=True, optional=optional, lists=lists, hint=hint)
+        found = open_source(
+            str(file),
+            names,
+            numbers=True,
+            optional=optional,
+            lists=lists,
+            encoding=encoding,
+            hint=hint,
+            encoding_hint="name its encoding,",
+        )
         if found.kind == "txt":
             if len(columns) > 1:
                 raise InputError(f"{file.name} has lines and no columns; {', '.join(columns)} are needed: use a .jsonl")

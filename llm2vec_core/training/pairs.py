@@ -87,6 +87,7 @@ def read_pairs(
     instructions: Mapping[str, str] | None = None,
     symmetric_tasks: Iterable[str] = (),
     mended: Mended | None = None,
+    encoding: str | None = None,
 ) -> Iterator[Pair]:
     """Yield the pairs of a file, of the files of a folder, or of a data set.
 
@@ -95,6 +96,7 @@ def read_pairs(
         instructions: by task, where the rows do not bring their own.
         symmetric_tasks: whose positives and negatives get the instruction too (duplicate questions, say).
         mended: what had to be guessed, replaced or left out is noted here.
+        encoding: of a file's bytes; None to find it out.
 
     Raises:
         InputError: for a missing column, or a label or score that is neither 0 nor 1.
@@ -104,7 +106,9 @@ def read_pairs(
     parts = [source] if isinstance(source, HubDataset) else files_of(source, mended)
     for part in parts:
         name = part.stem if isinstance(part, Path) else part.name
-        rows = read_rows(part, ("query", "positive"), _OPTIONAL, lists=_LISTS, hint=_HINT, mended=mended)
+        rows = read_rows(
+            part, ("query", "positive"), _OPTIONAL, lists=_LISTS, hint=_HINT, mended=mended, encoding=encoding
+        )
         for number, row in enumerate(rows, start=1):
             if not all(_is_pair(row[column], column, name, number) for column in _VERDICTS):
                 continue

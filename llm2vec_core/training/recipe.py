@@ -49,6 +49,7 @@ class DataConfig:
         subset: its configuration, where it has several,
         split: and its part.
         column: that holds the texts; pairs have columns of fixed names.
+        encoding: of a file's bytes, such as "cp1251"; None to find it out.
         unit: what texts are cut into.
         packed: write texts behind one another and cut them into rows of ``max_length`` tokens.
         min_characters: shorter units are left out.
@@ -69,6 +70,7 @@ class DataConfig:
     subset: str | None = None
     split: str = "train"
     column: str = "text"
+    encoding: str | None = None
     unit: Literal["document", "paragraph", "sentence"] = "document"
     packed: bool = False
     min_characters: int = 1

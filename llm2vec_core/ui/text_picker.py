@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.corpus.encodings import COMMON_ENCODINGS
 from llm2vec_core.corpus.sources import KINDS
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.components import notice_panel
@@ -27,6 +28,11 @@ from llm2vec_core.ui.user_texts import (
 )
 
 NO_COLUMN = "(none)"
+FOUND_OUT = ""
+ENCODINGS = [
+    ("found out from the file", FOUND_OUT),
+    *((f"{name} ({meaning})", name) for name, meaning in COMMON_ENCODINGS.items()),
+]
 SOURCES = [("Our collection", BUNDLED_TEXTS), ("Your texts", USER_TEXTS)]
 
 
@@ -177,6 +183,14 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
                 visible=False,
                 min_width=200,
             )
+        encoding = gr.Dropdown(
+            ENCODINGS,
+            value=FOUND_OUT,
+            label="Encoding of the file",
+            info="If letters look wrong in the rows below, choose another.",
+            elem_id=f"{tab_id}-encoding",
+            visible=False,
+        )
         preview = gr.HTML("", apply_default_css=False, elem_id=f"{tab_id}-preview")
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(
@@ -194,50 +208,65 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
             return notice_for(error), described(session.texts), session
         return "", described(session.texts), session
 
-    def read_file(session: Session, file: str | None, has_header: bool | None = None) -> tuple[Any, ...]:
+    def read_file(
+        session: Session, file: str | None, has_header: bool | None = None, written_in: str = FOUND_OUT
+    ) -> tuple[Any, ...]:
         if file is None:
             hidden = gr.update(visible=False)
-            return "", described(session.texts), session, hidden, gr.skip(), gr.skip(), hidden, ""
+            return "", described(session.texts), session, hidden, gr.skip(), gr.skip(), hidden, hidden, ""
+        # Of a parquet file there is nothing to choose; a file that cannot be read may be one of another encoding.
+        chosen = gr.update(visible=not file.lower().endswith(".parquet"), value=written_in)
         try:
-            reading = upload_reading(_upload_of(session, file), limits, has_header)
+            reading = upload_reading(_upload_of(session, file), limits, has_header, written_in)
             text, label = reading.guessed_columns()
         except Exception as error:
-            return notice_for(error), described(session.texts), session, *(gr.skip() for _ in choosers)
+            return notice_for(error), described(session.texts), session, *([gr.skip()] * 4), chosen, ""
         usable = [column.name for column in reading.columns if column.usable]
         # A text file has one column, the line, and it has no name.
         table = reading.header is not None
+        header = reading.header is not False
         return (
-            *load(session, lambda: uploaded_texts(Path(file), text, label, limits, header=reading.header is not False)),
+            *load(
+                session,
+                lambda: uploaded_texts(Path(file), text, label, limits, header=header, encoding=written_in),
+            ),
             gr.update(visible=table or len(usable) > 1),
             gr.update(choices=usable, value=text),
             gr.update(choices=[NO_COLUMN, *usable], value=label or NO_COLUMN),
-            gr.update(visible=table, value=reading.header is not False),
+            gr.update(visible=table, value=header),
+            chosen,
             file_preview(reading, text, label),
         )
 
     def on_columns(
-        session: Session, file: str | None, text: str | None, label: str | None, has_header: bool
+        session: Session, file: str | None, text: str | None, label: str | None, has_header: bool, written_in: str
     ) -> tuple[Any, ...]:
         if file is None or text is None:
             return "", described(session.texts), session, gr.skip()
         wanted = None if label in (None, NO_COLUMN, text) else label
-        loaded = load(
-            session, lambda: uploaded_texts(_upload_of(session, file), text, wanted, limits, header=has_header)
-        )
+        how = {"header": has_header, "encoding": written_in}
+        loaded = load(session, lambda: uploaded_texts(_upload_of(session, file), text, wanted, limits, **how))
         if loaded[0]:
             return *loaded, gr.skip()
-        return *loaded, file_preview(upload_reading(Path(file), limits, has_header), text, wanted)
+        return *loaded, file_preview(upload_reading(Path(file), limits, **how), text, wanted)
 
     outputs = [notice, status, page.session]
-    choosers = [columns_row, text_column, label_column, header, preview]
+    choosers = [columns_row, text_column, label_column, header, encoding, preview]
     source.input(lambda chosen: gr.update(visible=chosen == USER_TEXTS), source, box, queue=False, api_name=False)
     loads = (
         upload.change(read_file, [page.session, upload], [*outputs, *choosers], **shown),
-        header.input(read_file, [page.session, upload, header], [*outputs, *choosers], **shown),
+        header.input(read_file, [page.session, upload, header, encoding], [*outputs, *choosers], **shown),
+        # Whether there is a header is to be seen in the right letters alone.
+        encoding.input(
+            lambda session, file, written_in: read_file(session, file, None, written_in),
+            [page.session, upload, encoding],
+            [*outputs, *choosers],
+            **shown,
+        ),
         gr.on(
             [text_column.input, label_column.input],
             on_columns,
-            [page.session, upload, text_column, label_column, header],
+            [page.session, upload, text_column, label_column, header, encoding],
             [*outputs, preview],
             **shown,
         ),

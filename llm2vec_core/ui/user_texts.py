@@ -74,18 +74,19 @@ def pasted_texts(pasted: str | None, limits: Limits) -> Texts:
     return _checked("your lines", ((line, NO_LABEL) for line in (pasted or "").splitlines()), limits, labelled=False)
 
 
-def upload_reading(file: Path, limits: Limits, header: bool | None = None) -> FileReading:
+def upload_reading(file: Path, limits: Limits, header: bool | None = None, encoding: str | None = None) -> FileReading:
     """How an uploaded file is understood: its columns, of a text file one, the line.
 
     Args:
         file: txt, csv, tsv, json, jsonl or parquet.
         limits: how large it may be.
         header: of a table, whether the first row holds the names of the columns; None to find it out.
+        encoding: of its bytes; None to find it out.
 
     Raises:
         InputError: if the file is of no known kind or cannot be read.
     """
-    source = _source(file)
+    source = _source(file, encoding=encoding)
     if source.kind == "parquet":
         _check_parquet(file, (), limits)
     reading = inspect_file(source, header=header)
@@ -97,7 +98,13 @@ def upload_reading(file: Path, limits: Limits, header: bool | None = None) -> Fi
 
 
 def uploaded_texts(
-    file: Path, text_column: str, label_column: str | None, limits: Limits, *, header: bool = True
+    file: Path,
+    text_column: str,
+    label_column: str | None,
+    limits: Limits,
+    *,
+    header: bool = True,
+    encoding: str | None = None,
 ) -> Texts:
     """Texts from an uploaded file, by the command line's own readers.
 
@@ -107,12 +114,13 @@ def uploaded_texts(
         label_column: where their labels are, if anywhere.
         limits: how many and how long they may be.
         header: of a table, whether the first row holds the names of the columns.
+        encoding: of its bytes; None to find it out.
 
     Raises:
         InputError: for what cannot be read, a missing column, or too much of it.
     """
     columns = tuple(dict.fromkeys(c for c in (text_column, label_column) if c is not None))
-    source = _source(file, columns, header)
+    source = _source(file, columns, header, encoding)
     if source.kind == "parquet":
         _check_parquet(file, columns, limits)
     place, mended = columns.index(label_column) if label_column is not None else None, Mended()
@@ -145,7 +153,9 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def _source(file: Path, columns: tuple[str, ...] = ("text",), header: bool = True) -> TextSource:
+def _source(
+    file: Path, columns: tuple[str, ...] = ("text",), header: bool = True, encoding: str | None = None
+) -> TextSource:
     kind = file.suffix.lower().removeprefix(".")
     if kind not in KINDS:
         raise InputError(f"{file.name} is of no kind that can be read here; upload one of {', '.join(KINDS)}.")
@@ -157,6 +167,8 @@ def _source(file: Path, columns: tuple[str, ...] = ("text",), header: bool = Tru
         numbers=True,
         header=header,
         optional=optional,
+        encoding=encoding or None,
+        encoding_hint="choose its encoding below,",
         hint="choose another column below",
         header_hint="or say that the first row holds no names",
     )

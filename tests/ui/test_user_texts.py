@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core.corpus.encodings import COMMON_ENCODINGS
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui import user_texts
 from llm2vec_core.ui.file_preview import file_preview
@@ -141,6 +142,32 @@ def test_the_windows_encoding_keeps_its_letters_and_is_told(tmp_path):
     assert any("read as cp1252" in note for note in found.notes)
     _, found = upload(tmp_path, "a.txt", "café\n".encode() + b"b\xffd\n")
     assert found.notes == ("1 rows were no valid text: wrong bytes became U+FFFD",)
+
+
+RUSSIAN = "text;topic\nРека разлилась после дождя.;вода\nБанк ограбили в полдень.;деньги\n"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
+def test_a_file_whose_encoding_is_not_known_can_be_read_once_it_is_named(tmp_path, name):
+    content = json.dumps({"text": "Река", "topic": "вода"}, ensure_ascii=False) if name == "a.jsonl" else RUSSIAN
+    (tmp_path / name).write_bytes(content.encode("cp1251"))
+    with pytest.raises(InputError, match="choose its encoding below, such as cp1251"):
+        upload_reading(tmp_path / name, LIMITS)
+    reading = upload_reading(tmp_path / name, LIMITS, encoding="cp1251")
+    column, _ = reading.guessed_columns()
+    found = uploaded_texts(tmp_path / name, column, None, LIMITS, encoding="cp1251")
+    assert any("Река" in text for text in found.texts) and all(text in content for text in found.texts)
+    assert "CP1251" in file_preview(reading, column, None)
+    with pytest.raises(InputError, match="there is no encoding 'klingon'"):
+        upload_reading(tmp_path / name, LIMITS, encoding="klingon")
+
+
+def test_every_encoding_that_is_offered_is_one(tmp_path):
+    for encoding in COMMON_ENCODINGS:
+        (tmp_path / "a.txt").write_bytes("River 1, bank 2.\n".encode(encoding))
+        assert uploaded_texts(tmp_path / "a.txt", "text", None, LIMITS, encoding=encoding).texts == (
+            "River 1, bank 2.",
+        )
 
 
 def test_columns_are_those_of_all_records_and_a_missing_label_is_none(tmp_path):

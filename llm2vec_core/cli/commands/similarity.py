@@ -36,6 +36,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("A", "B"),
         help="names of the two columns; without, a .tsv or .csv has no header and the others have sentence1, sentence2",
     )
+    parser.add_argument("--encoding", help="of the file, such as cp1252 or utf-16; by default it is found out")
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
     parser.add_argument("--both", action="store_true", help="the same weights read causally and bidirectionally")
     parser.add_argument("--json", action="store_true", help="one JSON object a pair")
@@ -79,7 +80,15 @@ def _source(arguments: argparse.Namespace) -> TextSource:
     if name != STDIN and not Path(name).exists():
         raise InputError(f"there is no file {name!r} of pairs; for one pair give two texts")
     columns = tuple(arguments.columns or NAMES)
-    source = open_source(name, columns, kind="tsv" if name == STDIN else None, header=bool(arguments.columns))
+    source = open_source(
+        name,
+        columns,
+        kind="tsv" if name == STDIN else None,
+        header=bool(arguments.columns),
+        encoding=arguments.encoding,
+        hint="--columns names others",
+        encoding_hint="name it with --encoding,",
+    )
     if source.kind == "txt":
         raise InputError(f"{source.name!r} has one text a line; pairs come as .tsv, .csv, .jsonl or .parquet")
     return source

@@ -162,13 +162,19 @@ def _examples(recipe: Recipe, encoder: LLM2Vec, arguments: argparse.Namespace) -
     mended = Mended()
     if recipe.objective == "supervised":
         cleaning = Cleaning()
-        pairs = read_pairs(source, instructions=data.instructions, symmetric_tasks=data.symmetric_tasks, mended=mended)
+        pairs = read_pairs(
+            source,
+            instructions=data.instructions,
+            symmetric_tasks=data.symmetric_tasks,
+            mended=mended,
+            encoding=data.encoding,
+        )
         usable = first_of_each_task(clean_pairs(pairs, cleaning), data.task_limit, data.task_limits)
         found: Sequence[Any] = list(islice(usable, data.limit))
         if str(cleaning) and _is_main():
             say(arguments, f"left out: {cleaning}")
     else:
-        whole = read_texts(source, data.column, mended)
+        whole = read_texts(source, data.column, mended, encoding=data.encoding)
         pieces = cut_texts(whole, data.unit, min_characters=data.min_characters, max_characters=data.max_characters)
         found = list(dict.fromkeys(islice(pieces, data.limit)))
         if data.packed:

@@ -1,4 +1,4 @@
-"""The journey of a table without a header: how it was read is shown, and one click reads it otherwise."""
+"""The journey of a file: how it was read is shown, and its header and its encoding can be chosen otherwise."""
 
 from __future__ import annotations
 
@@ -32,3 +32,20 @@ def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(page):
     page.locator("#search-text-column input").click()
     page.get_by_role("option", name="column 2").click()
     expect(shown.locator("th").nth(1)).to_have_text("column 2 (embedded)")
+
+
+def test_a_file_of_an_unknown_encoding_is_read_once_its_encoding_is_chosen(page):
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
+    rows = "text,topic\nРека разлилась после дождя.,вода\nБанк ограбили в полдень.,деньги\n"
+    page.locator("#search-upload input[type=file]").set_input_files(
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows.encode("koi8-r")}
+    )
+    own, field = page.locator("#search-own"), page.locator("#search-encoding input")
+    expect(page.locator("#search-own-notice")).to_contain_text("choose its encoding below")
+    expect(field).to_have_value("found out from the file")
+    field.click()
+    page.get_by_role("option", name="koi8-r").click()
+    expect(own).to_contain_text("2 texts from rows.csv, 2 different labels")
+    expect(page.locator("#search-preview td").first).to_have_text("Река разлилась после дождя.")
+    expect(page.locator("#search-own-notice")).not_to_contain_text("encoding")
