@@ -244,7 +244,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         if file is None or text is None:
             return "", described(session.texts), session, gr.skip()
         wanted = None if label in (None, NO_COLUMN, text) else label
-        how = {"header": has_header, "encoding": written_in}
+        how: dict[str, Any] = {"header": has_header, "encoding": written_in}
         loaded = load(session, lambda: uploaded_texts(_upload_of(session, file), text, wanted, limits, **how))
         if loaded[0]:
             return *loaded, gr.skip()
