@@ -50,7 +50,7 @@ def loss_curve(
     settings["margin"] = {"l": 58, "r": 12, "t": 56, "b": 74}
     figure.update_layout(
         **settings,
-        xaxis={"title": {"text": "optimizer step"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "step"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "loss (nats)"}},
         legend={"orientation": "h", "y": -0.28, "x": 0},
     )
@@ -64,6 +64,7 @@ def training_curves(
     title: str,
     steps: int,
     goal: tuple[str, float] | None = None,
+    awaited: str = "",
 ) -> go.Figure:
     """A training run as it goes on: loss above, what it is good for below, on one axis of steps.
 
@@ -74,6 +75,7 @@ def training_curves(
         title: above the chart.
         steps: how many there will be; the axis ends there, so that the picture fills from the left.
         goal: name and held-out loss of something trained longer, drawn as a level to compare with.
+        awaited: stands where the loss of each step will, while there is none.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.58, 0.42])
     for trace in loss_curve(range(1, len(losses) + 1), losses, held_out, "").data:
@@ -107,8 +109,13 @@ def training_curves(
     grid = {"gridcolor": "rgba(127,127,127,0.25)", "zeroline": False}
     # A little room at both ends, or half of the first mark would be cut off.
     figure.update_xaxes(range=[-0.02 * steps, 1.02 * steps], **grid)
-    figure.update_xaxes(title={"text": "optimizer step"}, row=2, col=1)
+    figure.update_xaxes(title={"text": "step"}, row=2, col=1)
     figure.update_yaxes(title={"text": "loss (nats)"}, row=1, col=1, **grid)
+    if awaited and not losses:
+        place = {"xref": "x domain", "yref": "y domain", "x": 0.55, "y": 0.5}
+        figure.add_annotation(text=awaited, showarrow=False, **place)
+        if not held_out:  # plotly would make up a scale
+            figure.update_yaxes(showticklabels=False, row=1, col=1)
     figure.update_yaxes(title={"text": "separation"}, range=[-0.03, 1.06], row=2, col=1, **grid)
     return figure
 

@@ -16,7 +16,7 @@ import gradio as gr
 import plotly
 import plotly.graph_objects as go
 
-from llm2vec_core.ui.paint.base import data_table, tools
+from llm2vec_core.ui.templates import render
 
 PLOTLY_FILE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SCRIPT_FILE = Path(__file__).parent / "static" / "plot.js"
@@ -57,13 +57,5 @@ def plot_view(height: int, **options: Any) -> gr.HTML:
         options: further arguments of ``gr.HTML``.
     """
     script = SCRIPT_FILE.read_text(encoding="utf-8").replace("= HEIGHT", f"= {height}")
-    template = (
-        (
-            f'<section class="l2v l2v-figure"><div class="l2v-plot" style="height:{height}px"></div>'
-            f'<p class="l2v-notice-line" hidden><b>What to notice.</b> <span></span></p>{tools(True, True)}'
-            f"{data_table((), ())}</section>"
-        )
-        .replace('<div class="l2v-tools"', '<div class="l2v-tools" hidden')
-        .replace("<details", "<details hidden")
-    )
+    template = render("plot_view.html", height=height)
     return gr.HTML(html_template=template, js_on_load=script, apply_default_css=False, **options)

@@ -19,6 +19,7 @@ from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import (
     BUNDLED_TEXTS,
+    NO_TEXTS_YET,
     USER_TEXTS,
     Texts,
     our_collection,
@@ -68,18 +69,19 @@ def chosen_texts(session: Session, source: str) -> Texts:
     if source == BUNDLED_TEXTS:
         return our_collection()
     if session.texts is None:
-        raise InputError("There are no texts of yours yet. Upload a file or paste some lines.")
+        raise InputError(NO_TEXTS_YET)
     return session.texts
 
 
 def described(texts: Texts | None) -> str:
     """One line about what is loaded."""
     if texts is None:
-        return "Nothing of yours is loaded yet."
-    labels = f", {len(set(texts.labels)):,} different labels" if texts.labels else ", no labels"
-    blank = f", {texts.left_out:,} blank rows left out" if texts.left_out else ""
+        return "No texts of yours are loaded yet."
+    labels = f", {len(set(texts.labels)):,} labels" if texts.labels else ", no labels"
+    blank = f", {texts.left_out:,} blank rows skipped" if texts.left_out else ""
     notes = "".join(f" {note}." for note in texts.notes)
-    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} They are yours alone and go with this visit."
+    whose = "Only you can see them, and they are deleted when your visit ends."
+    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} {whose}"
 
 
 def _upload_of(session: Session, file: str) -> Path:
@@ -90,7 +92,7 @@ def _upload_of(session: Session, file: str) -> Path:
     """
     path = Path(file)
     if not path.is_file():
-        raise InputError("Your file is no longer here: it went when the connection was lost. Upload it again.")
+        raise InputError("Your file was deleted when the connection was lost. Upload it again.")
     session.uploads.add(path)
     return path
 
@@ -158,14 +160,14 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         with gr.Row():
             with gr.Column(min_width=280):
                 upload = gr.File(
-                    label=f"A file of at most {limits.user_texts:,} rows ({', '.join(KINDS)})",
+                    label=f"Upload a file, up to {limits.user_texts:,} rows ({', '.join(KINDS)})",
                     file_types=[f".{kind}" for kind in KINDS],
                     height=180,
                     elem_id=f"{tab_id}-upload",
                 )
             with gr.Column(min_width=280):
                 pasted = gr.Textbox(
-                    label="Or paste: one text a line",
+                    label="Or paste texts, one per line",
                     lines=4,
                     max_lines=4,
                     max_length=limits.user_characters,
@@ -174,11 +176,11 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
                 use = gr.Button("Use these lines", elem_id=f"{tab_id}-use", size="sm")
                 _offer_to_keep(page, tab_id, pasted, use)
         with gr.Row(visible=False) as columns_row:
-            text_column = gr.Dropdown([], label="Column of the texts", elem_id=f"{tab_id}-text-column", min_width=200)
-            label_column = gr.Dropdown([], label="Column of labels", elem_id=f"{tab_id}-label-column", min_width=200)
+            text_column = gr.Dropdown([], label="Text column", elem_id=f"{tab_id}-text-column", min_width=200)
+            label_column = gr.Dropdown([], label="Label column", elem_id=f"{tab_id}-label-column", min_width=200)
             header = gr.Checkbox(
                 True,
-                label="The first row holds the names of the columns",
+                label="The first row contains column names",
                 elem_id=f"{tab_id}-header",
                 visible=False,
                 min_width=200,

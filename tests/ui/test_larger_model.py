@@ -38,7 +38,7 @@ def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser,
     open_tab(page, "Train")
     page.get_by_text("Expert settings").click()
     expect(page.locator("#train-steps input")).to_have_value("8")
-    expect(page.locator("#loss-plot")).to_contain_text("“Bidirectional, untrained” as it stands now")
+    expect(page.locator("#loss-plot")).to_contain_text("the starting point, “Bidirectional, untrained”")
     page.locator("#copy-link").click()
     expect(page.locator("#l2v-said")).to_be_visible()
     assert f"model={SMOLLM2.key}" in page.url

@@ -10,7 +10,6 @@ from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.pair_strips import similarity_strips
-from llm2vec_core.ui.tabs.train import paint as train_paint
 from llm2vec_core.ui.templates import render
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -48,7 +47,6 @@ def pictures(text: str) -> dict[str, str]:
         "figure": figure_card(
             text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
-        "status": train_paint.training_status(text),
     }
 
 

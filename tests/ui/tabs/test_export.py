@@ -54,7 +54,7 @@ def test_pasted_lines_as_csv_and_the_code_follows_the_fields(page):
     away(page)
     page.locator("#away-source").get_by_label("Your texts").check()
     page.locator("#away-run").click()
-    expect(page.locator("#away-notice")).to_contain_text("There are no texts of yours yet")
+    expect(page.locator("#away-notice")).to_contain_text("You have not loaded any texts yet")
     page.locator("#away-pasted textarea").fill("=HYPERLINK(1)\n<img src=x onerror=alert(1)>\n\na river")
     page.locator("#away-use").click()
     expect(page.locator("#away-own")).to_contain_text("3 texts from your lines")

@@ -297,7 +297,7 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
     map_page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
     ready(map_page)
     map_page.locator("#map-source").get_by_text("Your texts").click()
-    expect(map_page.locator("#map-notice")).to_contain_text("There are no texts of yours yet")
+    expect(map_page.locator("#map-notice")).to_contain_text("You have not loaded any texts yet")
     map_page.locator("#map-pasted textarea").fill("one\ntwo\nthree")
     map_page.locator("#map-use").click()
     expect(map_page.locator("#map-notice")).to_contain_text("3 texts are too few for a map")

@@ -178,7 +178,7 @@ def test_a_map_has_a_largest_number_of_texts(context):
     settings = MapSettings("own", "causal", "simcse")
     with pytest.raises(InputError, match=r"mine\.txt has 5,001 texts; a map takes at most 5,000"):
         next(model.draw(context, visitor_with(["a"] * 5001), settings))
-    with pytest.raises(InputError, match="no texts of yours yet"):
+    with pytest.raises(InputError, match="not loaded any texts yet"):
         next(model.draw(context, Session(), settings))
 
 

@@ -106,7 +106,7 @@ def test_questions_that_are_no_questions(search):
 
 def test_texts_of_ones_own(search, tmp_path):
     search.get_by_label("Your texts").check()
-    expect(search.locator("#search-notice")).to_contain_text("no texts of yours yet")
+    expect(search.locator("#search-notice")).to_contain_text("not loaded any texts yet")
     search.locator("#search-pasted textarea").fill(
         "a river in flood\n<b>a bank</b> that lends money\n\nbread and butter"
     )

@@ -32,7 +32,7 @@ def points(page) -> list[list[float]]:
 def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page):
     open_tab(page, "Train")
     told = page.locator("#loss-plot .l2v-notice-line")
-    expect(told).to_contain_text("“Bidirectional, untrained” as it stands now", timeout=PATIENCE)
+    expect(told).to_contain_text("the starting point, “Bidirectional, untrained”", timeout=PATIENCE)
     *batches, held_out, unrelated, look_alike, longer = points(page)
     assert batches == [[], []]
     assert [len(held_out), len(unrelated), len(look_alike)] == [1, 1, 1]
@@ -43,7 +43,7 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     assert page.locator("#before-after svg.l2v-svg circle").count() == 40
     # Another objective begins elsewhere, and its run is as long as its own recipe says.
     page.locator("#objective").get_by_text("SimCSE").click()
-    expect(told).to_contain_text("“+ MNTP” as it stands now", timeout=PATIENCE)
+    expect(told).to_contain_text("the starting point, “+ MNTP”", timeout=PATIENCE)
     assert points(page)[2] != held_out
     end = page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1]
     assert end == pytest.approx(1.02 * RECIPES["simcse"].steps[SHORT])
@@ -53,7 +53,7 @@ def test_a_link_brings_objective_settings_and_starting_point_back(open_page, ser
     page = open_page()
     page.goto(f"{server}/?tab=train&train_objective=supervised&train_start=simcse&train_steps=7&train_rank=8")
     told = page.locator("#loss-plot .l2v-notice-line")
-    expect(told).to_contain_text("“LLM2Vec (+ MNTP + SimCSE)” as it stands now", timeout=PATIENCE)
+    expect(told).to_contain_text("the starting point, “LLM2Vec (+ MNTP + SimCSE)”", timeout=PATIENCE)
     expect(page.locator("#train-pairs-source")).to_be_visible()
     expect(page.locator("#train-source")).to_be_hidden()
     assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 7
@@ -71,7 +71,7 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
     # A second visitor waits, is told so, and may leave the queue.
     other.locator("#train-button").click()
-    expect(status(other)).to_contain_text("Waiting: another visitor is training now")
+    expect(status(other)).to_contain_text("Waiting: another visitor is training")
     other.locator("#stop-button").click()
     expect(status(other)).to_contain_text("You left the queue")
 
@@ -82,7 +82,7 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     assert curve[:2] == [40, 40]
     assert curve[2] >= 3
     assert curve[3:] == [6, 6]
-    expect(page.locator("#before-after")).to_contain_text("separation")
+    expect(page.locator("#before-after [data-separation][data-after]")).to_have_count(2)
     assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
     expect(page.locator("#own-adapter")).to_contain_text("MNTP, 40 steps from Bidirectional, untrained")
     with page.expect_download() as download:
@@ -123,12 +123,12 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     page.locator("#train-button").click()
     expect(status(page)).to_contain_text("Step ", timeout=PATIENCE)
     page.locator("#stop-button").click()
-    expect(status(page)).to_contain_text("(stopped by you)", timeout=PATIENCE)
-    steps = int(re.search(r"Kept at step (\d+) of 300", status(page).inner_text()).group(1))
+    expect(status(page)).to_contain_text("(you stopped it)", timeout=PATIENCE)
+    steps = int(re.search(r"after step (\d+) of 300", status(page).inner_text()).group(1))
     expect(page.locator("#own-adapter")).to_contain_text(f"SimCSE, {steps} step")
     expect(page.locator("#train-button")).to_be_enabled()
 
-    page.get_by_text("Use an adapter that you have").click()
+    page.get_by_text("Use your own adapter").click()
     page.locator("#load-adapter").click()
     expect(page.locator("#load-notice")).to_contain_text("adapter_config.json is missing")
     folder = ASSETS / "adapters" / "llm2vec-mini" / "mntp"
@@ -155,7 +155,7 @@ def test_own_texts_and_own_pairs(page, tmp_path):
     page.locator("#train-use").click()
     expect(page.locator("#train-own")).to_contain_text("2 texts from your lines")
     page.locator("#train-button").click()
-    expect(page.locator("#train-notice")).to_contain_text("2 different texts are too few to learn from")
+    expect(page.locator("#train-notice")).to_contain_text("2 different texts are too few to train on")
     page.locator("#train-pasted textarea").fill("\n".join(f"<b>Line {i}</b> about rivers" for i in range(24)))
     page.locator("#train-use").click()
     expect(page.locator("#train-own")).to_contain_text("24 texts")

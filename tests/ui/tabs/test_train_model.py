@@ -17,11 +17,13 @@ from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import model, paint, uploads
+from llm2vec_core.ui.tabs.train import charts, copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
+from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.run import Machine, Ticket, check_memory, starting_point, train
 from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, default_start, recipe_settings
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import Texts
 
 TEXTS = ["The river rose after the rain.", "It rained."]
@@ -89,9 +91,9 @@ def objective_name(objective: str) -> str:
 def test_the_card_shows_the_cosines_that_were_measured(context):
     session = Session()
     *_, last = told = trained(context, session, *fields(steps=3, rate=0.01))
-    assert ["before training" in shown.result for shown in told if shown.result] == [True, False]
+    assert ["before-training" in shown.result for shown in told if shown.result] == [True, False]
     cells = re.findall(
-        r"<td>(mean the same|unrelated|look alike)</td>.*?<td>([-\d.e]+)</td><td>([-\d.e]+)</td>", last.result
+        r"<td>(same meaning|unrelated|look-alike)</td>.*?<td>([-\d.e]+)</td><td>([-\d.e]+)</td>", last.result
     )
     assert len(cells) == 120
     (a, b), *_ = measured_pairs()["similar"]
@@ -109,18 +111,18 @@ def test_stop_keeps_the_last_step(context):
     assert machine.wait() is not None
     assert "Stopping after this step" in model.stop(session)
     shown += list(stream)
-    steps = int(re.search(r"Kept at step (\d+) of 50 \(stopped by you\)", shown[-1].status).group(1))
+    steps = int(re.search(r"after step (\d+) of 50 \(you stopped it\)", shown[-1].status).group(1))
     assert 1 <= steps < 50
     assert session.description.startswith(f"MNTP, {steps} step")
     assert machine.wait() is None
-    assert "Nothing is being trained" in model.stop(session)
+    assert "No run to stop" in model.stop(session)
 
 
 def test_time_is_bounded(context):
     short = AppContext(limits=replace(LIMITS, training_seconds=0.0))
     short.cache = context.cache
     last = trained(short, Session(), *fields(steps=50))[-1]
-    assert "Kept at step 1 of 50 (ended at the limit of 0 s)" in last.status
+    assert "after step 1 of 50 (the limit is 0 s)" in last.status
 
 
 def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context, monkeypatch):
@@ -139,7 +141,7 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
     shown = []
     with pytest.raises(TrainingError, match="lower learning_rate"):
         shown.extend(run_of(context, session, *fields(steps=9)))
-    assert "Kept at step 2 of 9 (ended because the numbers ran away)" in shown[-1].status
+    assert "after step 2 of 9 (the loss diverged)" in shown[-1].status
     assert session.description.startswith("MNTP, 2 steps")
     assert np.isfinite(session.encoder.encode(TEXTS)).all()
 
@@ -167,7 +169,7 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
 def test_a_call_off_in_the_queue_trains_nothing(context):
     session, machine = Session(), Machine()
     machine.take(180)
-    assert "another visitor is training now, for at most 180" in model.ask(machine, session)
+    assert "for up to 180 s" in model.ask(machine, session)
     assert "You left the queue" in model.stop(session)
     assert list(model.run(machine, context, session, "ours", None, *fields())) == [model.Shown()]
     # Pressed again: of the two that now wait, one runs.
@@ -181,12 +183,12 @@ def test_who_waits_is_told_how_many_wait_before(context):
     machine, visitors = Machine(), [Session() for _ in range(3)]
     machine.take(180)
     first, second, third = (model.ask(machine, session) for session in visitors)
-    assert "wait before" not in first
-    assert "180 more seconds, and at most 1 more waits before you" in second
-    assert "at most 2 more wait before you" in third
+    assert "ahead of you" not in first
+    assert "180 s more, and up to 1 more is ahead of you" in second
+    assert "up to 2 more are ahead of you" in third
     model.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
-    assert "at most 2 more wait before you" in model.ask(machine, visitors[0])
-    assert "at most 2 more wait before you" in model.ask(machine, visitors[0])
+    assert "up to 2 more are ahead of you" in model.ask(machine, visitors[0])
+    assert "up to 2 more are ahead of you" in model.ask(machine, visitors[0])
     machine.free()
     assert "Setting up" in model.ask(machine, Session())
 
@@ -197,7 +199,7 @@ def test_who_waits_is_told_how_many_wait_before(context):
         (4, None, "learning rate is empty"), (4, "fast", "learning rate is fast"), (4, -1, "learning rate is -1"),
         (4, 1e9, "learning rate is 1000000000"), (4, float("nan"), "learning rate is nan"), (3, 0, "steps is 0"),
         (3, 401, "from 1 to 400"), (3, 2.5, "steps is 2.5"), (5, 65, "LoRA rank is 65"), (6, 1, "batch size is 1"),
-        (7, 10**9, "longest text is 1000000000"), (8, -1, "seed is -1"), (2, "causal", "Start from is 'causal'"),
+        (7, 10**9, "maximum length is 1000000000"), (8, -1, "seed is -1"), (2, "causal", "“Start from” is 'causal'"),
         (0, "<b>", "objective is '<b>'"),
     ],
 )  # fmt: skip
@@ -215,9 +217,9 @@ def own(texts) -> Texts:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (None, "no texts of yours yet"), (["one"], "^1 different texts are too few"),
+        (None, "not loaded any texts yet"), (["one"], "^1 different texts are too few"),
         ([f"text {i}" for i in range(15)], "^15 different texts are too few"),
-        (["same"] * 500, r"^1 different texts \(500 with repetitions\)"),
+        (["same"] * 500, r"^1 different texts \(500 with duplicates\)"),
         ([f"text {i}" for i in range(2001)], "2,001 texts are too many"),
     ],
 )  # fmt: skip
@@ -230,7 +232,7 @@ def test_own_texts_are_learned_from_and_spelled_out(context):
     session = Session()
     session.texts = own([f"<b>Line {i}</b> about 'rivers' and banks" for i in range(20)] * 2)
     shown = trained(context, session, *fields(source="own"))
-    assert "Left out of the data: 20 repetitions" in shown[-1].status
+    assert "Not used for training: 20 duplicates" in shown[-1].status
     space: dict = {}
     exec(shown[0].code.split("start = ")[0], space)
     data = training_data("mntp", "own", session.texts, None, LIMITS)
@@ -275,7 +277,7 @@ def test_own_pairs_are_cleaned_and_measured_apart(tmp_path):
         ),
         ([row(i, positive="") for i in range(30)], "0 usable pairs"),
         ([row(i, positive="yes") for i in range(30)], "same positive"),
-        ([row(i, query="why") for i in range(30)], "share one query"),
+        ([row(i, query="why") for i in range(30)], "have the same query"),
         ([{"text": "a"}] * 20, "query"),
         ([row(i) for i in range(2001)], "more than 2,000 pairs"),
         ([row(i, positive="x" * 20_001) for i in range(20)], "Row 1 of pairs.jsonl has a text of 20,001"),
@@ -295,6 +297,10 @@ def test_a_model_that_is_too_large_is_refused_before_anything_is_loaded(monkeypa
     assert len(large.cache) == 0
 
 
+def shares_told(card: str) -> list[float]:
+    return [float(share) for share in re.findall(r'data-separation="\w+" data-before="([\d.]+)"', card)]
+
+
 def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     session = Session()
     shown = model.expected(context, session, "mntp", "bidirectional", 7)
@@ -304,7 +310,7 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     pairs = measure_pairs(context.encoder("bidirectional"), labelled_pairs(measured_pairs()))
     areas = [pairs.area(below=kind) for kind in ("unrelated", "misleading")]
     assert [trace["y"][0] for trace in figure["data"][3:5]] == pytest.approx(areas, abs=1e-4)
-    assert f"{areas[0]:.1%} of unrelated pairs and than {areas[1]:.1%}" in shown.result
+    assert shares_told(shown.result) == pytest.approx(areas, abs=1e-4)
     assert shown.result.count("<circle") == 40 + 1
     # A run measures the same, and what a long training reached is that stage's own beginning.
     first, *_ = train(
@@ -317,10 +323,10 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     notice = figure["meta"]["notice"]
     assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)
     assert (
-        f"“Bidirectional, untrained” as it stands now, measured on our data: held-out loss {first.held_out[0][1]:.3f}"
+        f"the starting point, “Bidirectional, untrained”, measured on our data: held-out loss {first.held_out[0][1]:.3f}"
         in notice
     )
-    assert f"“+ MNTP” stands at held-out loss {full.held_out[0][1]:.3f}" in notice
+    assert f"(1,000 steps, batch size 128) and has held-out loss {full.held_out[0][1]:.3f}" in notice
     assert figure["data"][5]["y"] == pytest.approx([full.held_out[0][1]] * 2, abs=1e-4)
     assert full.held_out[0][1] < first.held_out[0][1]
 
@@ -346,10 +352,30 @@ def test_a_model_of_the_hub_is_not_measured_unasked_and_one_too_large_is_named(c
         model.expected(AppContext(PRESETS["mistral-7b"]), Session(), "mntp", "bidirectional", 60)
 
 
-def test_sentences_for_each_sign():
-    assert "told apart better: separation 0.500 before, 0.700 after" in paint.change_sentence(0.5, 0.7, "unrelated", 9)
-    assert "told apart worse: separation 0.700 before, 0.500 after" in paint.change_sentence(0.7, 0.5, "misleading", 9)
-    assert "hardly changed" in paint.change_sentence(0.7, 0.705, "misleading", 9)
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [([0.0, 0.4], [0.6, 0.8], "rose"), ([0.6, 0.8], [0.0, 0.4], "fell"), ([0.6, 0.8], [0.61, 0.79], "hardly changed")],
+)
+def test_the_card_tells_each_sign_of_a_change(before, after, told):
+    stages = [PairCosines({"similar": np.array(c), "unrelated": np.array([0.1, 0.5])}) for c in (before, after)]
+    pairs = {kind: [("a", "b")] * 2 for kind in ("similar", "unrelated")}
+    card = render("train/pairs.html", measured=MeasuredPairs(pairs, *stages), charts=charts, copy=copy)
+    areas = [float(np.mean([s > u for s in c for u in (0.1, 0.5)])) for c in (before, after)]
+    assert f'data-separation="unrelated" data-before="{areas[0]:.4f}" data-after="{areas[1]:.4f}"' in card
+    assert f"Separation from unrelated pairs {told}: {areas[0]:.3f} before, {areas[1]:.3f} after (2 pairs" in card
+
+
+def test_marks_that_would_cover_each_other_are_moved_apart():
+    places = charts.swarm([10.0] * 5 + [100.0])
+    assert places[-1] == (100.0, 0.0)
+    assert len({dy for x, dy in places if x == 10.0}) == 5
+    # A chart is as wide as a telephone's card, its words at least 12 pixels high there.
+    stage = PairCosines({kind: np.linspace(0.1, 0.9, 9) for kind in copy.KINDS})
+    picture = charts.pair_chart(MeasuredPairs({}, stage, stage))
+    assert float(re.search(r'viewBox="0 0 (\d+)', picture).group(1)) <= 338
+    assert min(map(float, re.findall(r'font-size="([\d.]+)"', picture))) >= 12
+    xs = [float(x) for x in re.findall(r'cx="([\d.]+)"', picture)]
+    assert len(xs) == 18 and max(xs) + charts.DOT < charts.WIDTH
 
 
 def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
@@ -357,7 +383,7 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
     data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
     settings = checked_settings(*fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
     *_, progress = train(context, settings, data, Ticket())
-    card = paint.before_and_after(progress.before, progress.after, data.measured, own=True)
+    card = model.pairs_card(progress)
     assert "<img" not in card
     assert "&lt;img src=x onerror=alert(0)&gt;" in card
 
@@ -383,14 +409,15 @@ def test_what_a_larger_model_begins_with_is_stored(monkeypatch):
             )
             for kind in ("unrelated", "misleading")
         ]
-        assert f"{areas[0]:.1%} of unrelated pairs and than {areas[1]:.1%}" in shown.result
+        assert shares_told(shown.result) == pytest.approx(areas, abs=1e-4)
         found = recipe_settings(objective, start, SMOLLM2)
         assert found.steps * found.batch_size * found.max_length < 5_000
     assert default_start("mntp", SMOLLM2) == "bidirectional"
-    assert (
-        "“+ MNTP” stands at separation"
-        in json.loads(model.expected(large, Session(SMOLLM2.key), "mntp", "bidirectional", 5).plot)["meta"]["notice"]
-    )
+    figure = json.loads(model.expected(large, Session(SMOLLM2.key), "mntp", "bidirectional", 5).plot)
+    assert "(1,200 steps, batch size 96) and has separation" in figure["meta"]["notice"]
+    # The panel of the loss is empty until a run begins, and says what will be there.
+    assert [note["text"] for note in figure["layout"]["annotations"]] == [copy.NO_LOSS_YET]
+    assert figure["layout"]["yaxis"]["showticklabels"] is False
 
 
 def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_one(context, monkeypatch, tmp_path):

@@ -52,7 +52,7 @@ def other(**changes) -> bytes:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([], "adapter_config.json is missing; upload the archive that this page gave you"),
+        ([], "adapter_config.json is missing; upload the archive you downloaded here"),
         ([(CONFIG_FILE, CONFIG), ("adapter_model.bin", b"\x80\x04cposix\nsystem")], "safetensors is missing"),
         ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"\x80\x04cposix\nsystem")], "damaged or no safetensors"),
         ([(CONFIG_FILE, b"{"), (WEIGHTS_FILE, WEIGHTS)], "is no JSON"),
@@ -72,8 +72,8 @@ def test_archives_that_are_no_adapter_leave_the_one_in_use(context, tmp_path, me
 
 def test_uploads_that_are_no_adapter(context, tmp_path):
     for name, content, message in (
-        ("notes.zip", b"PK", "notes.zip is no zip archive that can be read"),
-        ("model.bin", b"\x80", "model.bin is not asked for"),
+        ("notes.zip", b"PK", "notes.zip is not a readable zip archive"),
+        ("model.bin", b"\x80", "model.bin is not part of an adapter"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(LLM2VecError, match=message):

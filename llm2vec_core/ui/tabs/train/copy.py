@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from llm2vec_core.ui.tabs.train.run import Progress
+    from llm2vec_core.ui.tabs.train.run import LongTraining, Progress
 
-INTRO = """
-<div class="l2v"><h2>Train a little, right here</h2>
-<p>Training changes a small <em>adapter</em> (LoRA: a few thin matrices beside the weights, which stay as they are). It is
-yours alone, and it becomes an encoder in every tab. Choose what it should practise:</p>
-<dl class="l2v-train-words">
-<dt>MNTP</dt><dd>masked next token prediction: words are hidden, and the model fills them in with both sides in view.</dd>
-<dt>SimCSE</dt><dd>each sentence is read twice with random gaps; the model learns to recognise it among the others.</dd>
-<dt>Supervised</dt><dd>pairs that belong together, such as a question and its answer; a <em>hard negative</em> is a text that
-looks right and is not.</dd></dl></div>
-"""
+# A smaller change of the held-out loss is called none.
+SMALLEST_SHARE = 0.01
 
 OBJECTIVE_LABELS = {
     "mntp": "MNTP: fill in masked words",
@@ -26,56 +18,76 @@ OBJECTIVE_LABELS = {
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
 LENGTHS = {"20": "Short", "60": "Longer"}
 LENGTH_INFO = (
-    "About 20 and 60 seconds with LLM2Vec-mini on two processor cores that do nothing else, longer with a larger model. The "
-    "first steps tell how long it takes here."
+    "About 20 or 60 seconds with LLM2Vec-mini on two idle processor cores; a larger model takes longer. After three steps "
+    "the page estimates the time left."
 )
-START_INFO = "The stage that the adapter stands on; its weights are not changed."
+START_INFO = "The stage the adapter is trained on top of. Its weights stay frozen."
 
 FIELDS = {
-    "steps": ("Steps", "How often the adapter is changed a little; one batch of texts each."),
+    "steps": ("Steps", "Number of updates; each uses one batch."),
     "learning_rate": (
         "Learning rate",
-        "How far one step goes, above 0 and at most 0.1. Too high, and what was known is lost.",
+        "Size of each update, above 0 and at most 0.1. If it is too high, the model forgets what it knew.",
     ),
-    "rank": ("LoRA rank", "How thick the adapter's matrices are, 1 to 64. More can learn more and is larger."),
-    "batch_size": ("Batch size", "Texts (or pairs) a step, 2 to 64. With more, telling texts apart is harder."),
-    "max_length": ("Longest text", "In tokens (pieces of words), 8 to 256; what is longer loses its end."),
-    "seed": ("Seed", "Decides all random choices; the same seed gives the same run."),
+    "rank": (
+        "LoRA rank",
+        "Rank of the adapter's matrices, 1 to 64. A higher rank can learn more and makes a larger file.",
+    ),
+    "batch_size": (
+        "Batch size",
+        "Texts (or pairs) per step, 2 to 64. With SimCSE and Supervised, a larger batch makes the task harder.",
+    ),
+    "max_length": ("Maximum length", "In tokens, 8 to 256. Longer texts are truncated."),
+    "seed": ("Seed", "Sets all random choices; the same seed repeats the run."),
 }
 
 PAIRS_SOURCES = [("Our pairs", "ours"), ("Your pairs", "own")]
-PAIRS_FILE = "A file with the columns query, positive and, if you have it, negative (jsonl, csv, tsv)"
+PAIRS_FILE = "A file with the columns query, positive and (optional) negative: jsonl, json, csv or tsv"
 
-UPLOAD_INTRO = """
-<div class="l2v"><p>The archive that this page gave you, as it is; or a LoRA adapter from elsewhere in PEFT's format, its two
-files <code>adapter_config.json</code> and <code>adapter_model.safetensors</code>. Of an archive of this page the stage that the
-adapter stands on is found by itself; any other is put on the stage chosen under “Start from”, whatever base its file names.
-Only safetensors are read, never a pickle.</p></div>
-"""
-
+NOTHING_YET = "No training run yet."
+NO_LOSS_YET = "The loss of each batch appears here<br>when you press Train"
 NOT_MEASURED = (
-    "Nothing trained yet with {label}. A model of this size takes a while: it is measured when you press Train, before "
+    "No training run yet with {label}. A model of this size is slow here, so it is measured when you press Train, before "
     "the first step."
 )
 
 
-def expectation(label: str, point: Progress, longer: str | None, compared: Progress | None) -> str:
+def expectation(label: str, point: Progress, longer: LongTraining | None) -> str:
     """What to look for in the curves that will grow.
 
     Args:
         label: of the stage to start from.
         point: what is measured of it.
-        longer: label of the stage that a long training of the same kind made of it, if there is one.
-        compared: what is measured of that.
+        longer: what a long training of the same kind made of it, if there is one.
     """
     told = (
-        f"The points are “{label}” as it stands now, measured on our data: {_measures(point)}. The curves grow from here. "
-        "If the loss of each batch falls and the held-out loss does not, texts are learned by heart."
+        f"The marks at step 0 are the starting point, “{label}”, measured on our data: {_measures(point)}. If the loss of "
+        "each batch falls and the held-out loss does not, the model is memorising the texts."
     )
-    if compared is not None:
-        line = " (dashed)" if compared.held_out else ""
-        told += f" What a long training reached{line}: “{longer}” stands at {_measures(compared)}."
+    if longer is not None:
+        told += (
+            f" For comparison: “{longer.label}” comes from a longer run of this objective ({longer.steps:,} steps, batch "
+            f"size {longer.batch_size})"
+        )
+        told += f" and has {_measures(longer.point)}" if longer.point else ""
+        told += "; the dashed line is its held-out loss." if longer.point and longer.point.held_out else "."
     return told
+
+
+def held_out_sentence(progress: Progress) -> str:
+    """What became of the loss on examples that were not trained on; empty before there is anything to compare."""
+    if len(progress.held_out) < 2:
+        return ""
+    (_, before), (_, after) = progress.held_out[0], progress.held_out[-1]
+    numbers = f"Held-out loss: {before:.3f} before, {after:.3f} after"
+    if abs(after - before) < SMALLEST_SHARE * before:
+        return f"{numbers}. It hardly changed; more steps or a higher learning rate may help."
+    if after < before:
+        return f"{numbers}. It fell, so what was learned carries over to texts that were not trained on."
+    return (
+        f"{numbers}. It rose, so what was learned does not carry over to other texts. Try a lower learning rate or more "
+        "varied texts."
+    )
 
 
 def _measures(point: Progress) -> str:
@@ -84,26 +96,37 @@ def _measures(point: Progress) -> str:
     return f"{loss}separation {separations}"
 
 
+class Kind(NamedTuple):
+    """A kind of pair in words: its name, what it is, and how a sentence calls such pairs."""
+
+    name: str
+    meaning: str
+    others: str
+
+
 MEASURES = {
-    "unrelated": "similar above unrelated pairs",
-    "misleading": "similar above look-alike pairs",
+    "unrelated": "same meaning above unrelated",
+    "misleading": "same meaning above look-alike",
 }
 KINDS = {
-    "similar": ("mean the same", "other words, one meaning"),
-    "unrelated": ("unrelated", "nothing in common"),
-    "misleading": ("look alike", "many words in common, another meaning"),
+    "similar": Kind("same meaning", "different words, one meaning", "pairs with the same meaning"),
+    "unrelated": Kind("unrelated", "nothing in common", "unrelated pairs"),
+    "misleading": Kind("look-alike", "many shared words, different meaning", "look-alike pairs"),
 }
+_SEPARATION = (
+    "“Separation” is the area under the ROC curve: the chance that {pair} has a higher cosine than one of the other kind. "
+    "0.5 is chance, 1 is perfect."
+)
 EXPLAINED = (
-    "Each mark is one pair of sentences that no training here has seen; the further to the right, the more alike the model "
-    "finds them. “Separation” is the chance that a pair that means the same lies further right than one that does not: 0.5 is a "
-    "coin toss, 1 is perfect. Cosines that all grow together are no gain; the order counts."
+    "Each mark is a pair of sentences that no training here has seen; the further right, the more similar the model "
+    f"finds them. {_SEPARATION.format(pair='a pair with the same meaning')} If all cosines rise together, nothing is "
+    "gained: only the order counts."
 )
 OWN_EXPLAINED = (
-    "Each mark is one of your held-out pairs; the further to the right, the more alike the model finds the two texts. “Unrelated” "
-    "joins a query with another pair's positive. “Separation” is the chance that a real pair lies further right: 0.5 is a coin "
-    "toss, 1 is perfect."
+    "Each mark is one of your held-out pairs; the further right, the more similar the model finds the two texts. An "
+    f"“unrelated” pair joins a query with the positive of another pair. {_SEPARATION.format(pair='a real pair')}"
 )
 LICENCE = (
-    "The adapter is yours. It works only together with its base, whose licence applies ({license}); if you trained on texts "
-    "of others, so do their terms."
+    "The adapter is yours. It works only together with its base model, whose licence applies ({license}). If you trained "
+    "on other people's texts, their terms apply too."
 )

@@ -14,7 +14,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.training.bundled import bundled_pairs, bundled_texts, hold_out, measured_pairs
 from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
 from llm2vec_core.ui.limits import Limits
-from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, NO_TEXTS_YET, Texts
 
 FEWEST = 16
 PAIR_KINDS = (".jsonl", ".json", ".csv", ".tsv")
@@ -75,19 +75,19 @@ def own_training_texts(texts: Texts | None, limits: Limits) -> TrainingData:
         InputError: if there are too few, too many or too long ones.
     """
     if texts is None:
-        raise InputError("There are no texts of yours yet. Upload a file or paste some lines.")
+        raise InputError(NO_TEXTS_YET)
     different = list(dict.fromkeys(texts.texts))
     if len(different) < FEWEST:
-        same = f" ({len(texts):,} with repetitions)" if len(different) < len(texts) else ""
-        raise InputError(f"{len(different)} different texts{same} are too few to learn from; give at least {FEWEST}.")
+        same = f" ({len(texts):,} with duplicates)" if len(different) < len(texts) else ""
+        raise InputError(f"{len(different)} different texts{same} are too few to train on; give at least {FEWEST}.")
     if len(different) > limits.training_texts:
         raise InputError(
-            f"{len(different):,} texts are too many for a run of at most {limits.training_steps} steps here; at most "
-            f"{limits.training_texts:,} fit. The command line trains on any number."
+            f"{len(different):,} texts are too many for a run of at most {limits.training_steps} steps; the limit here "
+            f"is {limits.training_texts:,}. The command line has no limit."
         )
     copies = len(texts) - len(different)
     return TrainingData(
-        *hold_out(different), measured_pairs(), texts.name, left_out=f"{copies:,} repetitions" if copies else ""
+        *hold_out(different), measured_pairs(), texts.name, left_out=f"{copies:,} duplicates" if copies else ""
     )
 
 
@@ -98,26 +98,32 @@ def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
         InputError: if there is none, it cannot be read, or holds too few, too many or too long ones.
     """
     if not pairs_file:
-        raise InputError("There are no pairs of yours yet. Upload a file with the columns query and positive.")
+        raise InputError("You have not loaded any pairs yet. Upload a file with the columns query and positive.")
     file = Path(pairs_file)
     if file.suffix.lower() not in PAIR_KINDS:
-        raise InputError(f"{file.name} is of no kind that pairs are read from; upload one of {', '.join(PAIR_KINDS)}.")
+        raise InputError(
+            f"{file.name} is not a file type that pairs can be read from; upload one of {', '.join(PAIR_KINDS)}."
+        )
     report, mended = Cleaning(), Mended()
     found = list(clean_pairs(_bounded(read_pairs(file, mended=mended), file.name, limits), report))
-    replaced = f"wrong bytes of {mended.rows:,} rows" if mended.rows else ""
+    replaced = f"invalid bytes in {mended.rows:,} rows replaced" if mended.rows else ""
     told = "; ".join(part for part in (str(report), replaced, *mended.notes) if part)
     if len(found) < FEWEST:
         why = f" (left out: {told})" if told else ""
-        raise InputError(f"{len(found)} usable pairs{why} are too few to learn from; give at least {FEWEST}.")
+        raise InputError(f"{len(found)} usable pairs{why} are too few to train on; give at least {FEWEST}.")
     if len({pair.positive for pair in found}) < 2:
-        raise InputError("Every pair has the same positive, so there is nothing to tell apart; give different ones.")
+        raise InputError(
+            "All pairs have the same positive, so there is nothing to tell apart; give different positives."
+        )
     # All rows of a query go to the same side, or what is measured would have been seen.
     by_query: dict[str, list[Pair]] = {}
     for pair in found:
         by_query.setdefault(pair.query, []).append(pair)
     train, held_out = ([pair for group in part for pair in group] for part in hold_out(list(by_query.values())))
     if len(train) < 2:
-        raise InputError("Nearly all pairs share one query, so there is nothing to tell apart; give different ones.")
+        raise InputError(
+            "Nearly all pairs have the same query, so there is nothing to tell apart; give different queries."
+        )
     measured = _measured(held_out)
     return TrainingData(train, held_out, measured or measured_pairs(), file.name, bool(measured), told)
 
@@ -125,13 +131,13 @@ def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
 def _bounded(pairs: Iterator[Pair], name: str, limits: Limits) -> Iterator[Pair]:
     for number, pair in enumerate(islice(pairs, limits.training_texts + 1), start=1):
         if number > limits.training_texts:
-            raise InputError(f"{name} has more than {limits.training_texts:,} pairs; give at most so many.")
+            raise InputError(f"{name} has more than {limits.training_texts:,} pairs, the limit here.")
         parts = (pair.query, pair.positive, pair.negative, pair.instruction)
         longest = max(map(len, parts))
         if longest > limits.text_characters:
             raise InputError(
-                f"Row {number:,} of {name} has a text of {longest:,} characters; at most "
-                f"{limits.text_characters:,} fit."
+                f"Row {number:,} of {name} has a text of {longest:,} characters; the limit is "
+                f"{limits.text_characters:,}."
             )
         query, positive, negative, instruction = map(clean_text, parts)
         yield Pair(query, positive, negative, instruction, task=pair.task)

@@ -19,7 +19,7 @@ from llm2vec_core.ui.tabs.train.run import Progress
 
 FOLDER = "my-adapter"
 CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
-WANTED = f"upload the archive that this page gave you, or {CONFIG_FILE} and {WEIGHTS_FILE}"
+WANTED = f"upload the archive you downloaded here, or {CONFIG_FILE} and {WEIGHTS_FILE}"
 # A file that says when it was made would differ each time.
 _TIME = (2020, 1, 1, 0, 0, 0)
 
@@ -50,8 +50,8 @@ def readme(progress: Progress, preset: ModelPreset, description: str) -> str:
     pooling = progress.encoder.pooling_mode
     return f"""# A LoRA adapter for {preset.label}
 
-{description}, on {progress.data.name}. It stands on the stage "{stage.label}"{_beneath(len(stage.adapters))}; the
-settings of the run and what was measured are in training.json.
+{description}, on {progress.data.name}. It was trained on top of the stage
+"{stage.label}"{_beneath(len(stage.adapters))}. The settings of the run and its measurements are in training.json.
 
 ## With llm2vec_core
 
@@ -70,7 +70,7 @@ settings of the run and what was measured are in training.json.
 
 
 def _beneath(adapters: int) -> str:
-    return f", which has {adapters} adapter{'s' if adapters > 1 else ''} of its own beneath" if adapters else ""
+    return f", which already has {adapters} adapter{'s' if adapters > 1 else ''} merged" if adapters else ""
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def uploaded_parts(files: Sequence[str], most_bytes: int) -> Iterator[dict[str, 
             elif file.name in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE):
                 found[file.name] = file
             else:
-                raise InputError(f"{file.name:.60} is not asked for; {WANTED}.")
+                raise InputError(f"{file.name:.60} is not part of an adapter; {WANTED}.")
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if name not in found:
                 raise InputError(f"{name} is missing; {WANTED}.")
@@ -112,7 +112,7 @@ def _unpacked(file: Path, place: Path, most_bytes: int) -> dict[str, Path]:
                 if name not in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE):
                     continue
                 if name in found:
-                    raise AdapterError(f"{file.name:.60} holds {name} twice; pack one adapter alone.")
+                    raise AdapterError(f"{file.name:.60} contains {name} twice; pack a single adapter.")
                 with archive.open(member) as opened:
                     # What the archive says of its sizes is not believed: reading ends one byte too late to be allowed.
                     data = opened.read(most_bytes + 1)
@@ -121,5 +121,5 @@ def _unpacked(file: Path, place: Path, most_bytes: int) -> dict[str, Path]:
                 found[name] = place / name
                 found[name].write_bytes(data)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise AdapterError(f"{file.name:.60} is no zip archive that can be read here ({error!s:.80}).") from error
+        raise AdapterError(f"{file.name:.60} is not a readable zip archive ({error!s:.80}).") from error
     return found

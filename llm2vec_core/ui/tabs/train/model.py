@@ -1,4 +1,4 @@
-"""What the fields of this tab set off: values in, painted results out."""
+"""What the fields of this tab set off: values in, rendered results out."""
 
 from __future__ import annotations
 
@@ -13,27 +13,56 @@ from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import offer
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import copy, paint
+from llm2vec_core.ui.tabs.train import charts, copy
+from llm2vec_core.ui.tabs.train.charts import curves
 from llm2vec_core.ui.tabs.train.code import training_snippet
-from llm2vec_core.ui.tabs.train.curves import compared_with, curves, held_out_sentence, trained_alike
+from llm2vec_core.ui.tabs.train.copy import held_out_sentence
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
-from llm2vec_core.ui.tabs.train.run import Machine, Progress, Ticket, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
+from llm2vec_core.ui.tabs.train.run import (
+    Machine,
+    Progress,
+    Ticket,
+    check_memory,
+    long_training,
+    starting_point,
+    train,
+)
 from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, checked_settings, default_start, recipe_settings
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, USER_TEXTS
 
 REDRAW_SECONDS = 1.0
 TAB_ID = "train"
 
 
+def training_status(message: str, *, busy: bool = False, share: float | None = None) -> str:
+    """One line under the training button, and how far the run is.
+
+    Args:
+        message: plain text.
+        busy: whether a run goes on.
+        share: of the steps done, from 0 to 1.
+    """
+    return render("train/status.html", message=message, busy=busy, share=share)
+
+
+def pairs_card(progress: Progress) -> str:
+    """The card of the held-out pairs, before a run or after it."""
+    data = progress.data
+    measured = MeasuredPairs(data.measured, progress.before, progress.after, data.own_pairs)
+    return render("train/pairs.html", measured=measured, charts=charts, copy=copy)
+
+
 class Shown(NamedTuple):
     """What the tab shows; None where it stays as it is.
 
     Attributes:
-        status: painted.
+        status: HTML.
         plot: value of the curves.
-        own: painted confirmation that an adapter is in use.
-        result: painted card of before and after.
+        own: HTML, the confirmation that an adapter is in use.
+        result: HTML, the card of before and after.
         download: path of the archive; "" where there is nothing to fetch any more.
         code: Python.
         changed: whether the visitor has another adapter.
@@ -67,18 +96,17 @@ def expected(context: AppContext, session: Session, objective: str, start: str, 
         return Shown()
     check_memory(context, recipe_settings(objective, start, preset))
     if not preset.bundled and context.stored_pair_cosines(start) is None:
-        return Shown(paint.training_status(copy.NOT_MEASURED.format(label=preset.label)))
+        return Shown(training_status(copy.NOT_MEASURED.format(label=preset.label)))
     point = starting_point(context, objective, start)
     is_number = isinstance(steps, int) and 1 <= steps <= context.limits.training_steps
     settings = replace(point.settings, steps=steps) if is_number else point.settings
-    full = trained_alike(preset, objective, start)
-    compared = compared_with(context, settings)
+    longer = long_training(context, settings)
     if _has_run(session, preset):  # begun while this was measured
         return Shown()
-    notice = copy.expectation(preset.stage(start).label, point, full and full.label, compared)
+    notice = copy.expectation(preset.stage(start).label, point, longer)
     return Shown(
         plot=curves(context, replace(point, settings=settings), notice),
-        result=paint.starting_pairs(point.before, point.data.measured),
+        result=pairs_card(point),
     )
 
 
@@ -97,18 +125,18 @@ def ask(machine: Machine, session: Session) -> str:
     """The button was pressed: note it, and say whether there is a queue.
 
     Returns:
-        The status, painted.
+        The status, as HTML.
     """
     earlier = session.by_tab.get(TAB_ID) or Ticket()
     earlier.stopped = earlier.stopped or not earlier.taken
     session.by_tab[TAB_ID] = ticket = Ticket(standing=earlier.standing, drawn=earlier.drawn)
     seconds, before = machine.wait(), machine.join(ticket)
     if seconds is None:
-        return paint.training_status("Setting up …", busy=True)
-    others = f", and at most {before} more wait{'s' if before == 1 else ''} before you" if before else ""
-    return paint.training_status(
-        f"Waiting: another visitor is training now, for at most {seconds:.0f} more seconds{others}. Yours starts by "
-        "itself when it is your turn; Stop leaves the queue.",
+        return training_status("Setting up …", busy=True)
+    others = f", and up to {before} more {'is' if before == 1 else 'are'} ahead of you" if before else ""
+    return training_status(
+        f"Waiting: another visitor is training, for up to {seconds:.0f} s more{others}. Your run starts by itself; "
+        "press Stop to leave the queue.",
         busy=True,
     )
 
@@ -117,15 +145,15 @@ def stop(session: Session) -> str:
     """*Stop* was pressed.
 
     Returns:
-        The status, painted.
+        The status, as HTML.
     """
     ticket = session.by_tab.get(TAB_ID)
     if ticket is None or ticket.stopped:
-        return paint.training_status("Nothing is being trained.")
+        return training_status("No run to stop.")
     ticket.stopped = True
     if not ticket.taken:
-        return paint.training_status("You left the queue. Nothing was trained, nothing has changed.")
-    return paint.training_status("Stopping after this step …", busy=True)
+        return training_status("You left the queue. Nothing was trained.")
+    return training_status("Stopping after this step …", busy=True)
 
 
 def run(
@@ -158,7 +186,7 @@ def run(
         yield from _run(context, session, ticket, pairs_source, pairs_file, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.
-        yield Shown(paint.training_status(ticket.standing))
+        yield Shown(training_status(ticket.standing))
         raise
     finally:
         machine.free()
@@ -183,7 +211,7 @@ def _run(
     )
     data = training_data(objective, settings.source, session.texts, pairs_file, context.limits)
     yield Shown(
-        paint.training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
+        training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
         code=_code(context, session, settings, pairs_file),
     )
     drawn = 0.0
@@ -192,7 +220,7 @@ def _run(
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
             # An earlier run's card stays until this one has an end of its own.
-            card = None if ticket.drawn else paint.starting_pairs(progress.before, data.measured, own=data.own_pairs)
+            card = None if ticket.drawn else pairs_card(progress)
             ticket.drawn = context.preset.key
             yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
     yield finished(context, session, progress, ticket)
@@ -204,39 +232,42 @@ def going_on(progress: Progress) -> str:
     """The status of a run that goes on."""
     steps, done = progress.settings.steps, len(progress.losses)
     if not done:
-        return paint.training_status("Measured before training; the first step …", busy=True, share=0.0)
-    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s to go"
-    return paint.training_status(
-        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s{left}.",
+        return training_status("Measured before training. First step …", busy=True, share=0.0)
+    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+    return training_status(
+        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s so far{left}.",
         busy=True,
         share=done / steps,
     )
 
 
 def finished(context: AppContext, session: Session, progress: Progress, ticket: Ticket) -> Shown:
-    """Hand a run's adapter to the visitor, and paint its end."""
+    """Hand a run's adapter to the visitor, and show its end."""
     settings = progress.settings
     if progress.encoder is None:
-        kept = " Your earlier adapter is as it was." if session.encoder is not None else ""
-        ticket.standing = f"No step was done: {progress.ended}.{kept}"
-        return Shown(paint.training_status(ticket.standing))
+        kept = " Your earlier adapter is still in use." if session.encoder is not None else ""
+        ticket.standing = f"No step was completed: {progress.ended}.{kept}"
+        return Shown(training_status(ticket.standing))
     name = copy.OBJECTIVE_NAMES[settings.objective]
     stage = context.preset.stage(settings.start)
     steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
     description = f"{name}, {steps} from {stage.label}"
     archive = adapter_archive(progress, context.preset, description)
     hand_over(session, context, progress.encoder, description)
-    status = f"Done. Step {progress.steps_done} of {settings.steps}, {progress.seconds:.0f} s."
+    status = f"Done. Step {progress.steps_done} of {settings.steps} in {progress.seconds:.0f} s."
     if progress.ended:
-        status = f"Kept at step {progress.steps_done} of {settings.steps} ({progress.ended}), {progress.seconds:.0f} s."
-    left_out = f" Left out of the data: {progress.data.left_out}." if progress.data.left_out else ""
+        status = (
+            f"Stopped after step {progress.steps_done} of {settings.steps} ({progress.ended}), "
+            f"{progress.seconds:.0f} s. The adapter is kept as it was after that step."
+        )
+    left_out = f" Not used for training: {progress.data.left_out}." if progress.data.left_out else ""
     ticket.standing = f"{status} {held_out_sentence(progress)}{left_out}"
     ticket.drawn = context.preset.key
     return Shown(
-        paint.training_status(ticket.standing),
+        training_status(ticket.standing),
         curves(context, progress, held_out_sentence(progress)),
-        paint.own_adapter(description, _seen_note(progress.data, settings)),
-        paint.before_and_after(progress.before, progress.after, progress.data.measured, own=progress.data.own_pairs),
+        render("train/own_adapter.html", description=description, note=_seen_note(progress.data, settings)),
+        pairs_card(progress),
         offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
         changed=True,
     )
@@ -244,9 +275,11 @@ def finished(context: AppContext, session: Session, progress: Progress, ticket: 
 
 def _seen_note(data: TrainingData, settings: Settings) -> str:
     if settings.source == BUNDLED_TEXTS and settings.objective == "supervised":
-        return "Half of the labelled queries were trained on, so its scores on our collection in Search flatter it."
+        return "It was trained on half of the labelled queries, so its scores on our collection in Search are too high."
     return (
-        "" if settings.source != BUNDLED_TEXTS else "It has read the texts of our collection, though no label of them."
+        ""
+        if settings.source != BUNDLED_TEXTS
+        else "It was trained on the texts of our collection, but not on their labels."
     )
 
 

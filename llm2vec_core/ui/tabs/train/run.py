@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import TrainingError
-from llm2vec_core.presets import ModelPreset
+from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import MEASURED_ROWS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.tabs.train.copy import NOTHING_YET
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of, recipe_settings
 
@@ -38,7 +41,7 @@ class Ticket:
 
     taken: bool = False
     stopped: bool = False
-    standing: str = "Nothing trained yet."
+    standing: str = NOTHING_YET
     drawn: str = ""
 
 
@@ -213,6 +216,50 @@ def starting_point(context: AppContext, objective: str, start: str) -> Progress:
     return context.cache.get(("starting point", objective, start), measure)
 
 
+def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | None:
+    """The stage that the same objective made of this one in a long training, if the model has one."""
+    beneath = preset.stage(start).adapters
+    found = [stage for stage in preset.stages if stage.adapters and stage.adapters[:-1] == beneath]
+    return next((stage for stage in found if stage.key.rpartition("-")[2] == objective), None)
+
+
+def compared_with(context: AppContext, settings: Settings) -> Progress | None:
+    """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
+    stage = trained_alike(context.preset, settings.objective, settings.start)
+    usual = recipe_settings(settings.objective, settings.start, context.preset)
+    alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
+    if stage is None or not alike or context.stored_pair_cosines(stage.key) is None:
+        return None
+    return starting_point(context, settings.objective, stage.key)
+
+
+@dataclass(frozen=True)
+class LongTraining:
+    """A long run of the same objective from the same stage, made beforehand.
+
+    Attributes:
+        label: of the stage that it made.
+        steps: that it took.
+        batch_size: of a step.
+        point: what is measured of it; None if it cannot be measured alike.
+    """
+
+    label: str
+    steps: int
+    batch_size: int
+    point: Progress | None
+
+
+def long_training(context: AppContext, settings: Settings) -> LongTraining | None:
+    """The bundled training to compare a run with; None where there is none."""
+    stage = trained_alike(context.preset, settings.objective, settings.start)
+    file = Path(stage.adapters[-1]) / "training.json" if stage else None
+    if stage is None or not file.is_file():  # an adapter of the Hub
+        return None
+    report = json.loads(file.read_text(encoding="utf-8"))
+    return LongTraining(stage.label, report["steps_done"], report["batch_size"], compared_with(context, settings))
+
+
 def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:
     """Train; yields the same :class:`Progress` at the start, after every step, and at the end.
 
@@ -241,13 +288,13 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
                 progress.measured(measure_pairs(encoder, labelled_pairs(data.measured)), event.step)
             yield progress
             if ticket.stopped:
-                progress.ended = "stopped by you"
+                progress.ended = "you stopped it"
                 break
             if event.seconds > limits.training_seconds and event.step < event.steps:
-                progress.ended = f"ended at the limit of {limits.training_seconds:.0f} s"
+                progress.ended = f"the limit is {limits.training_seconds:.0f} s"
                 break
     except TrainingError as error:
-        progress.failure, progress.ended = error, "ended because the numbers ran away"
+        progress.failure, progress.ended = error, "the loss diverged"
     progress.steps_done = training.steps_done
     _finish(progress, encoder)
     yield progress

@@ -17,7 +17,7 @@ RANK, LONGEST, SEED = 16, 64, 0
 SHORT = "20"
 BOUNDS = {"rank": (1, 64), "batch_size": (2, 64), "max_length": (8, 256), "seed": (0, 2**31 - 1)}
 NAMES = {
-    "steps": "number of steps", "rank": "LoRA rank", "batch_size": "batch size", "max_length": "longest text",
+    "steps": "number of steps", "rank": "LoRA rank", "batch_size": "batch size", "max_length": "maximum length",
     "seed": "seed",
 }  # fmt: skip
 
@@ -170,7 +170,7 @@ def checked_settings(
         raise InputError(f"The objective is {objective!r:.40}; choose one of {', '.join(RECIPES)}.")
     known = [stage.key for stage in preset.stages if stage.bidirectional]
     if start not in known:
-        raise InputError(f"Start from is {start!r:.40}; {preset.label} has {', '.join(known)}. Choose one of them.")
+        raise InputError(f"“Start from” is {start!r:.40}; {preset.label} has {', '.join(known)}. Choose one of them.")
     rate = _number(learning_rate)
     if rate is None or not 0 < rate <= MAX_LEARNING_RATE:
         raise InputError(

@@ -14,11 +14,13 @@ from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import paint
+from llm2vec_core.ui.tabs.train import charts, copy
 from llm2vec_core.ui.tabs.train.code import loading_snippet
 from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_FILE, uploaded_parts
-from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, hand_over
+from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
+from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, hand_over, training_status
 from llm2vec_core.ui.tabs.train.run import Ticket
+from llm2vec_core.ui.templates import render
 
 MAX_REPORT_BYTES = 64 * 1024
 
@@ -42,13 +44,13 @@ def load(context: AppContext, session: Session, files: Sequence[str] | None, sta
     description = f"loaded from your files, on {stage.label}"
     hand_over(session, context, encoder, description)
     ticket = session.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
-    ticket.standing, ticket.drawn = "Loaded from your files; nothing was trained.", context.preset.key
+    ticket.standing, ticket.drawn = "Loaded from your files; no training run.", context.preset.key
     pairs = measured_pairs()
     before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
     return Shown(
-        paint.training_status(ticket.standing),
-        own=paint.own_adapter(description),
-        result=paint.before_and_after(before, after, pairs),
+        training_status(ticket.standing),
+        own=render("train/own_adapter.html", description=description, note=""),
+        result=render("train/pairs.html", measured=MeasuredPairs(pairs, before, after), charts=charts, copy=copy),
         download="",
         code=loading_snippet(context.preset, stage.key, "my-adapter", encoder.pooling_mode),
         changed=True,
@@ -64,7 +66,7 @@ def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tupl
     start = report["start"] if report.get("start") in list(stages) else start
     if start not in stages:
         raise InputError(
-            f"Start from is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
+            f"“Start from” is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
         )
     encoder = load_foreign_adapter(
         context.trainable(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes

@@ -14,10 +14,11 @@ from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import copy, model, paint, uploads
+from llm2vec_core.ui.tabs.train import copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
 from llm2vec_core.ui.tabs.train.run import Machine
 from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import text_picker
 
 FIRST = "mntp"
@@ -53,19 +54,19 @@ def _build(page: Page, tab: gr.Tab) -> None:
     recipe = recipe_of(FIRST, preset)
     machine = Machine()
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
-    panel(copy.INTRO)
+    panel(render("train/intro.html"))
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
             objective = gr.Radio(
                 [(label, key) for key, label in copy.OBJECTIVE_LABELS.items()],
                 value=FIRST,
-                label="What to practise",
+                label="Objective",
                 elem_id="objective",
             )
             length = gr.Radio(
                 [(label, key) for key, label in copy.LENGTHS.items()],
                 value=SHORT,
-                label="How long",
+                label="Length of the run",
                 info=copy.LENGTH_INFO,
                 elem_id="train-length",
             )
@@ -103,14 +104,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
                     seed = _number("seed", SEED, precision=0)
         with gr.Column(scale=3, min_width=320):
             notice = notice_panel("train-notice")
-            status = panel(paint.training_status("Nothing trained yet."), elem_id="train-status")
+            status = panel(model.training_status(copy.NOTHING_YET), elem_id="train-status")
             plot = plot_view(470, elem_id="loss-plot")
             confirmation = panel(elem_id="train-own-adapter")
             download = gr.DownloadButton("Download the adapter (PEFT)", visible=False, elem_id="train-download")
     result = panel(elem_id="train-result")
     code = code_view("train-code")
-    with gr.Accordion("Use an adapter that you have", open=False, elem_id="train-load"):
-        panel(copy.UPLOAD_INTRO)
+    with gr.Accordion("Use your own adapter", open=False, elem_id="train-load"):
+        panel(render("train/upload_intro.html"))
         files = gr.File(
             label="The archive, or adapter_config.json and adapter_model.safetensors",
             file_count="multiple",
