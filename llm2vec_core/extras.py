@@ -7,7 +7,12 @@ from importlib.util import find_spec
 from llm2vec_core.errors import MissingPackageError
 
 # Where a package is installed under another name than it is imported by.
-_PACKAGES = {"sklearn": "scikit-learn", "umap": "umap-learn", "sentence_transformers": "sentence-transformers"}
+_PACKAGES = {
+    "sklearn": "scikit-learn",
+    "umap": "umap-learn",
+    "sentence_transformers": "sentence-transformers",
+    "lance": "pylance",
+}
 
 
 def require(extra: str, *modules: str, what: str = "this") -> None:

@@ -113,7 +113,8 @@ def test_gradio_and_plotly_stay_where_they_belong():
 
 
 IMPORTS = {
-    "import llm2vec_core": ["torch", "transformers", "gradio", "plotly", "umap", "peft", "mteb"],
+    "import llm2vec_core": ["torch", "transformers", "gradio", "plotly", "umap", "peft", "mteb", "lance", "ray"],
+    "import llm2vec_core.corpus.lance_search, llm2vec_core.cli": ["torch", "lance", "ray"],
     "from llm2vec_core import LLM2Vec": ["gradio", "plotly", "umap", "peft", "mteb", "sentence_transformers"],
     "import llm2vec_core.ui.app": ["umap", "peft", "mteb", "sentence_transformers", "datasets"],
 }

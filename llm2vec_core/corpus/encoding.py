@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from llm2vec_core.corpus.outputs import OUTPUTS, PARQUET_OPTIONS, embedding_table, whole_file
-from llm2vec_core.corpus.shards import Corpus, Shard, is_shard, is_sharded, join_folder, refuse_folder
-from llm2vec_core.errors import InputError
+from llm2vec_core.corpus.lance_files import is_lance
+from llm2vec_core.corpus.outputs import PARQUET_OPTIONS, embedding_table, refuse_suffix, whole_file, write_output
+from llm2vec_core.corpus.shards import Corpus, Record, Shard, fields, is_shard, is_sharded, join_folder, refuse_folder
+from llm2vec_core.errors import InputError, ModelError
 
 CHUNK_ROWS = 4096
 # Long texts end a chunk early: 4,096 books would not fit into memory.
@@ -32,11 +34,13 @@ CHUNK_CHARACTERS = 32 * 2**20
 PROBE = "Would these weights give the vectors that they gave before?"
 PROBE_VALUES = 16
 MANIFEST, LOCK = "manifest.json", "lock"
+OWN_COLUMNS = ("row", "text", "embedding")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # (texts, progress) -> float32 (texts, hidden); progress takes (texts done, texts in all) of this call.
 Encode = Callable[[Sequence[str], Callable[[int, int], None]], np.ndarray]
 Progress = Callable[[int, int], None]
+Item = TypeVar("Item", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,20 @@ class CorpusEncoding:
     """A job that can be stopped and started again: texts in, one file of embeddings out.
 
     Args:
-        out: the file; its suffix, a key of :data:`llm2vec_core.corpus.outputs.OUTPUTS`, is its format.
+        out: the file; its suffix, one of :data:`llm2vec_core.corpus.outputs.SUFFIXES`, is its format.
         settings: whatever decides the numbers (model, options, input files), as JSON has it. A run with
             other settings does not go on with this one's parts.
         chunk_rows: rows of a part.
         keep_texts: whether the output holds the texts too.
+        kept: names of other columns that the output holds; each text then comes as a tuple with their values behind it.
         overwrite: replace a finished output.
         restart: throw away parts of an earlier run.
         first_row: number of the first text, where the output is one shard of many.
 
     Raises:
-        InputError: for an unknown suffix, ``chunk_rows`` below 1, or an output that is there already.
+        InputError: for an unknown suffix, ``chunk_rows`` below 1, a kept column that the output cannot hold, or an
+            output that is there already.
+        MissingPackageError: for ``.lance`` without its extra.
 
     Example:
         >>> import tempfile
@@ -86,26 +93,28 @@ class CorpusEncoding:
         *,
         chunk_rows: int = CHUNK_ROWS,
         keep_texts: bool = True,
+        kept: Sequence[str] = (),
         overwrite: bool = False,
         restart: bool = False,
         first_row: int = 0,
     ) -> None:
-        if out.suffix not in OUTPUTS:
-            raise InputError(f"{out.name!r}: an output ends in {', '.join(OUTPUTS)}")
+        refuse_suffix(out)
+        _refuse_columns(out, kept)
         if chunk_rows < 1:
             raise InputError(f"chunk_rows {chunk_rows} must be at least 1")
         self.out = out
         self.parts = parts_folder(out)
         refuse_existing(out, overwrite)
         self._keep_texts = keep_texts and out.suffix != ".npy"
+        self._kept = tuple(kept)
         self._chunk_rows = chunk_rows
         # Through JSON, so that a comparison with a stored manifest compares like with like.
-        own = {"chunk_rows": chunk_rows, "texts": self._keep_texts}
+        own = {"chunk_rows": chunk_rows, "texts": self._keep_texts, **({"kept": self._kept} if kept else {})}
         self._settings = json.loads(json.dumps({**settings, **own}))
         self._restart = restart
         self._first_row = first_row
 
-    def run(self, encode: Encode, texts: Iterable[str], progress: Progress | None = None) -> EncodingReport:
+    def run(self, encode: Encode, texts: Iterable[Record], progress: Progress | None = None) -> EncodingReport:
         """Encode all texts, or those that an earlier run did not come to.
 
         Args:
@@ -116,22 +125,23 @@ class CorpusEncoding:
         Raises:
             InputError: if parts of another job are in the way, the input changed, there is no text, the
                 disk is full, or another process is at work on the same output. Parts stay whole.
+            ModelError: if the encoder gives numbers that are not finite.
         """
         with _disk_errors(self.out.name):
             self.parts.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            self._begin(encode)
+            probe = self._begin(encode)
             rows, resumed, number = 0, 0, -1
             for number, chunk in enumerate(chunks(texts, self._chunk_rows)):
                 if self._is_done(number, rows, chunk):
                     resumed += len(chunk)
                 else:
                     within = _within_chunk(progress, rows, resumed)
-                    self._write_part(number, rows, chunk, encode(chunk, within))
+                    self._write_part(number, rows, chunk, encode([fields(item)[0] for item in chunk], within))
                 rows += len(chunk)
                 if progress:
                     progress(rows, resumed)
-            self._finish(number + 1, rows)
+            self._finish(number + 1, rows, probe)
         self._remove_folder()
         return EncodingReport(rows, resumed)
 
@@ -151,20 +161,21 @@ class CorpusEncoding:
         finally:
             lock.release()
 
-    def _begin(self, encode: Encode) -> None:
+    def _begin(self, encode: Encode) -> list[float]:
         manifest = self.parts / MANIFEST
         if self._restart or not manifest.is_file():
             # Without a manifest, parts are what a removal left behind.
             self._remove_parts()
-        probe = encode([PROBE], lambda *_: None)[0, :PROBE_VALUES]
+        probe = [float(value) for value in encode([PROBE], lambda *_: None)[0]]
         if manifest.is_file():
-            self._compare(json.loads(manifest.read_text(encoding="utf-8")), probe)
-            return
-        content = {"settings": self._settings, "probe": [float(value) for value in probe]}
+            self._compare(json.loads(manifest.read_text(encoding="utf-8")), probe[:PROBE_VALUES])
+            return probe
+        content = {"settings": self._settings, "probe": probe[:PROBE_VALUES]}
         with _disk_errors(self.out.name), whole_file(manifest) as file:
             file.write(json.dumps(content, indent=1).encode("utf-8") + b"\n")
+        return probe
 
-    def _compare(self, stored: dict[str, Any], probe: np.ndarray) -> None:
+    def _compare(self, stored: dict[str, Any], probe: list[float]) -> None:
         then, now = stored["settings"], self._settings
         differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
         if differing:
@@ -182,7 +193,7 @@ class CorpusEncoding:
     def _part(self, number: int) -> Path:
         return self.parts / f"part-{number:06d}.parquet"
 
-    def _is_done(self, number: int, first_row: int, chunk: Sequence[str]) -> bool:
+    def _is_done(self, number: int, first_row: int, chunk: Sequence[Record]) -> bool:
         path = self._part(number)
         if not path.is_file():
             return False
@@ -193,28 +204,38 @@ class CorpusEncoding:
             )
         return True
 
-    def _write_part(self, number: int, first_row: int, chunk: Sequence[str], embeddings: np.ndarray) -> None:
-        table = embedding_table(self._first_row + first_row, chunk if self._keep_texts else None, embeddings)
+    def _write_part(self, number: int, first_row: int, chunk: Sequence[Record], embeddings: np.ndarray) -> None:
+        if not np.isfinite(embeddings).all():
+            worst = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0]) + self._first_row + first_row
+            raise ModelError(
+                f"the encoder gives NaN or infinity for row {worst}; its weights or its dtype are at fault"
+            )
+        texts, *kept = (list(column) for column in zip(*map(fields, chunk), strict=True))
+        columns = dict(zip(self._kept, kept, strict=True))
+        table = embedding_table(self._first_row + first_row, texts if self._keep_texts else None, embeddings, columns)
         table = table.replace_schema_metadata({b"texts": _digest(chunk)})
         with _disk_errors(self.out.name, first_row), whole_file(self._part(number)) as file:
             pq.write_table(table, file, **PARQUET_OPTIONS)
 
-    def _finish(self, parts: int, rows: int) -> None:
+    def _finish(self, parts: int, rows: int, probe: list[float]) -> None:
         if parts == 0:
             self._remove_parts()
             raise InputError("the input holds no text: nothing to encode")
         if self._part(parts).is_file():
             raise InputError(f"the input became shorter since {self.out.name!r} was begun; --restart begins anew")
         tables = (_read_part(self._part(number)) for number in range(parts))
-        with _disk_errors(self.out.name, rows), whole_file(self.out, self.parts / "joined.tmp") as file:
-            OUTPUTS[self.out.suffix](file, tables, rows, self._settings)
+        with _disk_errors(self.out.name, rows):
+            write_output(self.out, self.parts / "joined.tmp", tables, rows, self._settings, probe)
         self._remove_parts()
 
     def _remove_parts(self) -> None:
         # The manifest first: what is left without one is never taken for a job.
         for pattern in (MANIFEST, "part-*.parquet", "*.tmp"):
             for file in self.parts.glob(pattern):
-                file.unlink()
+                if file.is_dir():
+                    shutil.rmtree(file)
+                else:
+                    file.unlink()
 
     def _remove_folder(self) -> None:
         (self.parts / LOCK).unlink(missing_ok=True)
@@ -249,16 +270,18 @@ class ShardEncoding:
     """
 
     def __init__(self, out: Path, shard: Shard, corpus: Corpus, settings: dict[str, Any], **options: Any) -> None:
-        if out.suffix not in OUTPUTS:
-            raise InputError(f"{out.name!r}: an output ends in {', '.join(OUTPUTS)}")
+        refuse_suffix(out)
+        if is_lance(out):
+            raise InputError(f"{out.name!r} exists and is whole; a shard cannot be added to it: choose another name")
         self.folder, self.shard, self._corpus = out, shard, corpus
         self.rows = shard.rows(corpus.rows)
-        self._settings = {**settings, "texts": options.get("keep_texts", True) and out.suffix != ".npy"}
+        kept = {"kept": list(options["kept"])} if options.get("kept") else {}
+        self._settings = {**settings, "texts": options.get("keep_texts", True) and out.suffix != ".npy", **kept}
         refuse_folder(out, shard, corpus, self._settings)
         own = {**settings, "shard": str(shard), "corpus": [corpus.rows, corpus.digest]}
         self._job = CorpusEncoding(shard.file(out), own, first_row=self.rows.start, **options)
 
-    def run(self, encode: Encode, texts: Iterable[str], progress: Progress | None = None) -> EncodingReport:
+    def run(self, encode: Encode, texts: Iterable[Record], progress: Progress | None = None) -> EncodingReport:
         """Encode the shard's texts, or those that an earlier run did not come to.
 
         Args:
@@ -285,30 +308,41 @@ def refuse_existing(out: Path, overwrite: bool) -> None:
     """Stop before a finished output is lost; one whose parts are still there is this job's own.
 
     Raises:
-        InputError: if ``out`` is there and may not be replaced, or is a folder.
+        InputError: if ``out`` is there and may not be replaced, or is a folder and no Lance dataset.
     """
-    if out.is_dir():
+    if out.is_dir() and not is_lance(out):
         what = "a folder of shards; --shard adds to it" if is_sharded(out) else "a folder; name a file"
         raise InputError(f"{out.name!r} is {what}")
     if out.exists() and not overwrite and not (parts_folder(out) / MANIFEST).is_file():
         raise InputError(f"{out.name!r} exists and is whole; --force replaces it")
 
 
-def chunks(texts: Iterable[str], rows: int, characters: int = CHUNK_CHARACTERS) -> Iterator[list[str]]:
+def _refuse_columns(out: Path, kept: Sequence[str]) -> None:
+    wrong = [
+        name for number, name in enumerate(kept) if name in OWN_COLUMNS or name.isdecimal() or name in kept[:number]
+    ]
+    if wrong:
+        raise InputError(f"the column {wrong[0]!r} cannot be kept: the output has one of that name, or it is a number")
+    if kept and out.suffix == ".npy":
+        raise InputError(f"{out.name!r} holds numbers alone and cannot keep {kept[0]!r}; write .parquet or .lance")
+
+
+def chunks(texts: Iterable[Item], rows: int, characters: int = CHUNK_CHARACTERS) -> Iterator[list[Item]]:
     """Cut a stream of texts into lists of at most ``rows`` texts and, but for single texts, ``characters``.
 
     Example:
         >>> list(chunks(["a", "b", "c", "dddd", "e"], rows=2, characters=4))
         [['a', 'b'], ['c'], ['dddd'], ['e']]
     """
-    chunk: list[str] = []
+    chunk: list[Item] = []
     size = 0
     for text in texts:
-        if chunk and (len(chunk) == rows or size + len(text) > characters):
+        length = sum(map(len, fields(text)))
+        if chunk and (len(chunk) == rows or size + length > characters):
             yield chunk
             chunk, size = [], 0
         chunk.append(text)
-        size += len(text)
+        size += length
     if chunk:
         yield chunk
 
@@ -326,7 +360,7 @@ def _read_part(path: Path) -> pa.Table:
         return file.read()
 
 
-def _digest(texts: Sequence[str]) -> bytes:
+def _digest(texts: Sequence[Record]) -> bytes:
     return Corpus.survey(texts).digest.encode("ascii")
 
 

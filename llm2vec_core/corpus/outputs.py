@@ -6,6 +6,9 @@
 | ``.npy`` | the float32 matrix alone, shape (rows, hidden) |
 | ``.jsonl`` | one object a line: ``{"row": 0, "text": "...", "embedding": [...]}`` |
 | ``.csv`` | ``row``, ``text`` unless left out, one column an element (``0``, ``1``, ...); no text can be a formula |
+| ``.lance`` | a folder; as ``.parquet``, and it can be indexed and filtered (:mod:`llm2vec_core.corpus.lance_files`) |
+
+Columns of the input that are kept stand between ``text`` and ``embedding``; ``.npy`` has none.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm2vec_core.corpus import lance_files
 from llm2vec_core.corpus.shards import check_rows, is_sharded, read_manifest, shard_files
 from llm2vec_core.errors import InputError
 
@@ -31,13 +36,19 @@ SETTINGS_KEY = b"llm2vec_core"
 PARQUET_OPTIONS = {"compression": "zstd", "use_dictionary": False, "write_statistics": ["row"]}
 
 
-def embedding_table(first_row: int, texts: Sequence[str] | None, embeddings: np.ndarray) -> pa.Table:
+def embedding_table(
+    first_row: int,
+    texts: Sequence[str] | None,
+    embeddings: np.ndarray,
+    kept: Mapping[str, Sequence[str]] | None = None,
+) -> pa.Table:
     """Rows as an Arrow table.
 
     Args:
         first_row: position of the first text in the input.
         texts: None leaves the column out.
         embeddings: float32 of shape (rows, hidden).
+        kept: other columns of the input, by name.
 
     Example:
         >>> embedding_table(7, ["a"], np.zeros((1, 2), dtype=np.float32)).to_pylist()
@@ -48,6 +59,7 @@ def embedding_table(first_row: int, texts: Sequence[str] | None, embeddings: np.
     columns = {"row": rows}
     if texts is not None:
         columns["text"] = pa.array(texts, type=pa.string())
+    columns |= {name: pa.array(column, type=pa.string()) for name, column in (kept or {}).items()}
     columns["embedding"] = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
     return pa.table(columns)
 
@@ -84,12 +96,11 @@ def write_npy(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: di
 def write_jsonl(file: BinaryIO, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any]) -> None:
     """Write one object a line; each number as short as float32 allows."""
     for part in parts:
-        texts = part["text"].to_pylist() if "text" in part.column_names else None
-        for i, (row, vector) in enumerate(zip(part["row"].to_pylist(), matrix(part), strict=True)):
-            text = {} if texts is None else {"text": texts[i]}
+        records = part.drop_columns(["embedding"]).to_pylist()
+        for record, vector in zip(records, matrix(part), strict=True):
             # float32 -> its shortest decimal -> the Python float that prints as that decimal.
             numbers = vector.astype("U").astype(np.float64).tolist()
-            line = json.dumps({"row": row, **text, "embedding": numbers}, ensure_ascii=False)
+            line = json.dumps({**record, "embedding": numbers}, ensure_ascii=False)
             file.write(line.encode("utf-8") + b"\n")
 
 
@@ -128,10 +139,45 @@ OUTPUTS: dict[str, Callable[[BinaryIO, Iterable[pa.Table], int, dict[str, Any]],
     ".jsonl": write_jsonl,
     ".csv": write_csv,
 }
+SUFFIXES = (*OUTPUTS, lance_files.SUFFIX)
+
+
+def refuse_suffix(out: Path) -> None:
+    """Stop before anything is encoded for a format that cannot be written.
+
+    Raises:
+        InputError: for an unknown suffix.
+        MissingPackageError: for ``.lance`` without its extra.
+    """
+    if out.suffix not in SUFFIXES:
+        raise InputError(f"{out.name!r}: an output ends in {', '.join(SUFFIXES)}")
+    if out.suffix == lance_files.SUFFIX:
+        lance_files.require_lance()
+
+
+def write_output(
+    out: Path, temporary: Path, parts: Iterable[pa.Table], rows: int, settings: dict[str, Any], probe: list[float]
+) -> None:
+    """Write parts as one output, which appears under its name only when it is complete and on the disk.
+
+    Args:
+        out: its suffix is one of :data:`SUFFIXES`.
+        temporary: where it is written meanwhile, on the same disk.
+        parts: tables of :func:`embedding_table`.
+        rows: of all of them.
+        settings: with what they were made.
+        probe: what the encoder makes of a fixed text; ``.lance`` keeps it.
+    """
+    if out.suffix == lance_files.SUFFIX:
+        with whole_folder(out, temporary):
+            lance_files.write_lance(temporary, parts, settings, probe)
+        return
+    with whole_file(out, temporary) as file:
+        OUTPUTS[out.suffix](file, parts, rows, settings)
 
 
 def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
-    """Read a ``.parquet`` or ``.npy`` file of embeddings, or a folder of all their shards.
+    """Read a ``.parquet`` or ``.npy`` file of embeddings, a ``.lance`` dataset, or a folder of all their shards.
 
     Args:
         path: the file, or the folder.
@@ -142,6 +188,8 @@ def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
     Raises:
         InputError: if the file holds no embeddings, or a shard is missing.
     """
+    if lance_files.is_lance(path):
+        return lance_files.read_lance(path)
     if path.is_dir():
         shards = [load_embeddings(file) for file in shard_files(path)]
         check_rows(path, [len(embeddings) for embeddings, _ in shards])
@@ -164,7 +212,9 @@ def load_embeddings(path: Path) -> tuple[np.ndarray, list[str] | None]:
 
 
 def stored_settings(path: Path) -> dict[str, Any]:
-    """With what the embeddings of a ``.parquet`` file or a folder of shards were made; empty if it does not say."""
+    """With what the embeddings of a file, dataset or folder of shards were made; empty if it does not say."""
+    if lance_files.is_lance(path):
+        return lance_files.lance_settings(lance_files.open_lance(path))
     if path.is_dir():
         return read_manifest(path)["settings"]
     if path.suffix != ".parquet":
@@ -175,7 +225,7 @@ def stored_settings(path: Path) -> dict[str, Any]:
 def has_embeddings(path: Path) -> bool:
     """Whether a file is one of embeddings, judged by its suffix and columns, or a folder one of their shards."""
     if path.is_dir():
-        return is_sharded(path) and path.suffix in (".npy", ".parquet")
+        return lance_files.is_lance(path) or (is_sharded(path) and path.suffix in (".npy", ".parquet", ".lance"))
     if path.suffix == ".npy":
         return path.is_file()
     try:
@@ -202,3 +252,29 @@ def whole_file(target: Path, temporary: Path | None = None) -> Iterator[BinaryIO
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_folder(target: Path, temporary: Path) -> Iterator[None]:
+    """Write a folder that appears under its name only when it is complete and on the disk.
+
+    Args:
+        target: the folder; one that is there is replaced at the end.
+        temporary: to be made and filled meanwhile, on the same disk; what an earlier run left there is removed.
+    """
+    old = temporary.with_name("old.tmp")
+    for leftover in (temporary, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        yield
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+        if target.exists():
+            target.replace(old)
+        temporary.replace(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -70,7 +70,7 @@ def _raw_values(column: Any, name: str, source: TextSource) -> list[Any]:
     if kind.is_string_view(column.type):
         column = column.cast(pa.large_string())
     numbers = (kind.is_integer, kind.is_floating, kind.is_boolean, kind.is_decimal, kind.is_temporal)
-    if source.numbers and any(is_kind(column.type) for is_kind in numbers):
+    if source.takes_numbers(name) and any(is_kind(column.type) for is_kind in numbers):
         return column.cast(pa.string()).to_pylist()
     if kind.is_string(column.type) or kind.is_large_string(column.type):
         # As bytes, because a text in it may be no valid UTF-8.

@@ -25,6 +25,8 @@ from llm2vec_core.errors import InputError
 
 MANIFEST = "_shards.json"
 MOST_SHARDS = 99_999
+# A text, or a text with the values of other columns behind it.
+Record = str | tuple[str, ...]
 _NAME = re.compile(r"shard-\d{5}-of-(\d{5})\..+")
 
 
@@ -102,7 +104,7 @@ class Corpus:
     digest: str
 
     @classmethod
-    def survey(cls, texts: Iterable[str]) -> Corpus:
+    def survey(cls, texts: Iterable[Record]) -> Corpus:
         """Read all texts once.
 
         Example:
@@ -111,11 +113,22 @@ class Corpus:
         """
         rows, digest = 0, hashlib.blake2b(digest_size=16)
         for text in texts:
-            raw = text.encode("utf-8", "surrogatepass")
-            # With its length: ["ab", "c"] and ["a", "bc"] differ.
-            digest.update(b"%d:" % len(raw) + raw)
+            for field in fields(text):
+                raw = field.encode("utf-8", "surrogatepass")
+                # With its length: ["ab", "c"] and ["a", "bc"] differ.
+                digest.update(b"%d:" % len(raw) + raw)
             rows += 1
         return cls(rows, digest.hexdigest())
+
+
+def fields(item: Record) -> tuple[str, ...]:
+    """A text and the values behind it, if there are any.
+
+    Example:
+        >>> fields("a"), fields(("a", "topic"))
+        (('a',), ('a', 'topic'))
+    """
+    return (item,) if isinstance(item, str) else item
 
 
 def is_shard(path: Path) -> bool:
@@ -152,7 +165,7 @@ def shard_files(folder: Path) -> list[Path]:
     """
     count = read_manifest(folder)["shards"]
     shards = [Shard(number, count) for number in range(1, count + 1)]
-    missing = [str(shard) for shard in shards if not shard.file(folder).is_file()]
+    missing = [str(shard) for shard in shards if not shard.file(folder).exists()]
     if missing:
         shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise InputError(f"{folder.name!r} lacks {len(missing)} of {count} shards: encode --shard {shown}")

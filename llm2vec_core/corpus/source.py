@@ -26,6 +26,8 @@ class TextSource:
         header: whether a table (csv, tsv) begins with the names of its columns; without, the columns are
             called "column 1", "column 2", ..., and as many names as there are columns are taken by position.
         numbers: whether numbers, dates and truth values count as texts.
+        labels: of the columns, those that hold no text to encode: numbers, dates and truth values count there, and
+            nothing reads as "".
         optional: of the columns, those that a file or a record may lack; they read as "".
         lists: of the columns, those that may hold a list of texts, of which the first is taken.
         encoding: of the bytes; None to find it out.
@@ -42,6 +44,7 @@ class TextSource:
     numbers: bool = False
     optional: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
     encoding: str | None = None
     hint: str = ""
     header_hint: str = ""
@@ -54,6 +57,10 @@ class TextSource:
         hints = "; ".join(hint for hint in (self.hint, table) if hint)
         hint = f" ({hints})" if hints else ""
         return InputError(f"{self.name} has no column {column!r}; it has {shown}{more}{hint}")
+
+    def takes_numbers(self, column: str) -> bool:
+        """Whether numbers, dates and truth values count as texts there."""
+        return self.numbers or column in self.labels
 
     def text(self, value: Any, column: str, number: int, mended: Mended) -> str:
         """A field's value as text.
@@ -72,13 +79,13 @@ class TextSource:
             >>> source.text(["a", "b"], "text", 1, Mended())
             'a'
         """
-        if value is None and column in self.optional:
+        if value is None and (column in self.optional or column in self.labels):
             return ""
         if isinstance(value, list) and column in self.lists and all(isinstance(item, str) for item in value):
             if len(value) > 1:
                 mended.note(f"{self.name}: of the lists in {column!r} the first text is read, the others are left out")
             value = value[0] if value else ""
-        if self.numbers and isinstance(value, (bool, int, float, decimal.Decimal, datetime.date)):
+        if self.takes_numbers(column) and isinstance(value, (bool, int, float, decimal.Decimal, datetime.date)):
             return str(value)
         return mended.text(value, self.name, number, column)
 

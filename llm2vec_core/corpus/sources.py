@@ -28,6 +28,7 @@ def open_source(
     numbers: bool = False,
     optional: Iterable[str] = (),
     lists: Iterable[str] = (),
+    labels: Iterable[str] = (),
     encoding: str | None = None,
     hint: str = "",
     header_hint: str = "",
@@ -43,6 +44,7 @@ def open_source(
         numbers: whether numbers count as texts.
         optional: columns that may be missing.
         lists: columns that may hold lists of texts.
+        labels: columns that hold no text to encode, but what belongs to one.
         encoding: of the bytes; None to find it out.
         hint: how users name another column.
         header_hint: how they say that a table has no header.
@@ -69,7 +71,7 @@ def open_source(
         raise InputError(f"{shown!r} is of no known kind; name one of {', '.join(KINDS)} (--input-format)")
     if kind == "parquet" and path is None:
         raise InputError("parquet cannot be read from standard input; name the file")
-    return TextSource(
+    source = TextSource(
         shown,
         path,
         kind,
@@ -78,11 +80,15 @@ def open_source(
         numbers,
         frozenset(optional),
         frozenset(lists),
+        frozenset(labels),
         encoding,
         hint,
         header_hint,
         encoding_hint,
     )
+    if kind == "txt" and source.labels:
+        raise source.no_column(columns[-1], columns[:1])
+    return source
 
 
 def read_records(source: TextSource, mended: Mended | None = None) -> Iterator[tuple[str, ...]]:
@@ -111,6 +117,18 @@ def read_texts(sources: Iterable[TextSource], mended: Mended | None = None) -> I
     for source in sources:
         for values in read_records(source, mended):
             yield values[0]
+
+
+def read_labelled(sources: Iterable[TextSource], mended: Mended | None = None) -> Iterator[str | tuple[str, ...]]:
+    """Yield each row's text, with the values of further wanted columns behind it if there are any.
+
+    Args:
+        sources: where from.
+        mended: what had to be replaced is noted here.
+    """
+    for source in sources:
+        for values in read_records(source, mended):
+            yield values if len(values) > 1 else values[0]
 
 
 def _read_txt(source: TextSource, mended: Mended) -> Iterator[tuple[str, ...]]:

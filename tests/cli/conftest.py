@@ -28,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "assets").symlink_to(ASSETS)
     (tmp_path / "texts.txt").write_text("\n".join(PASSAGES))
     (tmp_path / "queries.txt").write_text("Why do rivers flood?\nWhat do stars burn?\n")
-    (tmp_path / "records.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in PASSAGES))
+    records = [{"body": text, "topic": ("water", "stars")[i % 2], "year": 2000 + i} for i, text in enumerate(PASSAGES)]
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS))
     rows = [dict(zip(("sentence1", "sentence2"), pair, strict=True)) for pair in PAIRS]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -29,8 +29,13 @@ COMPUTED_BY = ("device", "batch_size", "max_tokens_per_batch")
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".txt, .csv, .tsv, .json, .jsonl, .parquet, or -")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .npy, .jsonl, .csv")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="ends in .parquet, .lance, .npy, .jsonl, .csv"
+    )
     add_input_options(parser)
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="COLUMN", help="put it beside the texts; may be repeated"
+    )
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
     parser.add_argument("--chunk-rows", type=int, default=4096, help="rows that a kill may cost (default 4096)")
@@ -67,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from llm2vec_core.corpus.encoding import CorpusEncoding, ShardEncoding
     from llm2vec_core.corpus.shards import Shard
     from llm2vec_core.corpus.source import Mended
-    from llm2vec_core.corpus.sources import read_texts
+    from llm2vec_core.corpus.sources import read_labelled
 
     # Everything that can be wrong with the files shows before the model loads.
     sources = _sources(arguments)
@@ -76,6 +81,7 @@ def _run(arguments: argparse.Namespace) -> None:
     how = {
         "chunk_rows": arguments.chunk_rows,
         "keep_texts": not arguments.no_text,
+        "kept": arguments.keep,
         "overwrite": arguments.force,
         "restart": arguments.restart,
     }
@@ -98,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> None:
     mended = Mended(strict=arguments.strict)
     try:
         with Meter(total, quiet=arguments.quiet) as meter:
-            report = job.run(encode, read_texts(sources, mended), meter.update)
+            report = job.run(encode, read_labelled(sources, mended), meter.update)
     except KeyboardInterrupt:
         say(arguments, "what is done is kept: the same command goes on from there")
         raise
@@ -113,7 +119,12 @@ def _sources(arguments: argparse.Namespace) -> list[TextSource]:
 
     if arguments.inputs.count(STDIN) > 1:
         raise InputError("standard input (-) can be read only once")
-    sources = [open_source(name, (arguments.column,), **source_options(arguments)) for name in arguments.inputs]
+    if arguments.column in arguments.keep:
+        raise InputError(f"--keep {arguments.column} is the text itself; it stands in the output as 'text'")
+    columns = (arguments.column, *arguments.keep)
+    sources = [
+        open_source(name, columns, labels=arguments.keep, **source_options(arguments)) for name in arguments.inputs
+    ]
     if any(source.path and source.path.resolve() == arguments.out.resolve() for source in sources):
         raise InputError(f"{arguments.out.name!r} is input and output; choose another name for the output")
     return sources
@@ -123,11 +134,11 @@ def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> Corpus 
     """Read the files once before the model loads: a bad line shows now, not after hours."""
     from llm2vec_core.corpus.shards import Corpus
     from llm2vec_core.corpus.source import Mended
-    from llm2vec_core.corpus.sources import read_texts
+    from llm2vec_core.corpus.sources import read_labelled
 
     if any(source.path is None for source in sources):
         return None
-    corpus = Corpus.survey(read_texts(sources, Mended(strict=arguments.strict)))
+    corpus = Corpus.survey(read_labelled(sources, Mended(strict=arguments.strict)))
     say(arguments, f"{corpus.rows:,} rows to encode")
     return corpus
 
@@ -154,12 +165,13 @@ def tell_mended(mended: Mended, advice: str = " --strict stops at the first") ->
 COMMAND = Command(
     name="encode",
     usage="INPUT [INPUT ...] --out FILE",
-    summary="embed a corpus of any size into parquet, npy, jsonl or csv",
+    summary="embed a corpus of any size into parquet, lance, npy, jsonl or csv",
     lesson="A text becomes one vector: the mean of its tokens', each of which has read the whole text.\n"
     "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
     examples=(
         "encode texts.txt --out vectors.parquet",
         "encode records.jsonl --column body --out shards.npy --normalize --shard 1/4",
+        "encode records.jsonl --column body --keep topic --out corpus.lance",
         "cat texts.txt | encode - --out vectors.jsonl --chunk-rows 1000",
     ),
     add_arguments=_add_arguments,

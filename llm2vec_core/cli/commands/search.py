@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from llm2vec_core.cli.base import Command
+from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.commands.encode import add_input_options, source_options, tell_mended
 from llm2vec_core.cli.commands.similarity import one_line
 from llm2vec_core.cli.options import (
@@ -26,20 +26,25 @@ from llm2vec_core.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from llm2vec_core.corpus.lance_search import CorpusHit
     from llm2vec_core.corpus.source import Mended
     from llm2vec_core.encoder import LLM2Vec
-    from llm2vec_core.search import Hit
 
 BATCHES = ("batch_size", "max_tokens_per_batch")
+# Queries have prompts of their own, and the length of a vector does not change its cosine.
+DECIDE_VECTORS = sorted(
+    {"model", "adapters", *LOADING, "bidirectional"} - {"prompts", "default_prompt_name", "normalize"}
+)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "corpus", metavar="CORPUS", help="texts as for encode, or what encode made: .parquet, .npy, a folder of shards"
+        "corpus", metavar="CORPUS", help="texts as for encode, or what encode made: .lance, .parquet, .npy, shards"
     )
     parser.add_argument("--query", action="append", default=[], metavar="Q", help="may be repeated")
     parser.add_argument("--queries", metavar="FILE", help="more queries: a text file as for encode, or -")
     parser.add_argument("--top-k", type=int, default=5, help="hits a query (default 5)")
+    parser.add_argument("--filter", metavar="SQL", help="of a .lance: only rows such as topic = 'water' AND row < 1000")
     parser.add_argument("--texts", metavar="FILE", help="texts of a .npy, or of a .parquet that has none")
     add_input_options(parser)
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
@@ -53,6 +58,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from llm2vec_core.corpus.lance_search import CorpusHit
     from llm2vec_core.corpus.source import Mended
     from llm2vec_core.search import SearchIndex
 
@@ -62,6 +68,13 @@ def _run(arguments: argparse.Namespace) -> None:
     queries = [*arguments.query, *(_texts(arguments, arguments.queries, mended) if arguments.queries else ())]
     if not queries:
         raise InputError("no query was given: --query TEXT, or --queries FILE")
+    path = Path(arguments.corpus)
+    if path.suffix == ".lance":
+        _search_dataset(path, queries, arguments)
+        tell_mended(mended)
+        return
+    if arguments.filter:
+        raise InputError(f"--filter needs a dataset with columns: {path.name!r} is no .lance")
     stored, texts = _corpus(arguments, mended)
     choice = choose_model(arguments)
     encoder = load_encoder(arguments, choice)
@@ -77,8 +90,43 @@ def _run(arguments: argparse.Namespace) -> None:
     index = SearchIndex(stored)
     vectors = encoder.encode_query(queries, arguments.instruction, **given(arguments, BATCHES))
     for query, vector in zip(queries, vectors, strict=True):
-        _print_hits(query, index.search(vector, arguments.top_k), texts, arguments.json, heading=len(queries) > 1)
+        hits = [
+            CorpusHit(hit.index, hit.rank, hit.cosine, None if texts is None else texts[hit.index])
+            for hit in index.search(vector, arguments.top_k)
+        ]
+        _print_hits(query, hits, arguments.json, heading=len(queries) > 1)
     tell_mended(mended)
+
+
+def _search_dataset(path: Path, queries: list[str], arguments: argparse.Namespace) -> None:
+    from llm2vec_core.corpus.lance_search import LanceCorpus
+    from llm2vec_core.corpus.outputs import stored_settings
+
+    if arguments.texts:
+        raise InputError(f"--texts is for a .npy or a .parquet; {path.name!r} holds its own")
+    corpus = LanceCorpus(path)
+    choice, batches = choose_model(arguments), given(arguments, BATCHES)
+    encoder = load_encoder(arguments, choice)
+    then, now = stored_settings(path), choice.as_settings()
+    corpus.refuse_other_encoder(
+        lambda texts: encoder.encode(texts, **_as_corpus(encoder, then)),
+        {name: now.get(name) for name in DECIDE_VECTORS},
+    )
+    if corpus.unindexed:
+        say(arguments, f"{corpus.unindexed:,} rows came after the index: index build {path.name} takes them in")
+    vectors = encoder.encode_query(queries, arguments.instruction, **batches)
+    for query, vector in zip(queries, vectors, strict=True):
+        hits = corpus.search(vector, arguments.top_k, arguments.filter)
+        _print_hits(query, hits, arguments.json, heading=len(queries) > 1)
+
+
+def _as_corpus(encoder: LLM2Vec, settings: dict[str, Any]) -> dict[str, Any]:
+    """What stood in front of the corpus's texts, as arguments of ``encode``."""
+    if settings.get("instruction") is not None:
+        return {"instruction": settings["instruction"]}
+    name = settings.get("prompt_name") or settings.get("default_prompt_name")
+    prompts = {**encoder.prompts, **settings.get("prompts", {})}
+    return {"prompt": prompts[name]} if name in prompts else {}
 
 
 def _corpus(arguments: argparse.Namespace, mended: Mended) -> tuple[np.ndarray | None, list[str] | None]:
@@ -107,9 +155,7 @@ def _warn_of_another_model(path: Path, choice: ModelChoice) -> None:
 
     # Vectors of different models fit in shape and mean nothing to each other.
     then, now = stored_settings(path), choice.as_settings()
-    # Queries have prompts of their own, and the length of a vector does not change its cosine.
-    names = {"model", "adapters", *LOADING, "bidirectional"} - {"prompts", "default_prompt_name", "normalize"}
-    differing = [name for name in sorted(names) if then.get(name) != now.get(name)]
+    differing = [name for name in DECIDE_VECTORS if then.get(name) != now.get(name)]
     if then and differing:
         name = differing[0]
         tell(
@@ -123,16 +169,21 @@ def _encoded(encoder: LLM2Vec, texts: list[str], arguments: argparse.Namespace) 
         return encoder.encode_document(texts, progress=lambda done, _: meter.update(done), **given(arguments, BATCHES))
 
 
-def _print_hits(query: str, hits: list[Hit], texts: list[str] | None, as_json: bool, *, heading: bool) -> None:
+def _print_hits(query: str, hits: list[CorpusHit], as_json: bool, *, heading: bool) -> None:
     if heading and not as_json:
         print(f"query: {one_line(query)}")
     for hit in hits:
-        text = None if texts is None else texts[hit.index]
         if as_json:
-            fields = {"query": query, "rank": hit.rank, "cosine": round(hit.cosine, 6), "row": hit.index, "text": text}
-            print(json.dumps(fields, ensure_ascii=False))
+            fields = {
+                "query": query,
+                "rank": hit.rank,
+                "cosine": round(hit.cosine, 6),
+                "row": hit.row,
+                "text": hit.text,
+            }
+            print(json.dumps({**fields, **hit.kept}, ensure_ascii=False))
         else:
-            print(f"{hit.rank:>4}  {hit.cosine:7.4f}  {f'row {hit.index}' if text is None else one_line(text)}")
+            print(f"{hit.rank:>4}  {hit.cosine:7.4f}  {f'row {hit.row}' if hit.text is None else one_line(hit.text)}")
 
 
 COMMAND = Command(
@@ -144,6 +195,7 @@ COMMAND = Command(
     examples=(
         'search texts.txt --query "Why do rivers flood?" --top-k 3',
         'search vectors.parquet --query "Why do rivers flood?" --json',
+        'search corpus.lance --query "Why do rivers flood?" --filter "row < 1000"',
         "search vectors.npy --texts texts.txt --queries queries.txt --top-k 1",
     ),
     add_arguments=_add_arguments,
