@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Unpack, cast
+from typing import Any, Protocol, Unpack, cast
 
 import numpy as np
 import torch
@@ -71,6 +71,8 @@ Progress = Callable[[int, int], None]
 TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU = 1024, 16_384
 # Tokenised at a time: a text's token ids as Python numbers take ten times the memory of its embedding.
 WINDOW_TEXTS = 16_384
+# Fewer texts are not worth the way to another process.
+FEWEST_SENT = 32
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,7 @@ class LLM2Vec:
             return cls._load(
                 source,
                 tuple(map(str, adapters)),
-                _device(device),
+                find_device(device),
                 dtype,
                 attn_implementation,
                 None if subfolder else revision,
@@ -441,6 +443,7 @@ class LLM2Vec:
         batch_size: int | None = None,
         max_tokens_per_batch: int | None = None,
         devices: Sequence[str | torch.device] | None = None,
+        pool: Pool | None = None,
         show_progress_bar: bool = False,
         progress: Progress | None = None,
     ) -> Any:
@@ -469,6 +472,7 @@ class LLM2Vec:
                 suits the device.
             devices: encode on several at once, such as ["cuda:0", "cuda:1"]; each other device than the encoder's
                 gets a copy of the model, which is kept for the next call.
+            pool: processes of :meth:`start_pool` that encode instead of this one.
             show_progress_bar: on standard error.
             progress: called with (texts done, texts in all) after each batch; what it raises stops
                 the call.
@@ -481,6 +485,7 @@ class LLM2Vec:
             InputError: if an element is no string, the pooling mode or the prompt's name is unknown, what stands
                 in front leaves no room for the text, or an option has a value that does not exist.
             ModelError: if the model answers with NaN or infinity.
+            WorkerError: if a process of the pool has ended.
 
         Example:
             >>> from llm2vec_core.presets import BUNDLED
@@ -499,8 +504,8 @@ class LLM2Vec:
             prompt = self.settings.prompt(prompt_name)
         self._refuse_weights_behind_prompt(mode, instruction, prompt)
         with _progress_bar(show_progress_bar, progress) as told:
-            run = _Run((mode,), instruction, prompt, batch_size, max_tokens_per_batch, told)
-            result = self._pooled(several, run, devices)[mode]
+            run = Run((mode,), instruction, prompt, batch_size, max_tokens_per_batch, told)
+            result = self._pooled(several, run, devices, pool)[mode]
         result = self._finished(result, normalize, truncate_dim)
         if precision != "float32":
             result = quantize_embeddings(result[0] if one else result, precision, ranges)
@@ -567,7 +572,7 @@ class LLM2Vec:
             InputError: if there is no such device.
             ModelError: if the model is quantized, so that it cannot move.
         """
-        device = _device(device)
+        device = find_device(device)
         try:
             for model in {id(model): model for model in (self.causal_model, self.model)}.values():
                 model.to(device)
@@ -601,7 +606,7 @@ class LLM2Vec:
         Returns:
             By the mode's name, what :meth:`encode` would return.
         """
-        pooled = self._pooled(texts, _Run(tuple(POOLING_MODES), instruction), None)
+        pooled = self._pooled(texts, Run(tuple(POOLING_MODES), instruction), None)
         return {mode: self._finished(result, None) for mode, result in pooled.items()}
 
     def _finished(self, embeddings: np.ndarray, normalize: bool | None, truncate_dim: int | None = None) -> np.ndarray:
@@ -624,31 +629,41 @@ class LLM2Vec:
             )
 
     def _pooled(
-        self, texts: Sequence[str], run: _Run, devices: Sequence[str | torch.device] | None
+        self,
+        texts: Sequence[str],
+        run: Run,
+        devices: Sequence[str | torch.device] | None = None,
+        pool: Pool | None = None,
     ) -> dict[str, np.ndarray]:
         texts = check_texts(texts)  # said before an hour's work, not behind it
         count = len(texts)
         results = {mode: np.zeros((count, self.width), dtype=np.float32) for mode in run.modes}
-        told = _Told(run.progress, count)
-        encoders = [self] if not devices else [self._on(_device(device)) for device in devices]
-        share = -(-count // len(encoders))
+        told = Told(run.progress, count)
+        encoders: Sequence[_Pooler] = [self]
+        if pool is not None:
+            encoders = pool.readers(self)
+        elif devices:
+            encoders = [self._on(find_device(device)) for device in devices]
+        # A process tells of a window when it is done, so it gets several.
+        share = -(-count // len(encoders)) if pool is None else max(FEWEST_SENT, -(-count // (4 * len(encoders))))
         starts = range(0, count, max(1, min(WINDOW_TEXTS, share)))
 
-        def window(encoder: LLM2Vec, start: int) -> None:
+        def window(encoder: _Pooler, start: int) -> None:
             part = {mode: rows[start : start + starts.step] for mode, rows in results.items()}
-            encoder._pool_window(texts[start : start + starts.step], run, part, told)
+            encoder.pool_window(texts[start : start + starts.step], run, part, told)
 
         if len(encoders) == 1:
             for start in starts:
                 window(encoders[0], start)
         else:
-            _share_out(window, encoders, starts)
+            _share_out(window, encoders, starts, pool)
         if not all(np.isfinite(result).all() for result in results.values()):
             raise ModelError("the model answered with NaN or infinity: its weights or its dtype are broken")
         return results
 
     @torch.inference_mode()
-    def _pool_window(self, texts: Sequence[str], run: _Run, results: Mapping[str, np.ndarray], told: _Told) -> None:
+    def pool_window(self, texts: Sequence[str], run: Run, results: Mapping[str, np.ndarray], told: Told) -> None:
+        """Read some texts and write what their tokens are pooled to into rows of the results; a step of encode."""
         rows = self.tokenize(texts, run.instruction, run.prompt)
         budget = run.max_tokens_per_batch
         if budget is None:
@@ -752,6 +767,20 @@ class LLM2Vec:
                 "choose another folder"
             ) from error
 
+    def start_pool(self, devices: Sequence[str | torch.device]) -> Any:
+        """Start processes that encode side by side; see :class:`llm2vec_core.worker_pool.WorkerPool`.
+
+        Args:
+            devices: one a process, such as ["cuda:0", "cuda:1"], or ["cpu", "cpu"] for two on the processors.
+
+        Returns:
+            The pool, for ``encode(texts, pool=pool)``; as a context manager it ends the processes when it is left::
+
+                with encoder.start_pool(["cpu", "cpu"]) as pool:
+                    embeddings = encoder.encode(texts, pool=pool)
+        """
+        return _above("worker_pool").WorkerPool(self, devices)
+
     def to_sentence_transformer(self, **options: Any) -> Any:
         """This encoder as a ``SentenceTransformer``; see :func:`llm2vec_core.export.to_sentence_transformer`."""
         return _above("export").to_sentence_transformer(self, **options)
@@ -841,8 +870,24 @@ class LLM2Vec:
         return len(whole.input_ids) > kept
 
 
+class _Pooler(Protocol):
+    """This encoder, one on another device, or one in a process of its own."""
+
+    def pool_window(self, texts: Sequence[str], run: Run, results: Mapping[str, np.ndarray], told: Told) -> None: ...
+
+
+class Pool(Protocol):
+    """Processes that encode; a :class:`llm2vec_core.worker_pool.WorkerPool`."""
+
+    def readers(self, encoder: LLM2Vec) -> Sequence[_Pooler]:
+        """One a process, each reading as this encoder does."""
+
+    def close(self) -> None:
+        """End every process."""
+
+
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """The options of one call that reach the batches."""
 
     modes: tuple[str, ...]
@@ -853,7 +898,7 @@ class _Run:
     progress: Progress | None = None
 
 
-class _Told:
+class Told:
     """Counts the texts that are done, from several threads."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
@@ -861,20 +906,23 @@ class _Told:
         self._lock = threading.Lock()
 
     def more(self, texts: int) -> None:
+        """So many more texts are done."""
         with self._lock:
             self._done += texts
             if self._progress:
                 self._progress(self._done, self._total)
 
 
-def _share_out(window: Callable[[LLM2Vec, int], None], encoders: Sequence[LLM2Vec], starts: Iterable[int]) -> None:
+def _share_out(
+    window: Callable[[_Pooler, int], None], encoders: Sequence[_Pooler], starts: Iterable[int], pool: Pool | None
+) -> None:
     """Let each encoder take the next window as soon as it is free."""
     todo = queue.SimpleQueue[int]()
     for start in starts:
         todo.put(start)
     failed = threading.Event()
 
-    def work(encoder: LLM2Vec) -> None:
+    def work(encoder: _Pooler) -> None:
         while not failed.is_set():
             try:
                 start = todo.get_nowait()
@@ -887,8 +935,15 @@ def _share_out(window: Callable[[LLM2Vec, int], None], encoders: Sequence[LLM2Ve
                 raise
 
     with ThreadPoolExecutor(len(encoders)) as threads:
-        for future in [threads.submit(work, encoder) for encoder in encoders]:
-            future.result()
+        futures = [threads.submit(work, encoder) for encoder in encoders]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException as error:
+            failed.set()  # Ctrl-C reaches this thread alone
+            if pool is not None and not isinstance(error, Exception):
+                pool.close()
+            raise
 
 
 @contextmanager
@@ -920,7 +975,12 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _device(device: str | torch.device | None) -> torch.device:
+def find_device(device: str | torch.device | None) -> torch.device:
+    """The device of a name; of None a GPU if there is one.
+
+    Raises:
+        InputError: if there is no such device here.
+    """
     try:
         found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:

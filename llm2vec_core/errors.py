@@ -7,6 +7,7 @@
     ├── ConversionError (RuntimeError)     a model that cannot be made bidirectional
     ├── ExportError (RuntimeError)         an encoder that cannot be written for other code to read
     │   └── HubError                       an upload that did not succeed
+    ├── WorkerError (RuntimeError)        a process of a pool that ended before its work was done
     ├── MissingPackageError (ImportError)  an optional package that is not installed
     └── TrainingError (RuntimeError)       a training run that cannot go on
         └── DivergenceError                one whose numbers are no longer finite
@@ -62,6 +63,10 @@ class TrainingError(LLM2VecError, RuntimeError):
 
 class DivergenceError(TrainingError):
     """A training run whose numbers are no longer finite; the adapter is as the last good step left it."""
+
+
+class WorkerError(LLM2VecError, RuntimeError):
+    """A process of a pool that ended before its work was done."""
 
 
 class MissingPackageError(LLM2VecError, ImportError):

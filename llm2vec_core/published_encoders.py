@@ -55,6 +55,12 @@ LAYOUTS: tuple[Layout, ...] = (
         "the causal view has the whole window",
     ),
     Layout(
+        "encoders on Gemma 4",
+        {"model_type": "gemma4_text", "use_bidirectional_attention": "all", "sliding_window": 512},
+        (),
+        "`vision` opens images alone",
+    ),
+    Layout(
         "Alibaba-NLP/gte-Qwen2-1.5B-instruct",
         {"model_type": "qwen2", "is_causal": False, "auto_map": _REMOTE},
         _LAST,

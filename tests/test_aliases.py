@@ -23,9 +23,10 @@ from transformers import (
 )
 
 from llm2vec_core.aliases import ALIASES, REFUSED
+from llm2vec_core.architectures.tiny import tiny_config
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import ConversionError, ModelError
-from llm2vec_core.published_encoders import PAGE, page
+from llm2vec_core.published_encoders import LAYOUTS, PAGE, page
 from tests.tiny_gguf import tiny_tokenizer
 
 SIZES = {
@@ -149,21 +150,43 @@ def test_a_direction_that_only_its_code_knows_is_told(tmp_path, caplog):
     assert "unknown" not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "config", [Qwen3Config(**SIZES), MistralConfig(**SIZES)], ids=["Qwen3-Embedding", "e5-mistral"]
-)
-def test_causal_encoders_stay_causal(config, tmp_path):
+@pytest.mark.parametrize("flag", ["all", "vision"])
+def test_gemma_4_is_opened_for_all_tokens_and_not_for_those_of_images_alone(flag, tmp_path):
+    config = tiny_config("gemma4_text", vocab_size=300, vocab_size_per_layer_input=300, max_position_embeddings=512)
+    write(tmp_path, config, use_bidirectional_attention=flag)
+    encoder = LLM2Vec.from_pretrained(tmp_path, device="cpu")
+    if flag == "all":
+        opened = type(config)(**json.loads((tmp_path / "config.json").read_text()))
+        assert encoder.settings.sliding_window == "halved" and opened.sliding_window < config.sliding_window
+        close(encoder.encode(TEXTS), np.stack([states.mean(0) for states in own_states(tmp_path, opened)]))
+    causal = np.stack([states.mean(0) for states in own_states(tmp_path, config)])
+    close(encoder.view(bidirectional=False).encode(TEXTS), causal)
+
+
+OPENED = {"gemma3_text", "gemma4_text"}
+FOLDERS = [layout for layout in LAYOUTS if layout.modules]
+
+
+@pytest.mark.parametrize("layout", FOLDERS, ids=[layout.models for layout in FOLDERS])
+def test_each_sentence_transformers_layout_of_the_page(layout, tmp_path):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules as st
 
-    write(tmp_path / "base", config)
-    modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode="lasttoken"), st.Normalize()]
-    SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "st"))
+    kind = layout.config["model_type"]
+    config = tiny_config(kind, **SIZES)
+    decisive = {name: value for name, value in layout.config.items() if name not in ("model_type", "auto_map")}
+    write(tmp_path / "base", config, **decisive)
+    mode = "mean" if layout.modules[0] == "Pooling (mean)" else "lasttoken"
+    modules = [st.Transformer(str(tmp_path / "base")), st.Pooling(32, pooling_mode=mode)]
+    modules += [st.Dense(32, 32, bias=False) if name == "Dense" else st.Normalize() for name in layout.modules[1:]]
+    prompts = {"query": "Find: ", "document": "Text: "}
+    SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(tmp_path / "st"))
+    theirs = SentenceTransformer(str(tmp_path / "st"), device="cpu")
     encoder = LLM2Vec.from_pretrained(tmp_path / "st", device="cpu")
-    want = SentenceTransformer(str(tmp_path / "st"), device="cpu").encode(TEXTS, show_progress_bar=False)
-    got = encoder.encode(TEXTS, normalize=True)
-    np.testing.assert_allclose(got, want, atol=2e-5)
-    assert not encoder.bidirectional
+    assert encoder.bidirectional is (kind in OPENED or layout.config.get("is_causal") is False)
+    close(encoder.encode(TEXTS), theirs.encode(TEXTS, show_progress_bar=False))
+    close(encoder.encode_query(TEXTS), theirs.encode_query(TEXTS, show_progress_bar=False))
+    close(encoder.encode_document(TEXTS), theirs.encode_document(TEXTS, show_progress_bar=False))
 
 
 def test_embeddinggemma_as_a_sentence_transformers_folder(tmp_path):

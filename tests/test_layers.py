@@ -25,7 +25,7 @@ FLOORS = {
     "provision": 3.75,
     "loading": 4, "adapters": 4,
     "encoder": 5, "protocol": 5,
-    "baselines": 6, "corpus": 6, "stages": 6,
+    "baselines": 6, "corpus": 6, "stages": 6, "worker_pool": 6,
     "training": 7, "evaluation": 7, "search": 7, "projection": 7, "manifest": 7, "export": 7,
     "comparison": 8, "separation": 8, "similarity": 8, "filling": 8, "figures": 8, "hub": 8, "experiments": 8,
     "token_change": 8, "modules_page": 8, "logit_lens": 8.25,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ from llm2vec_core.errors import InputError
 if TYPE_CHECKING:
     from llm2vec_core.corpus.shards import Corpus
     from llm2vec_core.corpus.source import Mended, TextSource
+    from llm2vec_core.encoder import LLM2Vec
+    from llm2vec_core.worker_pool import WorkerPool
 
 COMPUTED_BY = ("device", "batch_size", "max_tokens_per_batch")
 
@@ -42,6 +46,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard", metavar="I/N", help="of N equal shards only the I-th, into the folder --out")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has done")
+    parser.add_argument(
+        "--devices", metavar="LIST", help="a process on each, such as cuda:0,cuda:1, or cpu,cpu for two processes"
+    )
     add_model_options(parser)
     add_encoding_options(parser)
 
@@ -100,10 +107,10 @@ def _run(arguments: argparse.Namespace) -> None:
         job = ShardEncoding(arguments.out, shard, corpus, shared, **how)
         total, out = len(job.rows), shard.file(arguments.out)
         say(arguments, f"shard {shard}: rows {job.rows.start:,} to {job.rows.stop - 1:,}")
-    encode = encoding_function(load_encoder(arguments, choice), options)
-    mended = Mended(strict=arguments.strict)
+    encoder, mended = load_encoder(arguments, choice), Mended(strict=arguments.strict)
     try:
-        with Meter(total, quiet=arguments.quiet) as meter:
+        with _processes(arguments, encoder) as pool, Meter(total, quiet=arguments.quiet) as meter:
+            encode = encoding_function(encoder, {**options, "pool": pool})
             report = job.run(encode, read_labelled(sources, mended), meter.update)
     except KeyboardInterrupt:
         say(arguments, "what is done is kept: the same command goes on from there")
@@ -111,6 +118,19 @@ def _run(arguments: argparse.Namespace) -> None:
     resumed = f", {report.resumed_rows:,} of them by an earlier run" if report.resumed_rows else ""
     say(arguments, f"{report.rows:,} rows{resumed}: {out}")
     tell_mended(mended)
+
+
+@contextmanager
+def _processes(arguments: argparse.Namespace, encoder: LLM2Vec) -> Iterator[WorkerPool | None]:
+    if arguments.devices is None:
+        yield None
+        return
+    devices = [name.strip() for name in arguments.devices.split(",") if name.strip()]
+    with encoder.start_pool(devices) as pool:
+        say(arguments, f"{len(pool)} processes: {', '.join(devices)}")
+        if encoder.model.device.type != "cpu":
+            encoder.to("cpu")  # its place belongs to the processes now
+        yield pool
 
 
 def _sources(arguments: argparse.Namespace) -> list[TextSource]:
