@@ -11,7 +11,7 @@ from llm2vec_core.figures.base import (
     NEUTRAL_COLOR,
 )
 from llm2vec_core.figures.ladder import ladder_height, score_ladder
-from llm2vec_core.figures.maps import STYLES, cosine_map, map_style, scatter_map
+from llm2vec_core.figures.maps import STYLES, cosine_map, density_contours, map_style, scatter_map
 from llm2vec_core.figures.published import published_height, published_scores
 from llm2vec_core.figures.sample_efficiency import sample_efficiency
 from llm2vec_core.figures.svg import ladder_svg, sample_efficiency_svg
@@ -24,6 +24,7 @@ __all__ = [
     "NEUTRAL_COLOR",
     "STYLES",
     "cosine_map",
+    "density_contours",
     "ladder_height",
     "ladder_svg",
     "loss_curve",

@@ -158,3 +158,30 @@ def _framed(figure: go.Figure, points: np.ndarray, title: str) -> go.Figure:
         "showspikes": False,
     }
     return figure.update_layout(scene={"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data"})
+
+
+def density_contours(density: np.ndarray, low: np.ndarray, high: np.ndarray) -> go.Contour:
+    """Lines of equal density of the points on a picture.
+
+    Args:
+        density: on a grid, shape (cells, cells), rows along the second axis; 1 is the highest.
+        low: lower ends of both axes.
+        high: upper ends.
+
+    Returns:
+        A trace without hover. Its colour is left to the page.
+    """
+    step = (high - low) / (np.array(density.T.shape) - 1)
+    return go.Contour(
+        # Steps of a 255th of the highest density are finer than any line.
+        z=np.round(255 * density).astype(np.uint8),
+        x0=round(float(low[0]), 4),
+        y0=round(float(low[1]), 4),
+        dx=round(float(step[0]), 5),
+        dy=round(float(step[1]), 5),
+        contours={"coloring": "none", "start": 20, "end": 220, "size": 50, "showlabels": False},
+        line={"width": 1, "smoothing": 0.7},
+        showscale=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )

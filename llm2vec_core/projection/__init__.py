@@ -7,17 +7,23 @@ require("map", "sklearn", "umap", what="the map")
 from llm2vec_core.projection.alignment import align, disparity, leveled
 from llm2vec_core.projection.base import METRICS, MIN_POINTS, prepared
 from llm2vec_core.projection.clusters import NO_CLUSTER, hdbscan_clusters, kmeans_clusters, matched_clusters
+from llm2vec_core.projection.density import density_grid
 from llm2vec_core.projection.neighbors import exact_neighbors, neighbor_overlap, neighbor_ranks
 from llm2vec_core.projection.pca import PcaLayout, pca_2d, pca_layout
 from llm2vec_core.projection.quality import label_silhouette, neighbor_label_accuracy, neighborhood_trust
 from llm2vec_core.projection.umap_layout import umap_2d, umap_layout
+from llm2vec_core.projection.words import NamedGroup, class_tfidf, cluster_words, named_groups
 
 __all__ = [
     "METRICS",
     "MIN_POINTS",
     "NO_CLUSTER",
+    "NamedGroup",
     "PcaLayout",
     "align",
+    "class_tfidf",
+    "cluster_words",
+    "density_grid",
     "disparity",
     "exact_neighbors",
     "hdbscan_clusters",
@@ -25,6 +31,7 @@ __all__ = [
     "label_silhouette",
     "leveled",
     "matched_clusters",
+    "named_groups",
     "neighbor_label_accuracy",
     "neighbor_overlap",
     "neighbor_ranks",

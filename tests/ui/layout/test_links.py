@@ -148,12 +148,14 @@ def test_a_link_carries_what_the_browser_alone_knows(open_page, server):
     expect(page.locator("#l2v-see-bidi")).to_be_checked()
     expect(page.locator("#see-opening .l2v-see-when-bidi").first).to_be_visible()
 
-    page.goto(f"{server}/?tab=map&map_kind=pca&map_lines=true&map_pick=17&map_rows=3.5.9999.x")
+    page.goto(f"{server}/?tab=map&map_kind=pca&map_lines=true&map_words=false&map_pick=17&map_rows=3.5.9999.x")
     expect(page.locator("#map-picked")).to_have_attribute("data-row", "17")
     expect(page.locator("#map-selection [data-pick]")).to_have_count(2)
     expect(page.locator(".l2v-map-lines")).to_be_checked()
+    expect(page.locator(".l2v-map-words")).not_to_be_checked()
     again = parse_qs(urlsplit(copied()).query)
     assert (again["map_lines"], again["map_pick"], again["map_rows"]) == (["true"], ["17"], ["3.5"])
+    assert again["map_words"] == ["false"]
 
     # With texts of one's own the link says that it leaves them out, and whoever opens it is told so.
     page.locator("#map-source").get_by_label("Your texts").check()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.presets import BUNDLED
-from llm2vec_core.projection import neighbor_label_accuracy, neighbor_overlap
+from llm2vec_core.projection import named_groups, neighbor_label_accuracy, neighbor_overlap
 from tests.ui.conftest import fill_field, open_tab
 
 UMAP_MILLISECONDS = 240_000  # the very first fit on a machine compiles
@@ -40,12 +40,21 @@ def expect_rings(page: Page, side: str, expected: dict[str, int]) -> None:
     """Wait until these highlights are drawn over the marks, by name and number of points."""
     page.wait_for_function(
         f"""expected => {{
-          const drawn = document.querySelector('#{side}-map').data.filter(t => !t.customdata);
+          const drawn = document.querySelector('#{side}-map').data.filter(t => !t.customdata && t.type !== 'contour');
           const found = Object.fromEntries(drawn.map(t => [t.uid, t.x.length])), names = Object.keys(expected);
           return Object.keys(found).length === names.length && names.every(name => found[name] === expected[name]);
         }}""",
         arg=expected,
     )
+
+
+def places_and_texts(page: Page) -> tuple[np.ndarray, list[str]]:
+    """What the left map shows, by row."""
+    found = page.evaluate(
+        """document.querySelector('#left-map').data.filter(t => t.customdata)
+           .flatMap(t => Array.from(t.customdata, (row, i) => [row, t.x[i], t.y[i]]))"""
+    )
+    return np.array(sorted(found))[:, 1:], [passage.text for passage in passages()]
 
 
 def place_of(page: Page, side: str, nth: int) -> tuple[float, float]:
@@ -107,7 +116,7 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
     ready(map_page)
     expect(map_page.locator("[data-side=left] h3").first).to_have_text("Causal (UMAP)")
     expect(map_page.locator("[data-side=right] .l2v-map-caption")).to_contain_text(
-        "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Turned onto the first map"
+        "UMAP of 324 texts: n_neighbors 15, min_dist 0.1, cosine, seed 0. Matched to the first map"
     )
     last = context.preset.default.key
     labels = np.array([p.topic for p in passages()])
@@ -124,7 +133,7 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
         neighbor_overlap(context.collection("causal"), context.collection(last)).mean(), abs=0.005
     )
     expect(map_page.locator("#map-numbers")).to_contain_text(
-        f"{1 - overlap:.0%} of a text's 10 nearest neighbours are replaced"
+        f"{1 - overlap:.0%} of a text's 10 nearest neighbours differ"
     )
     # Who moved most keeps fewest neighbours, and stands beside with the neighbourhoods from the start.
     kept = neighbor_overlap(context.collection("causal"), context.collection(last))
@@ -225,6 +234,20 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     map_page.locator("#left-map .modebar-btn[data-title='Zoom in']").click()
     map_page.wait_for_function(f"{span}[1] - {span}[0] < {0.6 * (whole[1] - whole[0])}")
     zoomed = map_page.evaluate(span)
+    # Closer up, groups within groups have words; none stands on another.
+    words = "document.querySelector('#left-map').dataset.words"
+    fine = {" · ".join(group.words) for group in named_groups(*places_and_texts(map_page))[1]}
+    map_page.wait_for_function(f"found => {words} && {words}.split('|').every(w => found.includes(w))", arg=list(fine))
+    boxes = map_page.eval_on_selector_all(
+        "#left-map .annotation rect.bg",
+        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.right, r.bottom])",
+    )
+    assert len(boxes) == len(map_page.evaluate(words).split("|"))
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        assert all(right <= a or c <= left or bottom <= b or d <= top for a, b, c, d in boxes[:i])
+    map_page.locator(".l2v-map-words").uncheck()
+    expect(map_page.locator("#left-map .annotation")).to_have_count(0)
+    assert map_page.evaluate(span) == pytest.approx(zoomed)
     map_page.locator("#map-color").get_by_text("k-means").click()
     expect(map_page.locator("#map-legend")).to_contain_text("cluster 12")
     map_page.locator("#map-right input").click()
@@ -236,7 +259,7 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     assert map_page.evaluate(span) == pytest.approx(zoomed)
 
     map_page.locator("#map-color").get_by_text("Cosine with a text").click()
-    expect(map_page.locator("#map-legend")).to_contain_text("Each side has its own scale")
+    expect(map_page.locator("#map-legend")).to_contain_text("Each map has its own scale")
     expect(map_page.locator("#left-map .colorbar")).to_have_count(1)
     # The stars are the ten texts with the highest cosine.
     query = context.encoder("causal").encode("Which animals hunt at night?")
@@ -287,7 +310,7 @@ def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
         map_page.locator(f"#map-{field} input").fill(value)
     map_page.locator("#map-metric").get_by_text("Euclidean", exact=True).click()
     map_page.locator("#map-draw").click()
-    expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_have_text(
+    expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_contain_text(
         "UMAP of 324 texts: n_neighbors 5, min_dist 0.5, euclidean, seed 3.", timeout=UMAP_MILLISECONDS
     )
 
@@ -324,7 +347,7 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "place", "told"),
     [
-        ("many.txt", "\n".join(f"line {i}" for i in range(5001)), "#map-notice", "many.txt has 5,001 texts; a map takes at most 5,000"),
+        ("many.txt", "\n".join(f"line {i}" for i in range(5001)), "#map-notice", "many.txt has 5,001 texts; a map can show at most 5,000"),
         ("broken.parquet", "PAR1 and no more", "#map-own-notice", "broken.parquet"),
     ],
 )  # fmt: skip

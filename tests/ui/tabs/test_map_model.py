@@ -14,16 +14,17 @@ from scipy.spatial.distance import cdist
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.errors import InputError
-from llm2vec_core.projection import leveled, umap_layout
+from llm2vec_core.projection import cluster_words, leveled, named_groups, umap_layout
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map import model, paint, paint_lists, picking
+from llm2vec_core.ui.tabs.map import copy, model, picking
+from llm2vec_core.ui.tabs.map.charts import map_marks, map_value
 from llm2vec_core.ui.tabs.map.code import map_snippet
 from llm2vec_core.ui.tabs.map.coloring import OTHERS, STRAY, UNLABELLED, cluster_groups, label_groups
-from llm2vec_core.ui.tabs.map.plots import map_marks, map_value
+from llm2vec_core.ui.tabs.map.measures import legend, numbers
 from llm2vec_core.ui.tabs.map.settings import MapSettings, map_settings
-from llm2vec_core.ui.tabs.map.view import SKIP, pick, show
+from llm2vec_core.ui.tabs.map.view import SKIP, movers_of, neighbors_of, pick, selection_of, show
 from llm2vec_core.ui.user_texts import Texts, our_collection
 
 PCA = MapSettings("ours", "causal", "simcse", kind="pca")
@@ -62,7 +63,7 @@ def test_pca_comes_first_then_umap_then_numbers_and_nothing_is_computed_twice(co
     assert kinds == ["pca", "umap"]
     again = list(model.draw(context, session, settings))
     assert [step.view.settings.kind for step in again if step.view] == ["umap"]
-    assert all("Reading" not in step.status for step in again)
+    assert all("Encoding" not in step.status for step in again)
     view = again[0].view
     centered = leveled(umap_layout(context.encoder("causal").encode(WORDS)))
     np.testing.assert_allclose(view.points[0], centered / np.sqrt((centered**2).sum(axis=1).mean()), atol=1e-3)
@@ -76,7 +77,7 @@ def test_who_leaves_while_umap_works_leaves_nothing_half_made(context, monkeypat
     session = visitor_with(WORDS)
     steps = model.draw(context, session, MapSettings("own", "causal", "simcse", seed=5))
     for step in steps:
-        if step.status.startswith("UMAP of the left map: "):
+        if step.status.startswith("UMAP of the first map: "):
             assert 0 <= step.share < 1
             break
     steps.close()
@@ -96,7 +97,7 @@ def test_measures_by_hand(context):
     assert measures.overlap[first] == min(shared)
     place = {row: rank for rank, row in enumerate(near[1][first], start=1)}
     assert measures.ranks[first] == pytest.approx(np.mean([place[row] for row in near[0][first][:10]]))
-    html = paint.numbers(view, measures)
+    html = numbers(view, measures)
     assert f'data-overlap="{np.mean(shared):.6f}"' in html
     quality = measures.quality[0]
     votes = [p.topic for p in passages()]
@@ -105,7 +106,7 @@ def test_measures_by_hand(context):
         for i, row in enumerate(near[0])
     )
     assert quality.accuracy == right / len(votes)
-    assert f"data-full='{quality.accuracy:.4f}'" in html
+    assert f'data-full="{quality.accuracy:.4f}"' in html
 
 
 def test_a_picked_texts_neighbours_and_their_ranks_elsewhere(context):
@@ -125,12 +126,12 @@ def test_a_picked_texts_neighbours_and_their_ranks_elsewhere(context):
         abs=1e-6,
     )
     assert json.loads(map_marks(texts, found=found))["left"] == orders[0][:10]
-    assert f'data-shared="{len(found.shared)}"' in paint_lists.neighbors(texts, spaces, found)
+    assert f'data-shared="{len(found.shared)}"' in neighbors_of(texts, spaces, found)
 
 
 @pytest.mark.parametrize("row", [-1, 324, "7", None, 1.0, True, [1]])
 def test_a_row_that_is_not_there_is_refused(row):
-    with pytest.raises(InputError, match="not on the map any more"):
+    with pytest.raises(InputError, match="no longer on the map"):
         picking.checked_row(row, 324)
     with pytest.raises(InputError, match="Draw the map again"):
         picking.checked_rows([row], 324)
@@ -139,7 +140,7 @@ def test_a_row_that_is_not_there_is_refused(row):
 def test_selections_are_checked_and_counted_once():
     assert picking.checked_rows([3, 1, 3], 5) == [3, 1]
     for wrong in (None, "1", {"a": 1}, [0] * 11):
-        with pytest.raises(InputError, match="selection does not fit"):
+        with pytest.raises(InputError, match="selection no longer matches"):
             picking.checked_rows(wrong, 5)
     with pytest.raises(InputError, match="Type a word"):
         picking.rows_with(our_collection(), "  ")
@@ -151,15 +152,15 @@ def test_hostile_texts_and_labels_are_escaped_everywhere(context):
     view, measures = last(context, session, MapSettings("own", "causal", "simcse", kind="pca"))
     found = picking.picked(view.spaces, 0, "cosine")
     for html in (
-        paint.legend(view),
-        paint.numbers(view, measures),
-        paint_lists.movers(view, measures),
-        paint_lists.neighbors(view.texts, view.spaces, found),
-        paint_lists.selection(view.texts, [0, 1], f"with “{evil}”"),
+        legend(view),
+        numbers(view, measures),
+        movers_of(view, measures),
+        neighbors_of(view.texts, view.spaces, found),
+        selection_of(view.texts, [0, 1], f"with “{evil}”"),
     ):
         assert "<img" not in html
         assert "</script" not in html
-    assert "&lt;img" in paint.legend(view)
+    assert "&lt;img" in legend(view)
     value = json.loads(map_value(view))
     both = np.concatenate(view.points)
     assert value["frame"] == [both.min(axis=0).tolist(), both.max(axis=0).tolist()]
@@ -176,7 +177,7 @@ def test_too_few_texts_are_refused_with_their_number(context, count):
 def test_a_map_has_a_largest_number_of_texts(context):
     assert Limits().map_points == 5_000
     settings = MapSettings("own", "causal", "simcse")
-    with pytest.raises(InputError, match=r"mine\.txt has 5,001 texts; a map takes at most 5,000"):
+    with pytest.raises(InputError, match=r"mine\.txt has 5,001 texts; a map can show at most 5,000"):
         next(model.draw(context, visitor_with(["a"] * 5001), settings))
     with pytest.raises(InputError, match="not loaded any texts yet"):
         next(model.draw(context, Session(), settings))
@@ -193,11 +194,38 @@ def test_equal_texts_and_five_texts_are_drawn(context, color, kind):
         view, measures = last(context, session, settings)
         assert np.isfinite(view.points).all()
         json.loads(map_value(view))
-        told = paint.numbers(view, measures)
+        told = numbers(view, measures)
         assert "nan" not in told.lower().replace("finance", "")
         if len(set(texts)) == 1:
             assert "not defined" in told
-            assert "one place for all marks" in map_value(view)
+            assert "all marks are in one place" in map_value(view)
+
+
+def test_groups_of_marks_have_words_that_do_not_move_with_the_frame(context):
+    view, _ = last(context, Session(), MapSettings("ours", "causal", "simcse"))
+    value = json.loads(map_value(view))
+    for i, side in enumerate(("left", "right")):
+        expected = named_groups(view.points[i], view.texts.texts)
+        for level, groups in zip(value[side]["words"], expected, strict=True):
+            assert level == [[group.row, " · ".join(group.words)] for group in groups]
+        assert 3 <= len(value[side]["words"][0]) <= len(value[side]["words"][1])
+        # The contours lie where the marks do: more of them are in the densest tenth of the picture than elsewhere.
+        density = value[side]["density"]
+        z = np.array(density["z"])
+        x, y = (view.points[i] - [density["x0"], density["y0"]]).T / [[density["dx"]], [density["dy"]]]
+        under = z[np.round(y).astype(int), np.round(x).astype(int)]
+        assert np.mean(under >= np.quantile(z, 0.9)) > 0.5
+    deep, _ = last(context, Session(), replace(PCA, dimensions=3))
+    assert json.loads(map_value(deep))["left"]["words"] == [[], []]
+    assert "density" not in json.loads(map_value(deep))["left"]
+
+
+def test_the_legend_of_clusters_has_their_words(context):
+    view, _ = last(context, Session(), replace(PCA, color="kmeans"))
+    words = cluster_words(view.texts.texts, view.spaces[0].clusters(view.settings))
+    for number, found in enumerate(words):
+        assert view.colors.notes[f"cluster {number + 1}"].endswith(" · ".join(found))
+        assert " · ".join(found) in legend(view)
 
 
 def test_labels_grey_where_missing_and_shared_where_too_many():
@@ -224,7 +252,7 @@ def test_colour_by_a_text_is_its_cosine(context):
     for values, nearest in zip(view.colors.values, view.colors.nearest, strict=True):
         assert values[3] == pytest.approx(1.0, abs=1e-4)
         assert nearest[0] == 3
-    assert "Each side has its own scale" in paint.legend(view)
+    assert "Each map has its own scale" in legend(view)
     with pytest.raises(InputError, match="The text to compare with is empty"):
         last(context, Session(), MapSettings("ours", "causal", "echo", kind="pca", color="query", query=" "))
 
@@ -232,7 +260,7 @@ def test_colour_by_a_text_is_its_cosine(context):
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        (3, "tsne", "The picture is 'tsne'; choose one of umap, pca"),
+        (3, "tsne", "The layout is 'tsne'; choose one of umap, pca"),
         (4, 4, "number of dimensions is 4"),
         (5, None, "The colouring is 'None'"),
         (7, 1, "number of clusters is 1; choose a number from 2 to 36"),
@@ -255,20 +283,20 @@ def test_each_field_says_what_would_be_right(field, value, told):
 
 def test_what_to_notice_follows_the_numbers(context):
     same, measures = last(context, Session(), MapSettings("ours", "simcse", "simcse", kind="pca"))
-    assert "nothing moves" in paint.numbers(same, measures)
-    assert "nothing moved" in paint_lists.movers(same, measures)
+    assert "same encoder" in numbers(same, measures)
+    assert "<li" not in movers_of(same, measures)
     there, there_measures = last(context, Session(), PCA)
     left, right = (space.choice.label for space in there.spaces)
     for votes, told in (
         (
             (0.9, 0.8),
-            f"{left} keeps equal labels together better: the vote is right for 90% of the texts, with {right}",
+            f"{left} keeps equal labels together better: on the full vectors the neighbour vote is right for 90%",
         ),
         ((0.8, 0.9), f"{right} keeps equal labels together better"),
-        ((0.88, 0.884), "right about equally often in both (88.0% and 88.4%)"),
+        ((0.88, 0.884), "right about equally often for both (88.0% and 88.4%)"),
     ):
         quality = tuple(replace(q, accuracy=vote) for q, vote in zip(there_measures.quality, votes, strict=True))
-        assert told in paint.copy.findings(there, replace(there_measures, quality=quality))
+        assert told in copy.findings(there, replace(there_measures, quality=quality))
 
 
 @pytest.mark.process

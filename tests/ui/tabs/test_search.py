@@ -46,7 +46,7 @@ def test_our_collection(search):
     shown = [float(score) for score in written]
     assert len(shown) == 6
     assert all(0 < score < 1 for score in shown)
-    expect(search.locator("#search-scores")).to_contain_text(f"{len(queries())} known questions")
+    expect(search.locator("#search-scores")).to_contain_text(f"{len(queries())} test questions")
     table = search.eval_on_selector_all(
         "#search-queries tbody tr", "all => all.map(r => [...r.cells].map(c => c.textContent))"
     )
@@ -97,7 +97,7 @@ def test_questions_that_are_no_questions(search):
     expect(search.locator("#search-note")).to_contain_text("rivers \ufffd")
     ask(search, "<img src=x onerror=alert(1)> rivers")
     expect(search.locator("#search-note")).to_contain_text("<img src=x onerror=alert(1)> rivers")
-    expect(search.locator("#search-note")).to_contain_text("Nobody has told us")
+    expect(search.locator("#search-note")).to_contain_text("no answer key")
     assert search.locator("#search-note img").count() == 0
     ask(search, "x" * 20_001)
     expect(search.locator("#search-notice")).to_contain_text("at most 20,000 fit")

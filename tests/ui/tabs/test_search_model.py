@@ -125,7 +125,7 @@ def test_own_texts_and_their_labels(context, session):
     expected = [1 + sum(near[a, j] > near[a, b] for j in range(6) if j not in (a, b)) for a, b in partner.items()]
     assert found.left.scores.first_ranks.tolist() == expected
     assert "recall@10" not in html(context, found, "below")
-    assert "Nobody has told us" in html(context, found, "note")
+    assert "no answer key" in html(context, found, "note")
 
 
 def test_texts_without_labels_have_no_scores(context, session):
@@ -145,7 +145,7 @@ def test_one_text_and_equal_texts(context, session):
     shown = html(context, equal, "left_hits", "below")
     Tags(shown)
     assert shown.count("= same rank") == 8
-    assert "Both have the same nDCG@10" in shown
+    assert "Both encoders have the same nDCG@10" in shown
 
 
 def test_more_texts_wait_for_the_button_and_stop_leaves_what_was_there(session, context, monkeypatch):
@@ -215,7 +215,7 @@ def test_an_index_that_is_too_large_is_refused_before_it_is_made(context, sessio
         ({"query": "  "}, "The question is empty"),
         ({"query": None}, "The question is empty"),
         ({"query": "x" * 20_001}, "20,001 characters"),
-        ({"pooling": "median"}, "'median' is no pooling mode"),
+        ({"pooling": "median"}, "'median' is not a pooling mode"),
         ({"instruction": "x" * 501}, "The instruction has 501"),
     ],
 )

@@ -45,7 +45,7 @@ def map_snippet(preset: ModelPreset, texts: Texts, settings: MapSettings) -> str
         "",
         "",
         "on_the_left = layout(first)",
-        "on_the_right = align(on_the_left, layout(second))  # Procrustes: turned and scaled onto the left one",
+        "on_the_right = align(on_the_left, layout(second))  # Procrustes: rotated and scaled to match the left one",
         f"overlap = neighbor_overlap(first, second, {NEIGHBORS}, {metric})  # by the full vectors",
         f"trust = [neighborhood_trust(e, layout(e), {NEIGHBORS}, {metric}) for e in (first, second)]",
         'print(f"{1 - overlap.mean():.0%} of the neighbours are new on the right")',
@@ -60,12 +60,12 @@ def _texts(texts: Texts, ours: bool) -> str:
         return "texts = [passage.text for passage in passages()]"
     if len(texts) <= SPELLED_OUT:
         return "texts = [\n" + "".join(f"    {text!r},\n" for text in texts.texts) + "]"
-    return 'with open("texts.txt", encoding="utf-8") as file:  # one a line\n    texts = file.read().splitlines()'
+    return 'with open("texts.txt", encoding="utf-8") as file:  # one per line\n    texts = file.read().splitlines()'
 
 
 def _encoder(preset: ModelPreset, key: str) -> str:
     if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder from Train; the code there tells its base'
+        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder from the Train tab; its code shows the base'
     if key in BASELINE_OPTIONS:
         return f'BASELINES["{key}"](LLM2Vec.from_preset("{preset.key}:{preset.stages[0].key}"))'
     return f'LLM2Vec.from_preset("{preset.key}:{key}")'

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from llm2vec_core.figures import STYLES
-from llm2vec_core.projection import NO_CLUSTER, matched_clusters
+from llm2vec_core.projection import NO_CLUSTER, cluster_words, matched_clusters
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
@@ -16,7 +17,7 @@ from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
 from llm2vec_core.ui.user_texts import Texts, checked_text
 
 UNLABELLED = "no label"
-STRAY = "in no cluster"
+STRAY = "not in a cluster"
 OTHERS = "other labels"
 
 
@@ -65,7 +66,7 @@ def coloring(
         return Cosines(query, values, nearest)
     if settings.color == "label":
         return label_groups(texts.labels, len(texts))
-    return cluster_groups(*(space.clusters(settings) for space in spaces), texts.labels)
+    return cluster_groups(*(space.clusters(settings) for space in spaces), texts.labels, texts.texts)
 
 
 def label_groups(labels: tuple[str, ...] | None, count: int) -> Groups:
@@ -91,14 +92,18 @@ def label_groups(labels: tuple[str, ...] | None, count: int) -> Groups:
     return Groups((names, names), styles, notes)
 
 
-def cluster_groups(left: np.ndarray, right: np.ndarray, labels: tuple[str, ...] | None) -> Groups:
+def cluster_groups(
+    left: np.ndarray, right: np.ndarray, labels: tuple[str, ...] | None, texts: Sequence[str] | None = None
+) -> Groups:
     """Groups by cluster; a cluster on the right has the number of the left one that it shares most texts with.
 
     Args:
         left: number of each text's cluster, -1 for strays.
         right: the same in the other space.
         labels: if there are any, the legend tells the most frequent one of each cluster on the left.
+        texts: whose words the legend tells of each cluster on the left.
     """
+    words = cluster_words(texts, left) if texts else []
     right = matched_clusters(left, right)
     names = tuple([STRAY if c == NO_CLUSTER else f"cluster {c + 1}" for c in side.tolist()] for side in (left, right))
     styles: dict[str, int | None] = {}
@@ -113,6 +118,8 @@ def cluster_groups(left: np.ndarray, right: np.ndarray, labels: tuple[str, ...] 
         if found:
             label, most = found.most_common(1)[0]
             notes[name] += f"; {most / max(sizes[0] or sizes[1], 1):.0%} {label}"
+        if number < len(words) and words[number]:
+            notes[name] += f"; {' · '.join(words[number])}"
     if any(STRAY in side for side in names):
         styles[STRAY] = None
         notes[STRAY] = f"{names[0].count(STRAY):,} left, {names[1].count(STRAY):,} right"

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from llm2vec_core.projection import align, disparity, leveled, neighbor_ranks
+from llm2vec_core.projection import NamedGroup, align, disparity, leveled, neighbor_ranks
 from llm2vec_core.projection.neighbors import shared_neighbors
 from llm2vec_core.threads import Emit, iterate_in_thread
 from llm2vec_core.ui.context import AppContext
@@ -39,6 +39,7 @@ class View:
         disparity: what the alignment could not mend, 0 to 1.
         explained: for PCA the share of variance on each axis, left and right.
         stored: whether the positions were made beforehand.
+        groups: coarse and fine groups of marks with their words, left and right; none in three dimensions.
     """
 
     settings: MapSettings
@@ -49,6 +50,7 @@ class View:
     disparity: float
     explained: tuple[np.ndarray, np.ndarray] | None
     stored: bool
+    groups: tuple[tuple[list[NamedGroup], list[NamedGroup]], ...]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def draw(context: AppContext, session: Session, settings: MapSettings) -> Iterat
         yield Step("Measuring …", 0.5, view=view)
     for space in spaces:
         if not space.is_encoded:
-            name = f"Reading {len(texts):,} texts with {space.choice.label}"
+            name = f"Encoding {len(texts):,} texts with {space.choice.label}"
             yield Step(f"{name} …", 0.0)
             yield from _reported(name, space.embeddings)
     if view is None:
@@ -135,8 +137,8 @@ def _laid_out(
 ) -> Generator[Step, None, View]:
     if settings.kind == "umap" and not _at_hand(spaces, settings):
         first = view_of(replace(settings, kind="pca"), texts, spaces, colors)
-        yield Step("PCA is shown; UMAP is being laid out …", 0.0, view=first)
-        for side, space in zip(("left", "right"), spaces, strict=True):
+        yield Step("Showing PCA while UMAP is computed …", 0.0, view=first)
+        for side, space in zip(("first", "second"), spaces, strict=True):
             yield from _reported(
                 f"UMAP of the {side} map", lambda progress, space=space: space.layout(settings, progress)
             )
@@ -155,7 +157,8 @@ def view_of(settings: MapSettings, texts: Texts, spaces: tuple[Space, Space], co
     right = _framed(aligned)[0]
     explained = tuple(space.pca(settings).explained for space in spaces) if settings.kind == "pca" else None
     stored = all(space.is_stored(settings) for space in spaces)
-    return View(settings, texts, spaces, colors, (left, right), disparity(left, aligned), explained, stored)
+    groups = tuple(space.groups(settings, texts.texts) for space in spaces)
+    return View(settings, texts, spaces, colors, (left, right), disparity(left, aligned), explained, stored, groups)
 
 
 def measured(view: View) -> Measures:

@@ -93,7 +93,7 @@ def checked_row(value: Any, count: int) -> int:
         InputError: if there is no such row (any more).
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-        raise InputError("That text is not on the map any more. Draw the map again, then click.")
+        raise InputError("That text is no longer on the map. Draw the map again, then click.")
     return value
 
 
@@ -104,12 +104,12 @@ def checked_rows(values: Any, count: int) -> list[int]:
         InputError: if one is not there (any more).
     """
     if not isinstance(values, list) or len(values) > 2 * count:
-        raise InputError("That selection does not fit the map any more. Draw the map again, then select.")
+        raise InputError("That selection no longer matches the map. Draw the map again, then select.")
     return list(dict.fromkeys(checked_row(value, count) for value in values))
 
 
 def rows_with(texts: Texts, words: str) -> list[int]:
-    """Rows of the texts that hold all these words, whatever their case.
+    """Rows of the texts that contain all these words, whatever their case.
 
     Raises:
         InputError: if no word is given.
@@ -120,5 +120,5 @@ def rows_with(texts: Texts, words: str) -> list[int]:
     """
     wanted = (words or "").casefold().split()
     if not wanted:
-        raise InputError("Type a word to find texts that hold it.")
+        raise InputError("Type a word to find texts that contain it.")
     return [row for row, text in enumerate(texts.texts) if all(word in text.casefold() for word in wanted)]

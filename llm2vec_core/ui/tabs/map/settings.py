@@ -88,7 +88,7 @@ def map_settings(
         source=source,
         left=left,
         right=right,
-        kind=_one_of(kind, KINDS, "The picture"),
+        kind=_one_of(kind, KINDS, "The layout"),
         dimensions=_whole(dimensions, "The number of dimensions", 2, 3),
         color=_one_of(color, COLORS, "The colouring"),
         query=str(query or ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from llm2vec_core.cache import Cache
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import (
     NO_CLUSTER,
+    NamedGroup,
     exact_neighbors,
     hdbscan_clusters,
     kmeans_clusters,
     label_silhouette,
+    named_groups,
     neighbor_label_accuracy,
     neighborhood_trust,
     pca_layout,
@@ -128,6 +130,13 @@ class Space:
         about = settings.layout_key()
         return self._stored[about] if about in self._stored else self._once("layout", *about, make=make)
 
+    def groups(self, settings: MapSettings, texts: Sequence[str]) -> tuple[list[NamedGroup], list[NamedGroup]]:
+        """Coarse and fine groups of marks on the picture, with the words of their texts."""
+        if settings.dimensions != 2:
+            return [], []
+        points = np.asarray(self.layout(settings), dtype=np.float64)
+        return self._once("groups", *settings.layout_key(), make=lambda: named_groups(points, texts))
+
     def neighbors(self, metric: str) -> np.ndarray:
         """Indices of each text's nearest neighbours, shape (texts, at most :data:`NEIGHBORS`)."""
         rows = self.embeddings()
@@ -192,7 +201,7 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
     limit = context.limits.map_points
     if len(texts) > limit:
         raise InputError(
-            f"{texts.name} has {len(texts):,} texts; a map takes at most {limit:,}. Give fewer, or use Search."
+            f"{texts.name} has {len(texts):,} texts; a map can show at most {limit:,}. Give fewer, or use Search."
         )
     if len(texts) < MIN_POINTS:
         count = len(texts)

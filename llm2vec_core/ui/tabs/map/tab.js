@@ -1,6 +1,6 @@
 // Runs inside gr.HTML, which provides element, props, watch and trigger.
 const SIDES = ['left', 'right'], AXES = ['xaxis', 'yaxis'], MANY = 1500, MARGIN = {l: 8, r: 8, t: 30, b: 8};
-// Paths around 0 0, for a radius of 1; plots.py fills them in.
+// Paths around 0 0, for a radius of 1; charts.py fills them in.
 const SHAPES = MARKERS;
 const SIZES = {i1: Int8Array, u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array};
 let given = {left: null, right: null};
@@ -96,34 +96,70 @@ function sketch(side) {
 function outlined(trace) {
   return deep('left') ? trace : Object.assign({}, trace, {marker: Object.assign({}, trace.marker, {line: {width: 0.8, color: color('--paper')}})});
 }
-// Where each rank stands beside its mark: the first place of eight that is free; without one, above.
+// Pixels a unit, at the zoom of the panel.
+function scaleOf(side) {
+  const seen = view(side);
+  if (!seen || !zoomed(side)) return seen && seen.scale;
+  const [start, end] = plot(side).layout.xaxis.range;
+  return seen.width / (end - start);
+}
+// Boxes of words and ranks, in pixels from the middle of the data: [x, y, half of the width, half of the height].
+const free = (side, [x, y, wide, high]) => taken[side].every(([a, b, w, h]) => Math.abs(a - x) >= wide + w || Math.abs(b - y) >= high + h);
+const pen = document.createElement('canvas').getContext('2d');
+const WORDS = {size: 12.5, lift: 17, closer: 1.7, narrow: 420};
+const wordsShown = () => element.querySelector('.l2v-map-words').checked;
+// Words of the groups in sight, the largest first; those that would stand on others are left out.
+function wordsOf(side) {
+  const scale = deep(side) || !wordsShown() ? 0 : scaleOf(side), seen = scale && view(side);
+  if (!seen) return [];
+  const close = scale > WORDS.closer * seen.scale, most = seen.width > WORDS.narrow ? 3 : close ? 2 : 1;
+  const groups = shown[side].words[close ? 1 : 0];
+  const ranges = zoomed(side) ? AXES.map(axis => plot(side).layout[axis].range) : whole(side);
+  pen.font = `600 ${WORDS.size}px ${getComputedStyle(element).fontFamily}`;
+  return groups.flatMap(([row, all]) => {
+    const words = all.split(' · ').slice(0, most).join(' · ');
+    const [x, y] = places[side][row];
+    if (x < ranges[0][0] || x > ranges[0][1] || y < ranges[1][0] || y > ranges[1][1]) return [];
+    const wide = pen.measureText(words).width / 2 + 4, high = WORDS.size * 0.72;
+    const ends = [ranges[0][0] * scale + wide, ranges[0][1] * scale - wide];
+    const at = Math.max(ends[0], Math.min(ends[1], x * scale));
+    // Farther away they would seem to be another group's.
+    const lift = [WORDS.lift, -WORDS.lift, 0].find(up => free(side, [at, -y * scale - up, wide, high]));
+    if (lift === undefined) return [];
+    taken[side].push([at, -y * scale - lift, wide, high]);
+    return [{x: at / scale, y: y + lift / scale, text: words, showarrow: false, borderpad: 1, captureevents: false,
+      bgcolor: `${color('--paper')}b8`, font: {size: WORDS.size, weight: 600, color: color('--ink')}}];
+  });
+}
+// Where each rank stands beside its mark: the first place of eight that is free; without one it is left to the list.
 const BESIDE = {'top center': [0, -1], 'bottom center': [0, 1], 'middle right': [1, 0], 'middle left': [-1, 0],
   'top right': [1, -1], 'top left': [-1, -1], 'bottom right': [1, 1], 'bottom left': [-1, 1]};
 let taken = {left: [], right: []};
 function apart(side, rows, ranks) {
-  const seen = deep(side) ? null : view(side);
+  const scale = deep(side) ? 0 : scaleOf(side);
   return rows.map((row, i) => {
-    if (!seen || ranks[i] === '') return 'top center';
-    const [x, y] = [places[side][row][0] * seen.scale, -places[side][row][1] * seen.scale];
-    const free = Object.entries(BESIDE).find(([, [right, down]]) =>
-      taken[side].every(([a, b]) => Math.abs(a - x - 14 * right) > 15 || Math.abs(b - y - 15 * down) > 13));
-    const [name, [right, down]] = free || ['top center', [0, -1]];
-    taken[side].push([x + 14 * right, y + 15 * down]);
-    return name;
+    if (!scale || ranks[i] === '') return ['top center', ranks[i]];
+    const box = ([right, down]) => [places[side][row][0] * scale + 14 * right, -places[side][row][1] * scale + 14 * down, 8, 7];
+    const place = Object.entries(BESIDE).find(([, way]) => free(side, box(way)));
+    if (!place) return ['top center', ''];
+    taken[side].push(box(place[1]));
+    return [place[0], ranks[i]];
   });
 }
 function ring(side, name, rows, symbol, tint, size, ranks) {
   const type = base[side].length ? base[side][0].type : 'scatter';
   const at = axis => rows.map(row => places[side][row][axis]);
   const trace = {type, uid: name, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
-    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 1.8, color: tint}}};
+    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 1.4, color: tint}}};
   if (deep(side)) trace.z = at(2);
-  if (ranks) Object.assign(trace, {text: ranks.map(String), textposition: apart(side, rows, ranks), textfont: {size: 12, color: color('--ink')}});
+  if (ranks) {
+    const placed = apart(side, rows, ranks);
+    Object.assign(trace, {text: placed.map(([, rank]) => String(rank)), textposition: placed.map(([place]) => place), textfont: {size: 12, color: color('--ink')}});
+  }
   return trace;
 }
 // Drawn over the marks: the picked text, its neighbours here and there, and the way of those who moved.
 function overlay(side) {
-  taken[side] = [];
   const found = [], known = row => Array.isArray(places.left[row]) && Array.isArray(places.right[row]);
   if (element.querySelector('.l2v-map-lines').checked && movers.length) {
     const rows = movers.filter(known);
@@ -141,9 +177,9 @@ function overlay(side) {
     const rank = rows => rows.map(row => own.includes(row) ? own.indexOf(row) + 1 : '');
     const both = left.filter(row => right.includes(row));
     const one = left.filter(row => !both.includes(row)), other = right.filter(row => !both.includes(row));
-    if (both.length) found.push(ring(side, 'both', both, 'circle', color('--good'), 15, rank(both)));
-    if (one.length) found.push(ring(side, 'one', one, 'square', color('--ink'), 14, rank(one)));
-    if (other.length) found.push(ring(side, 'other', other, 'diamond', color('--ink'), 16, rank(other)));
+    if (both.length) found.push(ring(side, 'both', both, 'circle', color('--good'), 13, rank(both)));
+    if (one.length) found.push(ring(side, 'one', one, 'square', color('--ink'), 12, rank(one)));
+    if (other.length) found.push(ring(side, 'other', other, 'diamond', color('--ink'), 14, rank(other)));
     found.push(ring(side, 'inner', [marks.pick], 'circle', color('--ink'), 18), ring(side, 'outer', [marks.pick], 'circle', color('--ink'), 24));
   }
   return found;
@@ -171,6 +207,7 @@ function layoutOf(side) {
   }
   return layout;
 }
+const zooming = {};
 function listen(side) {
   const target = plot(side);
   if (target.dataset.listens) return;
@@ -183,6 +220,12 @@ function listen(side) {
     if (event) trigger('lasso', {rows: event.points.map(p => p.customdata).filter(Number.isInteger)});
   });
   target.on('plotly_deselect', () => trigger('lasso', {rows: []}));
+  // Closer up there is room for more words.
+  target.on('plotly_relayout', change => {
+    if (!Object.keys(change).some(name => name.startsWith('xaxis'))) return;
+    clearTimeout(zooming[side]);
+    zooming[side] = setTimeout(paint, 120);
+  });
 }
 // What is highlighted, in words beside both panels.
 function tell() {
@@ -190,8 +233,8 @@ function tell() {
   line.hidden = !found;
   if (!found) { line.textContent = ''; return; }
   const both = marks.left.filter(row => marks.right.includes(row)).length, of = marks.left.length;
-  line.textContent = `Ringed: text ${marks.pick + 1}. ○ ${both} of its ${of} nearest are the same in both maps, `
-    + `□ ${of - both} only in the first, ◇ ${of - both} only in the second; the numbers are ranks. They are listed below.`;
+  line.textContent = `Ringed: text ${marks.pick + 1}. ○ ${both} of its ${of} nearest neighbours are the same on both maps, `
+    + `□ ${of - both} only on the first, ◇ ${of - both} only on the second. Numbers are ranks; the texts are listed below.`;
 }
 async function paint() {
   if (!shown) return;
@@ -206,8 +249,13 @@ async function paint() {
     // Named one by one: plotly's own set has a button that would send the figure to its makers' server.
     const buttons = deep(side) ? [['orbitRotation', 'pan3d', 'zoom3d'], ['resetCameraDefault3d']]
       : [['pan2d', 'select2d', 'lasso2d'], ['zoomIn2d', 'zoomOut2d', 'resetScale2d']];
-    const traces = [...base[side].map(outlined), ...overlay(side)];
-    await library.react(target, traces, layoutOf(side), {responsive: true, displaylogo: false,
+    taken[side] = [];
+    const layout = layoutOf(side), lines = wordsShown() && !deep(side) && shown[side].density;
+    layout.annotations = wordsOf(side);
+    target.dataset.words = layout.annotations.map(word => word.text).join('|');
+    const density = lines ? [Object.assign({}, lines, {uid: 'density', opacity: 0.55, line: Object.assign({}, lines.line, {color: color('--muted')})})] : [];
+    const traces = [...density, ...base[side].map(outlined), ...overlay(side)];
+    await library.react(target, traces, layout, {responsive: true, displaylogo: false,
       displayModeBar: true, scrollZoom: true, modeBarButtons: buttons});
     listen(side);
     target.dataset.drawn = String(Number(target.dataset.drawn || 0) + 1);
@@ -219,10 +267,11 @@ function furnish(side) {
   head.textContent = shown[side].title;
   head.className = shown[side].css;
   frame.querySelector('.l2v-map-caption').textContent = shown[side].caption
-    + (shown[side].layout.scene && !webgl() ? ' This browser has no WebGL, which turning in space needs: the first two directions are shown.' : '');
+    + (shown[side].layout.scene && !webgl() ? ' This browser has no WebGL, which a 3-D view needs, so the first two dimensions are shown.' : '');
   frame.querySelector('.l2v-data table').replaceChildren();
   plot(side).setAttribute('role', 'group');
-  plot(side).setAttribute('aria-label', `${shown[side].title}: ${shown.count} texts. ${shown[side].caption}`);
+  const words = shown[side].words[0].map(([, told]) => told.replaceAll(' · ', ', ')).join('; ');
+  plot(side).setAttribute('aria-label', `${shown[side].title}: ${shown.count} texts. ${shown[side].caption}${words && ` Groups: ${words}.`}`);
 }
 // Thousands of rows are made only when someone looks at them or takes them away.
 function fill(side) {
@@ -250,10 +299,12 @@ const MOST_ROWS = 300, asked = new URLSearchParams(location.search);
 const picks = where => [...document.querySelectorAll(`${where} [data-pick]`)].map(button => Number(button.dataset.pick));
 window.__l2vSeen.map = own => ({
   map_lines: element.querySelector('.l2v-map-lines').checked || undefined,
+  map_words: wordsShown() ? undefined : false,
   map_pick: own || !Number.isInteger(marks.pick) ? undefined : marks.pick,
   map_rows: own || !picks('#map-selection').length ? undefined : picks('#map-selection').slice(0, MOST_ROWS).join('.'),
 });
 element.querySelector('.l2v-map-lines').checked = asked.get('map_lines') === 'true';
+element.querySelector('.l2v-map-words').checked = asked.get('map_words') !== 'false';
 function bringBack() {
   const row = text => /^\d{1,6}$/.test(text) && Number(text) < shown.count;
   const pick = asked.get('map_pick'), rows = (asked.get('map_rows') || '').split('.').filter(row).slice(0, MOST_ROWS);
@@ -285,7 +336,7 @@ async function mark() {
   if (next.pick !== undefined) marks = next;
   await paint();
 }
-element.querySelector('.l2v-map-lines').addEventListener('change', paint);
+for (const name of ['lines', 'words']) element.querySelector(`.l2v-map-${name}`).addEventListener('change', paint);
 for (const side of SIDES) {
   card(side).querySelector('details').addEventListener('toggle', () => fill(side));
   // Before page.js reads the table.

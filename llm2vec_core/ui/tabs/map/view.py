@@ -12,9 +12,11 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map import copy, model, paint, paint_lists, picking
+from llm2vec_core.ui.tabs.map import copy, model, picking
+from llm2vec_core.ui.tabs.map.charts import map_marks, map_value, map_view
 from llm2vec_core.ui.tabs.map.code import map_snippet
-from llm2vec_core.ui.tabs.map.plots import map_marks, map_value, map_view
+from llm2vec_core.ui.tabs.map.measures import legend as legend_of
+from llm2vec_core.ui.tabs.map.measures import numbers as numbers_of
 from llm2vec_core.ui.tabs.map.settings import (
     MAX_CLUSTERS,
     MAX_NEIGHBORS,
@@ -22,7 +24,10 @@ from llm2vec_core.ui.tabs.map.settings import (
     map_settings,
     opening_settings,
 )
+from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import source_radio, text_picker
+from llm2vec_core.ui.user_texts import Texts
 
 # A number in a list is pressed: the same event as a click on the map.
 PRESS = """element.addEventListener('click', event => {
@@ -30,6 +35,30 @@ PRESS = """element.addEventListener('click', event => {
   if (button) trigger('pick', {row: Number(button.dataset.pick)});
 });"""
 SKIP = object()
+SHOWN_MOVERS, CELL_CHARACTERS = 8, 300
+
+
+def status_of(step: model.Step) -> str:
+    """What goes on, as HTML."""
+    return render("map/status.html", step=step)
+
+
+def neighbors_of(texts: Texts, spaces: tuple[Space, Space], found: picking.Picked) -> str:
+    """The card of a picked text."""
+    return render("map/neighbors.html", texts=texts, choices=[space.choice for space in spaces], found=found)
+
+
+def movers_of(view: model.View, measures: model.Measures) -> str:
+    """The card of the texts whose neighbours changed most."""
+    count, rows = min(NEIGHBORS, len(view.texts) - 1), measures.movers[:SHOWN_MOVERS]
+    return render("map/movers.html", texts=view.texts, measures=measures, rows=rows, count=count)
+
+
+def selection_of(texts: Texts, rows: list[int], how: str) -> str:
+    """Selected texts as a table."""
+    if not rows:
+        return render("map/hint.html", title="Selection: nothing", words=copy.SELECT_HINT)
+    return render("map/selection.html", texts=texts, rows=rows, how=how, cell=CELL_CHARACTERS)
 
 
 def show(context: AppContext, session: Session, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
@@ -39,11 +68,11 @@ def show(context: AppContext, session: Session, settings: MapSettings) -> Iterat
     """
     view: model.View | None = None
     for step in model.draw(context, session, settings):
-        status = paint.status(step)
+        status = status_of(step)
         if step.view is not None:
             view = step.view
             code = map_snippet(context.preset, view.texts, settings)
-            yield status, map_value(view), paint.legend(view), SKIP, SKIP, SKIP, code
+            yield status, map_value(view), legend_of(view), SKIP, SKIP, SKIP, code
         elif step.measures is not None and view is not None:
             measures = step.measures
             row = picking.remembered(session, view.texts)
@@ -51,8 +80,8 @@ def show(context: AppContext, session: Session, settings: MapSettings) -> Iterat
                 row = (measures.movers or [0])[0]
             found = picking.picked(view.spaces, row, settings.metric)
             marks = map_marks(view.texts, found=found, movers=measures.movers)
-            numbers, moved = paint.numbers(view, measures), paint_lists.movers(view, measures)
-            near = paint_lists.neighbors(view.texts, view.spaces, found)
+            numbers, moved = numbers_of(view, measures), movers_of(view, measures)
+            near = neighbors_of(view.texts, view.spaces, found)
             yield status, gr.update(marks=marks), SKIP, numbers, moved, near, SKIP
         else:
             yield status, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP
@@ -63,19 +92,19 @@ def pick(context: AppContext, session: Session, settings: MapSettings, row: Any)
     texts, spaces = model.spaces_of(context, session, settings)
     found = picking.picked(spaces, picking.checked_row(row, len(texts)), settings.metric)
     picking.remember(session, texts, found.row)
-    return gr.update(marks=map_marks(texts, found=found)), paint_lists.neighbors(texts, spaces, found)
+    return gr.update(marks=map_marks(texts, found=found)), neighbors_of(texts, spaces, found)
 
 
 def select(context: AppContext, session: Session, settings: MapSettings, rows: Any) -> str:
     """The table of selected texts."""
     texts, _ = model.spaces_of(context, session, settings)
-    return paint_lists.selection(texts, picking.checked_rows(rows, len(texts)), "from the map")
+    return selection_of(texts, picking.checked_rows(rows, len(texts)), "from the map")
 
 
 def find(context: AppContext, session: Session, settings: MapSettings, words: str) -> str:
     """The table of texts that hold some words."""
     texts, _ = model.spaces_of(context, session, settings)
-    return paint_lists.selection(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")
+    return selection_of(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
@@ -84,14 +113,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
     opening = model.opening_view(page.context)
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
 
-    panel(copy.INTRO)
+    panel(render("map/intro.html"))
     with gr.Row():
         left = page.picker("First encoder", value=first.left, baselines=True, elem_id="map-left")
         right = page.picker("Second encoder", baselines=True, follows=True, elem_id="map-right")
         source = source_radio("map", min_width=290)
     texts = text_picker(page, "map", source=source)
     with gr.Row(elem_id="map-choices"):
-        kind = gr.Radio(copy.KINDS, value=first.kind, label="Picture", elem_id="map-kind", scale=4, min_width=170)
+        kind = gr.Radio(copy.KINDS, value=first.kind, label="Layout", elem_id="map-kind", scale=4, min_width=170)
         dimensions = gr.Radio(
             [("2-D", 2), ("3-D", 3)],
             value=first.dimensions,
@@ -103,7 +132,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         color = gr.Radio(
             copy.COLORS,
             value=first.color,
-            label="Colour by label, cluster or text",
+            label="Colour marks by",
             elem_id="map-color",
             scale=13,
             min_width=330,
@@ -116,8 +145,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     status = panel(elem_id="map-status", min_height=28)
     notice = notice_panel("map-notice")
-    legend = panel(paint.legend(opening), elem_id="map-legend")
+    legend = panel(legend_of(opening), elem_id="map-legend")
     maps = map_view(map_value(opening, with_texts=False), elem_id="map-panels")
+    panel(render("map/cannot.html"))
     with gr.Accordion("Expert settings", open=False, elem_id="map-expert"):
         with gr.Row():
             neighbors = gr.Number(
@@ -137,8 +167,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
             )
             clusters = gr.Number(
                 first.clusters,
-                label=f"Clusters of k-means (2 to {MAX_CLUSTERS})",
-                info="How many centres k-means looks for. HDBSCAN finds its number by itself.",
+                label=f"k-means clusters (2 to {MAX_CLUSTERS})",
+                info=copy.CLUSTER_COUNT_INFO,
                 elem_id="map-clusters",
                 min_width=220,
             )
@@ -159,14 +189,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
         with gr.Column(min_width=330, scale=2):
             pick_notice = notice_panel("map-pick-notice")
             picked = gr.HTML(
-                paint_lists.hint("Neighbours", copy.PICK_HINT),
+                render("map/hint.html", title="Neighbours", words=copy.PICK_HINT),
                 js_on_load=PRESS,
                 apply_default_css=False,
                 elem_id="map-neighbours",
             )
     with gr.Row():
         words = gr.Textbox(
-            label="Find texts that hold these words",
+            label="Find texts containing",
             max_length=200,
             elem_id="map-find",
             submit_btn="Find",
@@ -174,12 +204,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     select_notice = notice_panel("map-select-notice")
     selected = gr.HTML(
-        paint_lists.hint("Selection", copy.SELECT_HINT),
+        render("map/hint.html", title="Selection", words=copy.SELECT_HINT),
         js_on_load=PRESS,
         apply_default_css=False,
         elem_id="map-selection",
     )
-    panel(copy.CANNOT)
     code = code_view("map-code", map_snippet(preset, opening.texts, first))
 
     fields = [texts.source, left, right, kind, dimensions, color, query, clusters, neighbors, min_dist, metric, seed]
@@ -222,7 +251,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     texts.then(**io)
     color.input(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
     stop.click(
-        lambda: paint.status(model.Step("Stopped. What was drawn last is still here; Draw goes on.")),
+        lambda: status_of(model.Step("Stopped. The last map is still shown; press Draw to continue.")),
         None,
         status,
         cancels=[drawn],

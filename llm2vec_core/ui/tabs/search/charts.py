@@ -18,7 +18,9 @@ from llm2vec_core.ui.user_texts import shortened
 SYMBOLS = ("circle", "diamond")
 DASHES = ("5 4", "", "1 4")  # left is higher, right is higher, level
 TICKS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
-TITLE_CHARACTERS = 44
+TITLE_CHARACTERS = 40
+# As wide as a card is on a telephone, so that nothing is scaled down there.
+WIDTH = 336
 
 
 def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
@@ -26,7 +28,7 @@ def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
     estimates = {measure: scores.estimates(measure) for measure in measures}
     highest = max(end(estimate) for pair in estimates.values() for estimate in pair)
     top = min(1.0, math.ceil(highest * 10 + 0.2) / 10)
-    left, width, step = 8, 336, 66
+    left, width, step = 8, WIDTH - 24, 66
     height = step * len(measures) + 26
 
     def x(value: float) -> float:
@@ -38,7 +40,7 @@ def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
         at = x(spacing * i)
         parts.append(line(at, 4, at, height - 20))
         anchor = "middle" if i else "start"
-        parts.append(text(at, height - 6, f"{spacing * i:.1f}", 11, class_="q", text_anchor=anchor))
+        parts.append(text(at, height - 6, f"{spacing * i:.1f}", 12, class_="q", text_anchor=anchor))
     for row, measure in enumerate(measures):
         y = row * step + 18
         parts.append(text(left, y, MEASURES[measure][0], 13, font_weight=600))
@@ -49,7 +51,7 @@ def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
         f"{MEASURES[m][0]}: {scores.names[0]} {pair[0].score:.3f}, {scores.names[1]} {pair[1].score:.3f}"
         for m, pair in estimates.items()
     )
-    return svg(360, height, *parts, label=spoken)
+    return svg(WIDTH, height, *parts, label=spoken)
 
 
 def rank_chart(scores: Scores) -> Markup:
@@ -58,7 +60,7 @@ def rank_chart(scores: Scores) -> Markup:
     worst = max(*left, *right)
     ticks = [tick for tick in TICKS if tick <= worst * 1.6] if worst > 1 else [1, 3]
     last = max(worst, ticks[-1])
-    x0, x1, top, bottom = 58, 330, 44, 306
+    x0, x1, top, bottom = 58, WIDTH - 14, 44, 306
 
     def y(rank: float) -> float:
         return top + (bottom - top) * math.log(rank) / math.log(last)
@@ -66,8 +68,8 @@ def rank_chart(scores: Scores) -> Markup:
     parts = []
     for tick in ticks:
         parts.append(line(x0 - 6, y(tick), x1 + 6, y(tick)))
-        parts.append(text(x0 - 12, y(tick) + 4, f"{tick:,}", 11, class_="q", text_anchor="end"))
-    parts.append(text(x0 - 12, top - 14, "rank", 11, class_="q", text_anchor="end"))
+        parts.append(text(x0 - 12, y(tick) + 4, f"{tick:,}", 12, class_="q", text_anchor="end"))
+    parts.append(text(x0 - 12, top - 14, "rank", 12, class_="q", text_anchor="end"))
     # A line of its own for each: two long names do not fit beside each other.
     for at, row, side, name, anchor in (
         (x0 - 6, 14, scores.left, scores.names[0], "start"),
@@ -93,7 +95,7 @@ def rank_chart(scores: Scores) -> Markup:
         )
     first, second, same = scores.wins
     label = f"{scores.names[1]} is first for {second} queries, {scores.names[0]} for {first}, {same} are level"
-    return svg(360, 318, *parts, label=label)
+    return svg(WIDTH, 318, *parts, label=label)
 
 
 def slope_colors(scores: Scores) -> tuple[str, str, str]:
@@ -110,6 +112,6 @@ def _whisker(estimate: Estimate, y: float, x: Callable[[float], float], name: st
     # The number stands beside the line where there is room for it.
     right = x(end(estimate))
     left = x(estimate.low if has_interval else estimate.score)
-    at, anchor = (right + 7, "start") if right < 310 else (left - 7, "end")
+    at, anchor = (right + 7, "start") if right < WIDTH - 50 else (left - 7, "end")
     parts.append(text(at, y + 4, f"{estimate.score:.3f}", 12, text_anchor=anchor, style=f"fill:{color}"))
     return group(*parts)

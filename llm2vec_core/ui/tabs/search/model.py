@@ -308,7 +308,7 @@ def checked_pooling(pooling: str) -> str:
         InputError: for anything else.
     """
     if pooling not in POOLING_MODES:
-        raise InputError(f"{pooling!r} is no pooling mode; choose one of {', '.join(POOLING_MODES)}.")
+        raise InputError(f"{pooling!r} is not a pooling mode; choose one of {', '.join(POOLING_MODES)}.")
     return pooling
 
 
@@ -353,7 +353,7 @@ def index_of(context: AppContext, texts: Texts, encoder: EncoderHandle) -> Searc
     if (found := cache.peek(key)) is None:
         raise InputError(
             f"{len(texts):,} texts are loaded, but not yet indexed with {encoder.label}. Press “Index my texts”; "
-            "it can be stopped."
+            "you can stop it at any time."
         )
     return found
 

@@ -93,7 +93,7 @@ def stop_indexing(session: Session) -> None:
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    panel(copy.INTRO)
+    panel(render("search/intro.html"))
     texts = text_picker(page, "search")
     with gr.Row(visible=False) as index_row:
         run_index = gr.Button("Index my texts", elem_id="search-index", min_width=140)
@@ -112,20 +112,20 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
         instruction = gr.Textbox(
             "",
-            label="Instruction for the question (the texts have none)",
-            placeholder="such as: Retrieve a passage that answers the question:",
+            label="Instruction for the question (optional)",
+            placeholder="e.g. Retrieve a passage that answers the question:",
             max_length=model.INSTRUCTION_CHARACTERS,
             elem_id="search-instruction",
             min_width=240,
         )
     with gr.Row():
         first = page.context.preset.stages[0].key
-        left = page.picker("First encoder", value=first, baselines=True, elem_id="search-left", min_width=200)
-        right = page.picker("Second encoder", baselines=True, follows=True, elem_id="search-right", min_width=200)
+        left = page.picker("First encoder", value=first, baselines=True, elem_id="search-left", min_width=150)
+        right = page.picker("Second encoder", baselines=True, follows=True, elem_id="search-right", min_width=150)
         pooling = gr.Dropdown(
             [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
             value="mean",
-            label="Pooling: tokens into one vector",
+            label="Pooling (tokens to one vector)",
             elem_id="search-pooling",
             min_width=200,
         )

@@ -133,7 +133,7 @@ def _data(settings: Settings, texts: Texts | None, pairs_name: str) -> tuple[lis
         spelled = ["texts = [", *(f"    {text!r}," for text in different), "]"]
     else:
         spelled = [
-            'with open("texts.txt", encoding="utf-8") as file:  # one a line, each once',
+            'with open("texts.txt", encoding="utf-8") as file:  # one per line, each once',
             "    texts = file.read().splitlines()",
         ]
     return [f"{bundled}hold_out"], [*spelled, "train, held_out = hold_out(texts)"]
