@@ -76,6 +76,16 @@ def written(value: Cell) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def number(value: float, form: str) -> str:
+    """A number with a true minus sign.
+
+    Example:
+        >>> number(-0.5, "%.2f"), number(0.5, "%+.1f")
+        ('−0.50', '+0.5')
+    """
+    return (form % value).replace("-", "−")
+
+
 def _environment() -> Environment:
     folders = {folder.parent.name: folder for folder in (HERE / "tabs").glob("*/templates")}
     folders["layout"] = HERE / "layout" / "templates"
@@ -89,7 +99,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals |= {"sample": sample, "topic_sample": topic_sample, "line_sample": line_sample}
-    environment.filters |= {"shortened": shortened, "written": written, "commas": "{:,}".format}
+    environment.filters |= {"shortened": shortened, "written": written, "number": number, "commas": "{:,}".format}
     return environment
 
 

@@ -15,9 +15,8 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.similarity import separations_of_group
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.compare import model, paint, view
+from llm2vec_core.ui.tabs.compare import charts, model, view
 from llm2vec_core.ui.tabs.compare.code import snippet
-from llm2vec_core.ui.tabs.compare.matrix import difference_svg, similarity_svg
 from llm2vec_core.ui.tabs.compare.poolings import all_poolings, best
 from llm2vec_core.ui.user_texts import Texts
 
@@ -64,7 +63,8 @@ def test_rivals_are_compared_too(context):
     static = model.compare(context, Session(), fields(left="static", right="static"))
     np.testing.assert_allclose(found.second.cosines, static.first.cosines)
     assert np.abs(static.difference).max() == 0
-    assert "the two matrices are the same" in paint.matrices(static)
+    assert static.change()[2:5] == (0.0, 0, 0)
+    assert "1 of 1 pairs" not in view.matrices(static)
 
 
 def test_the_two_numbers_of_a_group_are_those_that_its_claim_is_held_against(context):
@@ -81,10 +81,27 @@ def test_the_verdict_follows_the_numbers(context):
     found = model.compare(context, Session(), fields("\n".join(GROUP.texts)))
     back = model.compare(context, Session(), fields("\n".join(GROUP.texts), left="bidirectional", right="causal"))
     same = model.compare(context, Session(), fields("\n".join(GROUP.texts), right="causal"))
-    assert "untrained</b> follows meaning more than" in paint.summary(found)
-    assert "does harm" in paint.summary(back)
-    assert "hardly differ" in paint.summary(same)
-    assert "less than the 50% of a coin" in paint.summary(same)
+    for each, ahead in ((found, "second"), (back, "first"), (same, "neither")):
+        html = view.summary(each)
+        assert f'data-ahead="{ahead}"' in html
+        shown = tuple(float(re.search(rf'data-{side}="([^"]+)"', html)[1]) for side in ("first", "second"))
+        assert shown == pytest.approx(each.separations(), abs=1e-4)
+        below = sum(value < 0.5 for value in shown)
+        assert html.count("worse than chance") == min(1, below)
+        assert ("Both are worse" in html) is (below == 2)
+    assert max(same.separations()) < 0.5
+
+
+def test_what_changes_is_counted_and_named(context):
+    found = model.compare(context, Session(), fields("\n".join(GROUP.texts)))
+    change, (rows, columns) = found.change(), found.pairs
+    moved = (found.second.cosines - found.first.cosines)[rows, columns]
+    assert (change.up, change.down) == ((moved >= 0.0005).sum(), (moved <= -0.0005).sum())
+    place = np.abs(moved).argmax()
+    assert change[:3] == (rows[place] + 1, columns[place] + 1, pytest.approx(moved[place]))
+    best = found.most_similar(found.first)
+    assert best.value == pytest.approx(found.first.cosines[rows, columns].max())
+    assert found.first.cosines[best.first - 1, best.second - 1] == pytest.approx(best.value)
 
 
 def test_own_labels_are_a_structure_while_the_box_holds_the_own_texts(context):
@@ -112,7 +129,7 @@ def test_own_texts_go_into_the_box_one_a_line():
     [
         (None, "There are no texts in the box"),
         ("  \n\n", "There are no texts in the box"),
-        ("one", "There is 1 text in the box; comparing takes at least 2"),
+        ("one", "There is 1 text in the box; Compare needs at least 2"),
         ("a\n" * 41, "There are 41 texts in the box; at most 40"),
         ("short\n" + "x" * 100_000, "Text 2 has 100,000 characters; at most 20,000"),
     ],
@@ -139,37 +156,37 @@ def test_forty_equal_texts(context, measure):
     low, high = found.limits()
     assert high > low
     assert found.span() > 0
-    html = "".join((paint.summary(found), paint.matrices(found), paint.neighbors(found)))
+    html = "".join((view.summary(found), view.matrices(found), view.neighbors(found)))
     assert "nan" not in html.lower().replace("nance", "")
     assert "All pairs have the same value" in html
-    assert "0 of 40 texts (0%)" in html
+    assert html.count('data-changed="0"') == 40
 
 
 def test_one_pair_is_shown_on_the_whole_scale(context):
     found = model.compare(context, Session(), fields())
     assert found.limits() == (0.0, 1.0)
-    assert f"This pair has {found.first.cosines[0, 1]:.3f}." in paint.matrices(found)
+    assert f"{found.first.cosines[0, 1]:.3f}" in view.matrices(found)
 
 
 def test_a_scale_is_shared_and_shades_follow_it():
     values = np.array([[1.0, 0.2, 0.6], [0.2, 1.0, 0.4], [0.6, 0.4, 1.0]])
-    svg = similarity_svg(values, (0.2, 0.6), "cosine", "x")
+    svg = charts.matrix(values, (0.2, 0.6), "cosine", "x")
     cells = re.findall(r'<path d="(M[^"]+)" fill="var\(--compare\)" opacity="([\d.]+)"', svg)
     assert [opacity for _, opacity in cells] == ["0.030", "0.500", "1.000"]
     assert all(path.count("M") == 2 for path, _ in cells)  # each pair stands there twice
     signed = np.array([[0.0, -0.3], [0.3, 0.0]])
-    svg = difference_svg(signed, 0.6, "cosine", "x", ("var(--causal)", "var(--bidi)"))
+    svg = charts.difference(signed, 0.6, "cosine", "x", ("var(--causal)", "var(--bidi)"))
     cells = re.findall(r'<path d="M[^"]+" fill="var\(--(\w+)\)" opacity="([\d.]+)"', svg)
     assert sorted(cells) == [("bidi", "0.500"), ("causal", "0.500")]
-    assert re.findall(r">([−+]\.\d+)<", svg) == ["−.30", "+.30"]
+    assert re.findall(r">([−+]\d+)</text>", svg)[:2] == ["−30", "+30"]
 
 
 def test_pairs_that_belong_together_are_outlined_in_every_matrix(context):
     group = GROUP
     found = model.compare(context, Session(), fields("\n".join(group.texts)))
-    html = paint.matrices(found)
-    paths = re.findall(r'class="l2v-compare-together" d="([^"]+)"', html)
-    side = 320 / len(group.texts)
+    html = view.matrices(found)
+    paths = re.findall(r'd="([^"]+)" class="l2v-compare-together"', html)
+    side = charts.SIDE / len(group.texts)
     same = {
         (i, j)
         for i, a in enumerate(group.meanings)
@@ -179,17 +196,17 @@ def test_pairs_that_belong_together_are_outlined_in_every_matrix(context):
     assert len(paths) == 3
     for path in paths:
         corners = re.findall(r"M([\d.]+) ([\d.]+)", path)
-        assert {(int((float(y) - 24) / side), int((float(x) - 30) / side)) for x, y in corners} == same
-    assert "outlined: a pair that means the same" in html
+        assert {(int((float(y) - charts.TOP) / side), int((float(x) - charts.LEFT) / side)) for x, y in corners} == same
+    assert 'class="l2v-compare-outline"' in html
     # Nothing is known of these, and of many labelled texts the outlines would hide the shades.
-    assert "outlined" not in paint.matrices(model.compare(context, Session(), fields()))
-    assert "together" not in similarity_svg(np.eye(21), (0.0, 1.0), "cosine", "x", np.ones((21, 21), dtype=bool))
+    assert "l2v-compare-outline" not in view.matrices(model.compare(context, Session(), fields()))
+    assert "together" not in charts.matrix(np.eye(21), (0.0, 1.0), "cosine", "x", np.ones((21, 21), dtype=bool))
 
 
 def test_many_texts_stay_light(context):
     lines = "\n".join(p.text for p in passages()[:320:8])
     found = model.compare(context, Session(), fields(lines))
-    assert len(paint.matrices(found)) < 400_000
+    assert len(view.matrices(found)) < 400_000
 
 
 def test_hostile_texts_are_escaped_everywhere(context):

@@ -16,9 +16,9 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
     """
     percentile = fields.measure == PERCENTILE
     names = ["cosine_matrix", "nearest_texts", *(["percentiles", "unrelated_cosines"] if percentile else [])]
-    rival = any(key in BASELINE_OPTIONS for key in (fields.left, fields.right))
+    baseline = any(key in BASELINE_OPTIONS for key in (fields.left, fields.right))
     lines = [
-        f"from llm2vec_core import {'BASELINES, ' if rival else ''}LLM2Vec",
+        f"from llm2vec_core import {'BASELINES, ' if baseline else ''}LLM2Vec",
         f"from llm2vec_core.similarity import {', '.join(names)}",
         "",
         "texts = [",
@@ -48,7 +48,7 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
 
 def _encoder(key: str, preset: ModelPreset) -> str:
     if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that the tab Train lets you download'
+        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that you downloaded in the Train tab'
     if key in BASELINE_OPTIONS:
         return f"BASELINES[{key!r}](LLM2Vec.from_preset({f'{preset.key}:{preset.stages[0].key}'!r}))"
     return f"LLM2Vec.from_preset({f'{preset.key}:{key}'!r})"

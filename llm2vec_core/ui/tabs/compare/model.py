@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.templates import number
 from llm2vec_core.ui.user_texts import Texts, checked_text
 
 INSTRUCTION_CHARACTERS = 500
@@ -58,11 +60,11 @@ class Fields:
 
 @dataclass(frozen=True)
 class Side:
-    """One encoder's answer.
+    """One encoder's cosines.
 
     Attributes:
         choice: the encoder.
-        pooling: what it really pools with.
+        pooling: the mode that it uses.
         cosines: shape (texts, texts).
         unrelated: cosines of unrelated pairs, sorted.
     """
@@ -82,16 +84,57 @@ class Side:
         return self.percentiles if measure == PERCENTILE else self.cosines
 
 
+class PairValue(NamedTuple):
+    """A pair of texts, numbered from 1, and its value in the chosen measure."""
+
+    first: int
+    second: int
+    value: float
+
+
+class Change(NamedTuple):
+    """The pair that differs most, and how many of all pairs are higher and lower on the second side."""
+
+    first: int
+    second: int
+    value: float
+    up: int
+    down: int
+    count: int
+
+
+class Neighbor(NamedTuple):
+    """A text's nearest neighbour, numbered from 1; whether both mean the same is None if that is not known."""
+
+    number: int
+    text: str
+    cosine: float
+    same_meaning: bool | None
+
+
+class TextRow(NamedTuple):
+    """A text and its nearest neighbour on each side."""
+
+    text: str
+    first: Neighbor
+    second: Neighbor
+
+    @property
+    def changed(self) -> bool:
+        """Whether they differ."""
+        return self.first.number != self.second.number
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What the tab shows.
 
     Attributes:
         fields: what was asked.
-        first: the first encoder's answer.
-        second: the second one's.
+        first: the first encoder's cosines.
+        second: the second encoder's.
         structure: what is known about the texts, if anything.
-        group: ours, if the texts are one of them.
+        group: the bundled group that the texts are, if any.
         nearest: each text's nearest other text.
     """
 
@@ -104,7 +147,7 @@ class Comparison:
 
     @property
     def sides(self) -> tuple[Side, Side]:
-        """Both answers."""
+        """Both sides."""
         return self.first, self.second
 
     @property
@@ -133,6 +176,52 @@ class Comparison:
         """The largest difference, never 0: ends of the scale of differences are -span and +span."""
         least = 1.0 if self.fields.measure == PERCENTILE else 0.01
         return max(least, float(np.abs(self.difference[self.pairs]).max()))
+
+    def values(self, side: Side) -> np.ndarray:
+        """A side's values of all different pairs, in the chosen measure."""
+        return side.values(self.fields.measure)[self.pairs]
+
+    def mean_cosine(self, side: Side) -> float:
+        """Mean cosine of all different pairs."""
+        return float(side.cosines[self.pairs].mean())
+
+    def mean_percentile(self, side: Side) -> float:
+        """Their mean percentile among unrelated pairs."""
+        return float(side.percentiles[self.pairs].mean())
+
+    def number(self, value: float, signed: bool = False) -> str:
+        """A value of the chosen measure as text."""
+        digits = "0" if self.fields.measure == PERCENTILE else "3"
+        return number(value, f"%{'+' if signed else ''}.{digits}f")
+
+    def most_similar(self, side: Side) -> PairValue:
+        """The pair with the highest value on a side."""
+        return self._pair(self.values(side), int(self.values(side).argmax()))
+
+    def change(self) -> Change:
+        """The pair that differs most between the sides, and how many pairs rise and fall."""
+        values = self.difference[self.pairs]
+        pair = self._pair(values, int(np.abs(values).argmax()))
+        least = 0.5 if self.fields.measure == PERCENTILE else 0.0005
+        up, down = int((values >= least).sum()), int((values <= -least).sum())
+        return Change(pair.first, pair.second, pair.value, up, down, len(values))
+
+    def _pair(self, values: np.ndarray, place: int) -> PairValue:
+        first, second = (int(rows[place]) + 1 for rows in self.pairs)
+        return PairValue(first, second, float(values[place]))
+
+    def rows(self) -> list[TextRow]:
+        """Each text with its nearest neighbours."""
+        return [
+            TextRow(text, *(self._neighbor(side, i, int(row)) for side, row in zip(self.sides, near, strict=True)))
+            for i, (text, *near) in enumerate(
+                zip(self.fields.texts, self.nearest.first, self.nearest.second, strict=True)
+            )
+        ]
+
+    def _neighbor(self, side: Side, i: int, row: int) -> Neighbor:
+        same = None if self.structure is None else self.structure.meanings[i] == self.structure.meanings[row]
+        return Neighbor(row + 1, self.fields.texts[row], float(side.cosines[i, row]), same)
 
     def separations(self) -> tuple[float, float] | None:
         """How far meaning decides over wording under both, if that is known."""
@@ -170,9 +259,9 @@ def checked_fields(
         InputError: for too few, too many or too long texts, or an unknown choice.
     """
     if pooling not in POOLING_MODES:
-        raise InputError(f"{pooling!r} is no pooling mode; choose one of {', '.join(POOLING_MODES)}.")
+        raise InputError(f"{pooling!r} is not a pooling mode; choose one of {', '.join(POOLING_MODES)}.")
     if measure not in MEASURES:
-        raise InputError(f"{measure!r} is no measure; choose one of {', '.join(MEASURES)}.")
+        raise InputError(f"{measure!r} is not a measure; choose one of {', '.join(MEASURES)}.")
     found = ""
     if instruction and instruction.strip():
         found = checked_text(instruction, "The instruction", INSTRUCTION_CHARACTERS).strip()
@@ -192,10 +281,10 @@ def texts_of(lines: str | None, limits: Limits) -> tuple[str, ...]:
     found = [line.strip() for line in (lines or "").split("\n") if line.strip()]
     if len(found) < 2:
         there = "is 1 text" if found else "are no texts"
-        raise InputError(f"There {there} in the box; comparing takes at least 2. Write one a line.")
+        raise InputError(f"There {there} in the box; Compare needs at least 2. Write one per line.")
     if len(found) > limits.compared_texts:
         raise InputError(
-            f"There are {len(found):,} texts in the box; at most {limits.compared_texts} are compared. Take some out."
+            f"There are {len(found):,} texts in the box; at most {limits.compared_texts} can be compared. Remove some."
         )
     return tuple(checked_text(text, f"Text {i}", limits.text_characters) for i, text in enumerate(found, start=1))
 

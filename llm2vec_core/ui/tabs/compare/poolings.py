@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +27,11 @@ class Pooled:
         cosine: of the pair.
         percentile: its place among unrelated pairs, 0 to 100; None with an instruction (that would take the
             unrelated pairs through every encoder anew).
-        separation: how far meaning decides over wording in these texts if they are labelled; else how well this
-            encoder and mode tell our similar pairs from unrelated ones, from 0 to 1; None with an instruction.
-        together: mean cosine of the labelled pairs that mean the same, if there are labels.
-        apart: mean cosine of those to be kept apart.
+        separation: if the texts are labelled, how often a pair with the same meaning has a higher cosine than a
+            misleading one; else how often one of our similar pairs has a higher one than an unrelated one, 0 to 1;
+            None with an instruction.
+        together: mean cosine of the labelled pairs with the same meaning, if there are labels.
+        apart: mean cosine of the misleading ones.
     """
 
     choice: EncoderOption
@@ -71,6 +73,20 @@ def best(found: list[Pooled]) -> list[Pooled]:
     """Those with the highest separation, as it is shown (to a tenth of a percent); empty where it is not known."""
     known = [round(1000 * each.separation) for each in found if each.separation is not None]
     return [each for each in found if each.separation is not None and round(1000 * each.separation) == max(known)]
+
+
+class Row(NamedTuple):
+    """One encoder with what it has of each mode."""
+
+    choice: EncoderOption
+    cells: list[Pooled | None]
+
+
+def rows_of(found: list[Pooled]) -> list[Row]:
+    """The measurements as a table: a row per encoder, a column per mode."""
+    by_place = {(cell.choice.key, cell.pooling): cell for cell in found}
+    choices = {cell.choice.key: cell.choice for cell in found}
+    return [Row(choice, [by_place.get((key, mode)) for mode in POOLING_MODES]) for key, choice in choices.items()]
 
 
 def _embeddings(

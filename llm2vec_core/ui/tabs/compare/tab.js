@@ -1,6 +1,6 @@
-// Runs inside gr.HTML, which provides element and trigger. Pointing at a cell tells the pair and marks it in all
-// three matrices; a tap or Enter picks it. Texts only ever go into textContent. Sizes are those of matrix.py.
-const LEFT = 30, TOP = 24, SIDE = 320, WIDTH = 352;
+// Runs inside gr.HTML, which provides element and trigger. Pointing at a cell shows the pair and marks it in all
+// three matrices; a tap or Enter picks it. Texts only ever go into textContent. Sizes are those of charts.py.
+const LEFT = 24, TOP = 22, SIDE = 304, WIDTH = 330;
 let at = [0, 1];
 const frame = () => element.querySelector('.l2v-compare');
 const known = () => {
@@ -22,12 +22,12 @@ function mark(i, j) {
     rect.setAttribute('opacity', 1);
   });
   const [a, b] = data.values.map(values => values[i * count + j]);
-  const told = i === j ? 'a text is always like itself' : data.names[0] + ' ' + number(a, data) + ' · ' + data.names[1] +
+  const shown = i === j ? 'a text compared with itself' : data.names[0] + ' ' + number(a, data) + ' · ' + data.names[1] +
     ' ' + number(b, data) + ' · difference ' + number(b - a, data, true);
   const line = element.querySelector('.l2v-compare-read');
   line.replaceChildren();
   const strong = document.createElement('b');
-  strong.textContent = told;
+  strong.textContent = shown;
   line.append(strong, document.createElement('br'), (i + 1) + '. ' + data.texts[i], document.createElement('br'), (j + 1) + '. ' + data.texts[j]);
 }
 function cell(event) {

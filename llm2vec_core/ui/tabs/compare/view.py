@@ -1,12 +1,14 @@
-"""Compare: all pairs of two to 40 texts, under two encoders."""
+"""Compare: all pairs of 2 to 40 texts, under two encoders."""
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.errors import InputError
@@ -19,11 +21,12 @@ from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.compare import copy, paint
+from llm2vec_core.ui.tabs.compare import charts, copy
 from llm2vec_core.ui.tabs.compare.code import snippet
 from llm2vec_core.ui.tabs.compare.model import (
     COSINE,
     INSTRUCTION_CHARACTERS,
+    PERCENTILE,
     STATIC,
     Comparison,
     checked_fields,
@@ -31,33 +34,139 @@ from llm2vec_core.ui.tabs.compare.model import (
     lines_of,
     yardstick_of,
 )
-from llm2vec_core.ui.tabs.compare.paint_poolings import pooling_table
-from llm2vec_core.ui.tabs.compare.poolings import all_poolings
+from llm2vec_core.ui.tabs.compare.poolings import Pooled, all_poolings, best, rows_of
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
-from llm2vec_core.ui.user_texts import USER_TEXTS
+from llm2vec_core.ui.user_texts import USER_TEXTS, shortened
 
 SCRIPT = Path(__file__).with_name("tab.js").read_text(encoding="utf-8")
 GROUPS = {group.key: group for group in text_groups()}
 FIRST_GROUP = next(iter(GROUPS))
 CHOICE_CHARACTERS = 70
+# Smaller differences of a separation are one or two comparisons of a small group.
+CLEAR = 0.05
 
 
 def show(context: AppContext, session: Session, *values: Any) -> tuple[Any, ...]:
     """Everything but the table of poolings; values are the tab's fields."""
     fields = checked_fields(context.limits, *values)
     found = compare(context, session, fields)
-    choices = [
-        (f"{i}. {each[:CHOICE_CHARACTERS]}{'…' if len(each) > CHOICE_CHARACTERS else ''}", i - 1)
-        for i, each in enumerate(fields.texts, start=1)
-    ]
+    choices = [(f"{i}. {shortened(each, CHOICE_CHARACTERS)}", i - 1) for i, each in enumerate(fields.texts, start=1)]
     return (
-        paint.summary(found),
-        paint.matrices(found),
+        summary(found),
+        matrices(found),
         strips(context, session, found),
-        paint.neighbors(found),
+        neighbors(found),
         snippet(fields, context.preset),
         gr.update(choices=choices, value=0),
         gr.update(choices=choices, value=1),
+    )
+
+
+def summary(found: Comparison) -> str:
+    """What these texts show: two numbers and one sentence."""
+    separations, ahead = found.separations(), "neither"
+    if separations and abs(separations[1] - separations[0]) > CLEAR:
+        ahead = "second" if separations[1] > separations[0] else "first"
+    return render("compare/summary.html", found=found, separations=separations, ahead=ahead)
+
+
+def matrices(found: Comparison) -> str:
+    """Both matrices and their difference."""
+    fields, (low, high), span = found.fields, found.limits(), found.span()
+    together = found.structure.pairs()[0] if found.structure else None
+    values = [side.values(fields.measure) for side in found.sides]
+    colors = charts.difference_colors(found.first.choice.color, found.second.choice.color)
+    count, names = len(fields.texts), [side.choice.label for side in found.sides]
+    drawn = [
+        charts.matrix(rows, (low, high), fields.measure, f"{name}: {fields.measure} of {count} texts", together)
+        for rows, name in zip(values, names, strict=True)
+    ]
+    label = f"Difference in {fields.measure} between {names[1]} and {names[0]}, {count} texts"
+    drawn.append(charts.difference(found.difference, span, fields.measure, label, colors, together))
+    headings = [f"{i}. {shortened(text, 60)}" for i, text in enumerate(fields.texts, start=1)]
+    digits = 2 if fields.measure == PERCENTILE else 4
+    data = {
+        "texts": [shortened(text, CHOICE_CHARACTERS) for text in fields.texts],
+        "names": names,
+        "unit": "%" if fields.measure == PERCENTILE else "",
+        "digits": digits - 1,
+        "values": [np.round(rows, digits).ravel().tolist() for rows in values],
+    }
+    return render(
+        "compare/matrices.html",
+        found=found,
+        low=low,
+        high=high,
+        span=span,
+        change=found.change(),
+        colors=colors,
+        charts=drawn,
+        outlined=charts.outlined(together),
+        numbered=count <= charts.MOST_NUMBERS,
+        columns=["text", *map(str, range(1, count + 1))],
+        tables=[
+            [[heading, *map(float, row)] for heading, row in zip(headings, rows, strict=True)]
+            for rows in (*values, found.difference)
+        ],
+        data=json.dumps(data, ensure_ascii=False),
+    )
+
+
+def neighbors(found: Comparison) -> str:
+    """Each text with its nearest neighbour under both encoders."""
+    rows = found.rows()
+    return render(
+        "compare/neighbors.html",
+        rows=rows,
+        first=found.first,
+        second=found.second,
+        changed=sum(row.changed for row in rows),
+        kind="meaning" if found.group else "label",
+        correct=[sum(bool(r[side].same_meaning) for r in rows) for side in (1, 2)] if found.structure else None,
+        table=[
+            [
+                i,
+                shortened(r.text, 300),
+                r.first.number,
+                r.first.cosine,
+                r.second.number,
+                r.second.cosine,
+                str(r.changed),
+            ]
+            for i, r in enumerate(rows, start=1)
+        ],
+    )
+
+
+def pooling_table(found: list[Pooled], pair: tuple[int, int], texts: tuple[str, ...]) -> str:
+    """Every pooling mode under every encoder.
+
+    Args:
+        found: the measurements.
+        pair: rows of the two texts.
+        texts: all texts.
+    """
+    labelled = found[0].together is not None
+    means = ["mean cosine, same meaning", "mean cosine, misleading pairs"] if labelled else []
+    return render(
+        "compare/poolings.html",
+        pair=pair,
+        texts=texts,
+        labelled=labelled,
+        best=best(found),
+        rows=rows_of(found),
+        modes=list(POOLING_MODES),
+        short=copy.SHORT,
+        lowest=min(found, key=lambda cell: cell.cosine),
+        highest=max(found, key=lambda cell: cell.cosine),
+        percentiles=[cell.percentile for cell in found if cell.percentile is not None],
+        columns=["encoder", "pooling", "cosine", "percentile", "separation", *means],
+        table=[
+            [cell.choice.label, cell.pooling, cell.cosine, cell.percentile, cell.separation]
+            + ([cell.together, cell.apart] if labelled else [])
+            for cell in found
+        ],
     )
 
 
@@ -86,7 +195,7 @@ def show_poolings(context: AppContext, session: Session, first: Any, second: Any
 
 
 def fill(context: AppContext, session: Session) -> tuple[str, int]:
-    """The visitor's own texts for the box, and a number that no other filling has."""
+    """The visitor's own texts for the box, and a number that is new each time."""
     return lines_of(chosen_texts(session, USER_TEXTS), context.limits), time.time_ns()
 
 
@@ -99,14 +208,14 @@ def warm_up(context: AppContext) -> None:
 
 def _row(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError("Choose two texts of the list.")
+        raise InputError("Choose two texts from the list.")
     return value
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
     limits, preset = page.models.limits, page.context.preset
     page.context.warm_ups.append(lambda: warm_up(page.context))
-    panel(copy.INTRO)
+    panel(render("compare/intro.html"))
     with gr.Row():
         example = gr.Dropdown(
             [(group.name, key) for key, group in GROUPS.items()],
@@ -128,19 +237,19 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     box = gr.Textbox(
         "\n".join(GROUPS[FIRST_GROUP].texts),
-        label=f"Texts: one a line, 2 to {limits.compared_texts}",
+        label=f"Texts: one per line, 2 to {limits.compared_texts}",
         lines=8,
         max_lines=12,
         elem_id="compare-texts",
     )
-    with gr.Accordion(copy.OWN, open=False):
+    with gr.Accordion(copy.USER_TEXTS, open=False):
         own = text_picker(page, "compare", ours=False)
-        take = gr.Button(f"Put my first {limits.compared_texts} texts into the box", size="sm", elem_id="compare-take")
+        take = gr.Button(f"Use my first {limits.compared_texts} texts", size="sm", elem_id="compare-take")
     with gr.Row(equal_height=True):
         instruction = gr.Textbox(
             "",
-            label="Instruction in front of every text (may stay empty)",
-            placeholder="such as: Retrieve sentences that mean the same:",
+            label="Instruction before every text (optional)",
+            placeholder="for example: Retrieve sentences that mean the same:",
             max_length=INSTRUCTION_CHARACTERS,
             elem_id="compare-instruction",
             scale=3,
@@ -149,21 +258,21 @@ def _build(page: Page, tab: gr.Tab) -> None:
         measure = gr.Radio(
             copy.MEASURES,
             value=COSINE,
-            label="Shown as",
+            label="Show",
             elem_id="compare-measure",
             scale=3,
             min_width=240,
         )
         run = gr.Button("Compare", variant="primary", elem_id="compare-run", scale=1, min_width=120)
     notice = notice_panel("compare-texts-notice")
-    told = panel(elem_id="compare-summary", min_height=120)
+    found = panel(elem_id="compare-summary", min_height=120)
     pictures = gr.HTML(js_on_load=SCRIPT, apply_default_css=False, elem_id="compare-matrices", min_height=420)
     strip = panel(elem_id="compare-strips")
     nearest = panel(elem_id="compare-nearest")
-    panel(copy.POOLINGS)
+    panel(render("compare/poolings_intro.html"))
     with gr.Row():
-        first = gr.Dropdown([], label="One text", elem_id="compare-pair-a", min_width=220)
-        second = gr.Dropdown([], label="The other", elem_id="compare-pair-b", min_width=220)
+        first = gr.Dropdown([], label="First text", elem_id="compare-pair-a", min_width=220)
+        second = gr.Dropdown([], label="Second text", elem_id="compare-pair-b", min_width=220)
     pool_notice = notice_panel("compare-pool-notice")
     table = panel(elem_id="compare-poolings", min_height=200)
     code = code_view("compare-code")
@@ -178,7 +287,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
                 lambda session, *values: (*show(page.context_of(session), session, *values), time.time_ns())
             ),
             "inputs": [page.session, *fields],
-            "outputs": [notice, told, pictures, strip, nearest, code, first, second, answered],
+            "outputs": [notice, found, pictures, strip, nearest, code, first, second, answered],
             **quiet,
         }
     )
