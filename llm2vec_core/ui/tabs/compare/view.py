@@ -116,6 +116,8 @@ def matrices(found: Comparison) -> str:
 def neighbors(found: Comparison) -> str:
     """Each text with its nearest neighbour under both encoders."""
     rows = found.rows()
+    sides = [row.first for row in rows], [row.second for row in rows]
+    correct = [sum(bool(near.same_meaning) for near in side) for side in sides]
     return render(
         "compare/neighbors.html",
         rows=rows,
@@ -123,7 +125,7 @@ def neighbors(found: Comparison) -> str:
         second=found.second,
         changed=sum(row.changed for row in rows),
         kind="meaning" if found.group else "label",
-        correct=[sum(bool(r[side].same_meaning) for r in rows) for side in (1, 2)] if found.structure else None,
+        correct=correct if found.structure else None,
         table=[
             [
                 i,
