@@ -61,6 +61,7 @@ assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follow
 	$(VENV)/bin/python -m llm2vec_core.constants
 	$(VENV)/bin/python -m llm2vec_core.ui.opening
 	$(VENV)/bin/python -m llm2vec_core.ui.tabs.map
+	$(VENV)/bin/python -m llm2vec_core.ui.tabs.ladder
 	$(VENV)/bin/python -m llm2vec_core.architectures
 	$(VENV)/bin/python -m llm2vec_core.published_encoders
 	$(VENV)/bin/python -m llm2vec_core.modules_page

@@ -95,6 +95,8 @@ def score_ladder(
     settings["margin"] = {"l": 8, "r": 12, "t": 64, "b": 64}
     legend = {"orientation": "h", "y": 0, "yref": "container", "yanchor": "bottom", "x": 0}
     figure.update_layout(**settings, height=height, legend=legend)
-    figure.update_yaxes(range=[-count + 0.5, 0.75], visible=False, fixedrange=True)
+    # A dotted line from each name to its mark.
+    guides = {"showgrid": True, "griddash": "dot", "gridcolor": "rgba(127,127,127,0.25)", "dtick": 1}
+    figure.update_yaxes(range=[-count + 0.5, 0.75], showticklabels=False, zeroline=False, fixedrange=True, **guides)
     figure.update_xaxes(gridcolor="rgba(127,127,127,0.25)", zeroline=False, nticks=7)
     return figure

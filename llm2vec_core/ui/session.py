@@ -138,16 +138,16 @@ class Session:
 
     def pair_cosines_for(self, key: str, context: AppContext) -> PairCosines:
         """Cosines of the bundled pairs under an option; raises as :meth:`choice`."""
-        encoder = self.encoder_for(key, context)
-        if key != USER_ADAPTER:
+        if self.choice(key, context).key != USER_ADAPTER:
             return context.pair_cosines(key)
+        encoder = self.encoder_for(key, context)
         return self.cache.get(("pair cosines", key), lambda: measure_pairs(encoder, sentence_pairs()))
 
     def cloze_for(self, key: str, context: AppContext) -> ClozeScores:
         """How well an option finds hidden words; raises as :meth:`choice`."""
-        encoder = self.encoder_for(key, context)
-        if key != USER_ADAPTER:
+        if self.choice(key, context).key != USER_ADAPTER:
             return context.cloze(key)
+        encoder = self.encoder_for(key, context)
         return self.cache.get(("cloze", key), lambda: cloze_of(encoder))
 
     def delete_uploads(self) -> None:

@@ -22,6 +22,12 @@ def ladder(page):
     return page
 
 
+def unfold(page, name: str) -> None:
+    """As a visitor does: by the table of contents, which also opens what is folded."""
+    page.locator(f".l2v-ladder-toc a[href='#ladder-fold-{name}']").click()
+    expect(page.locator(f"#ladder-fold-{name} .label-wrap")).to_have_class(re.compile("open"))
+
+
 def shown(page, measure: str) -> float:
     return float(page.locator(f"#ladder-rung [data-measure={measure}]").get_attribute("data-value"))
 
@@ -44,6 +50,7 @@ def test_climbing_shows_each_rungs_own_numbers(ladder, context):
     expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", "echo")
     expect(ladder.locator("#ladder-rung")).to_contain_text("tokens instead of")
     expect(ladder.locator("#ladder-histograms text").filter(has_text="▸")).to_have_text("▸ Causal, echo")
+    unfold(ladder, "echo")
     echo = float(ladder.locator("[data-echo=echo]").inner_text())
     assert echo == pytest.approx(context.pair_cosines("echo").separation().score, abs=2e-3)
 
@@ -74,6 +81,7 @@ def test_blanks_are_filled_and_wrong_ones_lose_nothing(ladder, context):
 
 
 def test_published_numbers_are_drawn_and_marked_as_such(ladder):
+    unfold(ladder, "published")
     ladder.wait_for_selector("#ladder-published .l2v-plot[data-drawn]")
     drawn = ladder.evaluate(
         "document.querySelector('#ladder-published .l2v-plot').data.reduce((n, t) => n + t.x.length, 0)"
@@ -83,21 +91,30 @@ def test_published_numbers_are_drawn_and_marked_as_such(ladder):
     assert ladder.locator("#ladder-published .l2v-data tbody tr").count() == len(MTEB)
 
 
-def test_the_measured_ladder_changes_with_the_kind_or_says_that_it_is_missing(ladder):
-    summary = model.stored_ladder()
-    if summary is None:
-        expect(ladder.locator("#ladder-missing")).to_contain_text("python -m llm2vec_core evaluate")
-        return
+def test_the_measured_scores_change_with_the_kind_of_task(ladder):
+    summary = model.stored_ladder(BUNDLED.key)
     ladder.wait_for_selector("#ladder-chart .l2v-plot[data-drawn]")
+    unfold(ladder, "scores")
     assert ladder.locator("#ladder-sets tbody tr").count() == len(summary.encoders)
-    kind = summary.kinds[0]
+    kind = summary.kinds[1]
     ladder.locator(f"#ladder-kind input[value={kind}]").check()
     last = ladder.locator("#ladder-sets tbody td:last-child")
-    # As many columns as before, so what is waited for is a number.
-    expect(last.first).to_have_text(f"{summary.encoders[0].means[kind].score:.1f}")
     expect(ladder.locator("#ladder-sets thead th")).to_have_count(2 + len(summary.sets(kind)))
+    expect(last.first).to_have_text(f"{summary.encoders[0].means[kind].score:.1f}")
     scores = [float(cell) for cell in last.all_inner_texts()]
     assert scores == [pytest.approx(row.means[kind].score, abs=0.051) for row in summary.encoders]
+
+
+def test_the_table_of_contents_leads_to_every_part(ladder):
+    for link in ladder.locator(".l2v-ladder-toc a").all():
+        link.click()
+        target = ladder.locator(link.get_attribute("href"))
+        expect(target).to_be_in_viewport()
+        fold = target.locator("> .label-wrap")
+        if fold.count():
+            expect(fold).to_be_focused()
+            expect(fold).to_have_class(re.compile("open"))
+    ladder.wait_for_selector("#ladder-efficiency .l2v-plot[data-drawn]")
 
 
 def test_the_code_names_the_chosen_rung(ladder):

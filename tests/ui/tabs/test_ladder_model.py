@@ -12,10 +12,11 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.summary import MEAN, summarise
 from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.experiments.curves import Curve, SampleEfficiency
-from llm2vec_core.presets import BUNDLED, PRESETS, Stage
+from llm2vec_core.presets import BUNDLED, PRESETS, SMOLLM2, Stage
 from llm2vec_core.separation import PairCosines
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.ladder import blanks, charts, copy, model, paint, pictures
+from llm2vec_core.ui.tabs.ladder import charts, copy, model, view
 from llm2vec_core.ui.tabs.ladder.code import snippet
 from tests.evaluation.test_tables import row
 
@@ -88,25 +89,25 @@ def shifted(rung, by):
 
 def test_what_changed_is_said_for_each_sign(context):
     found = model.rung(context, Session(), "bidirectional")
-    assert "<b>better</b>" in paint.change(shifted(found, 0.1)) and "it gains" in paint.change(shifted(found, 0.1))
-    assert "<b>worse</b>" in paint.change(shifted(found, -0.1)) and "was reported" in paint.change(shifted(found, -0.1))
-    assert "no clear difference" in paint.change(shifted(found, 0.0))
-    assert "no loss can be seen" in paint.change(shifted(found, 0.0))
+    for by, verdict in ((0.1, "better"), (-0.1, "worse"), (0.0, "level")):
+        rung = shifted(found, by)
+        assert rung.verdict == verdict
+        assert f'data-verdict="{verdict}"' in view.rung_card(rung, [1, 1])
     # This model, as it is:
-    assert found.opened and ("<b>better</b>" in paint.change(found)) is (found.change.low > 0)
+    assert found.opened and (found.verdict == "better") is (found.change.low > 0)
 
 
 def test_echo_costs_what_its_tokens_say(context):
     causal, twice, none = model.token_counts(context, Session(), ["causal", "echo", "static"])
     assert none == 0 and twice > 2 * causal
-    card = paint.stage_card(model.rung(context, Session(), "echo"), [twice, causal])
+    card = view.rung_card(model.rung(context, Session(), "echo"), [twice, causal])
     assert f"{twice:,} tokens instead of {causal:,}" in card
 
 
 def test_histograms_hold_each_pair_once(context):
     rows = model.all_cosines(context, Session())
     assert [choice.key for choice, _ in rows] == [*KEYS, "echo", "static"]
-    html = pictures.histograms(rows, "mntp")
+    html = charts.histograms(rows, "mntp")
     counted = [int(part.split(" from ")[0]) for part in html.split("similar pairs: ")[1:]]
     assert sum(counted) == 80 * len(rows)
     assert html.count("▸") == 1
@@ -118,8 +119,8 @@ def test_filled_blanks_are_the_cores_and_what_is_typed_is_escaped(context):
     assert [choice.key for choice, _ in found.rows] == KEYS
     assert found.rows[2][1][0] == filling.fill_blanks(context.encoder("mntp"), text, expected=["ended"])[0]
     assert (found.opened, found.practised) == ("bidirectional", "mntp")
-    assert "<img" not in blanks.filled_card(found)
-    assert "<img" not in blanks.filled_card(model.fill(context, Session(), text, ""))
+    assert "<img" not in view.filled_card(found)
+    assert "<img" not in view.filled_card(model.fill(context, Session(), text, ""))
     for wrong, words, message in (
         ("", "", "empty"),
         ("no blank", "", "no blank"),
@@ -129,19 +130,22 @@ def test_filled_blanks_are_the_cores_and_what_is_typed_is_escaped(context):
             model.fill(context, Session(), wrong, words)
 
 
-def test_hidden_words_are_counted_for_every_rung_and_the_notice_names_the_best(context):
+def test_masked_words_are_counted_for_every_rung_and_the_notice_names_the_best(context):
     rows = model.hidden_words(context, Session())
-    best = max(rows, key=lambda row: row[1].log_probabilities.mean())[0].label
-    card = blanks.cloze_card(rows, {})
-    assert f"{best} finds hidden words best" in card and "better than the one it was made from" in card
-    # Held against the best, every other one has unlearned something.
-    lower = {
-        choice.key: best_key for choice, _ in rows for best_key in [next(c.key for c, _ in rows if c.label == best)]
-    }
-    told = blanks.cloze_card(rows, lower)
-    assert "A step can unlearn it: " in told and all(
-        c.label in told.split("unlearn it: ")[1] for c, _ in rows if c.label != best
-    )
+    best = max(rows, key=lambda row: context.cloze(row.choice.key).log_probabilities.mean())
+    others = [row for row in rows if row is not best]
+    for each in rows:
+        found = context.cloze(each.choice.key)
+        assert each[1:4] == (len(found.ranks), found.within(5), found.within(1))
+
+    def notice(lower):
+        return view.cloze_card(rows, lower).split("l2v-notice-line")[1].split("</p>")[0]
+
+    assert f"{best.log_probability:.2f}".lstrip("-") in notice({})
+    assert not any(f" {row.choice.label}" in notice({}).replace(best.choice.label, "") for row in others)
+    # Compared with the best, every other one predicts them less well.
+    told = notice({row.choice.key: best.choice.key for row in rows})
+    assert all(row.choice.label in told for row in others)
 
 
 @pytest.fixture
@@ -163,11 +167,11 @@ def summary(tmp_path):
 
 def test_the_measured_chart_says_each_sign(summary):
     told = charts.measured_notice(summary, BUNDLED, "sts")
-    assert "Bidirectional, untrained is below Causal (-5.0 points" in told
+    assert "Bidirectional, untrained is below Causal (−5.0 points" in told
     assert "+ MNTP is above Bidirectional, untrained (+25.0 points" in told
-    assert "is not clearly apart from Causal" in charts.measured_notice(summary, BUNDLED, "clustering")
-    table = paint.measured_table(summary, "clustering")
-    assert "V-measure" in table and "V-measure" not in paint.measured_table(summary, "mean")
+    assert "is not clearly different from Causal" in charts.measured_notice(summary, BUNDLED, "clustering")
+    table = view.measured_card(summary, "clustering")
+    assert "V-measure" in table and "V-measure" not in view.measured_card(summary, "mean")
     assert "<C>" not in table and "&lt;C&gt;" in table and "<b>31.0</b>" in table
     value = json.loads(charts.measured_value(summary, BUNDLED, "mean"))
     assert [cells[2] for cells in value["meta"]["rows"]] == [35.0, 32.5, 45.5]
@@ -186,10 +190,10 @@ def curve(key, *means):
 @pytest.mark.parametrize(
     ("better", "said"),
     [
-        ((4.0, 8.0, 10.0), "50 of 100 steps: 50 steps saved"),
+        ((4.0, 8.0, 10.0), "after 50 of 100 steps: 50 steps saved"),
         ((4.0, 5.0, 6.0), "saves nothing"),
         ((4.0, 5.0, 8.0), "no step is saved"),
-        ((9.0, 9.0, 9.5), "before any training"),
+        ((9.0, 9.0, 9.5), "Before any training"),
     ],
 )
 def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):
@@ -197,7 +201,7 @@ def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):
     told = charts.efficiency_notice(found)
     assert "Before any label, HIGH is ahead (" in told and said in told and "A step reads 64 pairs." in told
     # Seeds lie half a point to either side: from one point on they are apart.
-    ends = {6.0: "LOW is ahead (8.0)", 8.0: "it is level with LOW (8.0 to 8.0): their seeds lie among each other"}
+    ends = {6.0: "LOW is ahead (8.0)", 8.0: "it is level with LOW (8.0 to 8.0): their runs overlap"}
     assert ends.get(better[-1], f"it still is ahead ({better[-1]})") in told
     assert len(json.loads(charts.efficiency_value(found))["meta"]["rows"]) == 6
 
@@ -232,46 +236,68 @@ def test_stages_of_hub_models_are_found_too():
     assert model.training_record("McGill-NLP/none") == {}
 
 
-def test_the_evaluation_is_there_and_belongs_to_the_bundled_model():
-    assert model.LADDER_FILE.is_file(), f"no measured ladder: {model.LADDER_COMMAND}"
-    found = model.stored_ladder()
-    assert found.model == BUNDLED.key and found.limit is None
-    assert set(model.rows_of_rungs(BUNDLED, found)) == {*KEYS, "echo", "static"}
+@pytest.mark.parametrize("preset", [BUNDLED, SMOLLM2], ids=lambda preset: preset.key)
+def test_the_evaluation_is_there_and_belongs_to_its_model(preset):
+    found = model.stored_ladder(preset.key)
+    assert found.model == preset.key and found.limit is None
+    assert set(model.rows_of_rungs(preset, found)) == {*(stage.key for stage in preset.stages), "echo", "static"}
     assert "sts" in found.kinds
     for each in found.encoders:
-        assert each.means["mean"].score == pytest.approx(
-            np.mean([each.means[kind].score for kind in found.kinds]), abs=0.01
-        )
+        kinds = np.mean([each.means[kind].score for kind in found.kinds])
+        assert each.means["mean"].score == pytest.approx(kinds, abs=0.01)
+        sets = [row.found.score for row in each.sets if row.task == "sts"]
+        assert each.means["sts"].score == pytest.approx(np.mean(sets), abs=0.06)
+
+
+def test_each_model_shows_its_own_scores_and_says_what_was_not_measured():
+    small, large = (view.show_measured(AppContext(preset), "sts")[2] for preset in (BUNDLED, SMOLLM2))
+    assert "--preset mini" in small and "--preset smollm2" in large
+    assert "<b>67.4</b>" in large and "No interval is stored for Causal, mean;" in large
+    assert "No interval" not in small
+    for kind in ("retrieval", MEAN):
+        told, chart, _ = view.show_measured(AppContext(SMOLLM2), kind)
+        assert chart["visible"] is False and "l2v-ladder-missing" in told and "--preset smollm2" in told
+    told, chart, _ = view.show_measured(AppContext(PRESETS["qwen3-0.6b"]), "sts")
+    assert chart["visible"] is False and "--preset qwen3-0.6b" in told
+    # Without an interval a difference is told without one.
+    lines = charts.measured_notice(model.stored_ladder(SMOLLM2.key), SMOLLM2, "sts").split("\n")
+    assert lines[0].count("4.2 points less") == 1 and "21.0 points less" in lines[1]
+    assert "+18.0 points [" in lines[3]
 
 
 def test_a_rungs_card_tells_what_the_whole_evaluation_says_of_it(context):
-    summary = model.stored_ladder()
+    summary = model.stored_ladder(BUNDLED.key)
     for key in (*KEYS, "echo", "static"):
         found = model.rung(context, Session(), key)
-        card = paint.on_public_sets(found)
+        card = view.rung_card(found, [1, 1])
         row = summary.encoder(model.rows_of_rungs(BUNDLED, summary)[key])
         assert [each.score for each in found.measured] == [row.means["sts"], row.means[MEAN]]
         assert f"<b>{row.means[MEAN].score:.1f}</b>" in card
         for each in found.measured[: 2 if found.before else 0]:
             assert each.above.score == pytest.approx(each.score.score - each.before.score, abs=0.01)
-            assert f"{each.before.score:.1f} → <b>{each.score.score:.1f}</b> ({each.above.score:+.1f} points" in card
-    first = paint.on_public_sets(model.rung(context, Session(), KEYS[0]))
+            assert f"{each.before.score:.1f} → <b>{each.score.score:.1f}</b> ({model.points(each.above)}" in card
+    first = view.rung_card(model.rung(context, Session(), KEYS[0]), [1])
     assert "→" not in first
     # Said only where the live pairs show nothing and the whole evaluation does.
     simcse = model.rung(context, Session(), "simcse")
-    assert copy.TOO_EASY in paint.on_public_sets(simcse)
-    assert copy.TOO_EASY not in paint.on_public_sets(model.rung(context, Session(), "bidirectional"))
-    assert paint.on_public_sets(replace(simcse, measured=())) == ""
+    assert simcse.too_easy
+    assert not model.rung(context, Session(), "bidirectional").too_easy
+    assert 'id="ladder-public"' in view.rung_card(simcse, [1, 1])
+    assert 'id="ladder-public"' not in view.rung_card(replace(simcse, measured=()), [1, 1])
     assert model.measured(BUNDLED, summary, model.USER_ADAPTER, "simcse") == ()
 
 
-def test_the_sample_efficiency_experiment_has_several_seeds_or_the_page_names_its_command():
+def test_the_sample_efficiency_experiment_has_several_seeds():
     found = model.stored_efficiency()
-    if found is None:
-        told = paint.missing("Sample efficiency", model.EFFICIENCY_COMMAND)
-        assert "has not been measured yet" in told and model.EFFICIENCY_COMMAND in told
-    else:
-        assert len(found.curves) >= 2 and all(len(each.scores) >= 3 for each in found.curves)
+    assert len(found.curves) >= 2 and all(len(each.scores) >= 3 for each in found.curves)
+
+
+def test_a_broken_file_of_scores_is_logged_and_counts_as_none(tmp_path, monkeypatch, caplog):
+    file = tmp_path / "ladder.json"
+    file.write_text("{")
+    monkeypatch.setattr(model, "LADDER_FILES", {"broken": file})
+    assert model.stored_ladder("broken") is None
+    assert "holds no ladder" in caplog.text
 
 
 def test_the_settings_of_an_encoder_do_not_enter_the_blanks():

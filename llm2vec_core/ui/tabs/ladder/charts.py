@@ -1,18 +1,104 @@
-"""The stored measurements as figures: what to plot, and what to notice in it."""
+"""The tab's figures: histograms and echo as SVG; the stored measurements, and what to notice in them, for plotly."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple
+from math import isnan
 
-from llm2vec_core.evaluation.bootstrap import Estimate
-from llm2vec_core.evaluation.summary import LadderSummary, kind_label
+import numpy as np
+from markupsafe import Markup
+
+from llm2vec_core.charts.svg import line, path, rect, svg, text, title
+from llm2vec_core.evaluation.summary import EncoderSummary, LadderSummary, kind_label
 from llm2vec_core.experiments.curves import SampleEfficiency
 from llm2vec_core.figures import published_scores, sample_efficiency, score_ladder
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.published import MTEB, SCALE, SOURCE
 from llm2vec_core.ui.plot import plot_value
-from llm2vec_core.ui.tabs.ladder.model import below, rows_of_rungs, saved_steps
-from llm2vec_core.ui.tabs.ladder.paint import points
+from llm2vec_core.ui.tabs.ladder.model import (
+    MeasuredPairs,
+    below,
+    difference,
+    points,
+    rows_of_rungs,
+    saved_steps,
+    sign_of,
+)
+
+# A phone shows a picture of this width unscaled, so that a text of 12 stays 12 pixels.
+WIDTH, LEFT = 330, 8
+BINS, ROW, HEIGHT = 28, 72, 40
+KINDS = (("unrelated", "unrelated pairs", "var(--muted)"), ("similar", "similar pairs", "var(--good)"))
+
+
+def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
+    """Cosines of the bundled pairs, one small picture per encoder, all on one axis.
+
+    Args:
+        rows: each encoder with its cosines.
+        chosen: key of the one that is marked.
+    """
+    lowest = min(float(values.min()) for row in rows for values in row.cosines.by_label.values())
+    low = float(np.floor(min(lowest, 0.0) * 10) / 10)
+    edges = np.linspace(low, 1.0, BINS + 1)
+    counts = [{kind: np.histogram(v, edges)[0] for kind, v in row.cosines.by_label.items()} for row in rows]
+    top = max(int(values.max()) for each in counts for values in each.values())
+
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - 2 * LEFT) * (float(value) - low) / (1.0 - low)
+
+    parts = []
+    for number, ((choice, cosines), own) in enumerate(zip(rows, counts, strict=True)):
+        y0, base = number * ROW, number * ROW + 26 + HEIGHT
+        mark = ""
+        if choice.key == chosen:
+            parts.append(rect(0, y0 + 6, 4, ROW - 8, rx=2, fill=choice.color))
+            mark = "▸ "
+        style = f"fill:{choice.color}"
+        parts.append(text(LEFT, y0 + 20, mark + choice.label, 12.5, font_weight=650, style=style))
+        score = f"separation {cosines.separation().score:.3f}"
+        parts.append(text(WIDTH - LEFT, y0 + 20, score, text_anchor="end", data_separation=choice.key))
+        for kind, name, color in KINDS:
+            for bin_, count in enumerate(own[kind].tolist()):
+                if count:
+                    bar = HEIGHT * count / top
+                    told = title(f"{name}: {count} from {edges[bin_]:.2f} to {edges[bin_ + 1]:.2f}")
+                    wide = x(edges[1]) - x(edges[0]) - 0.6
+                    parts.append(rect(x(edges[bin_]), base - bar, wide, bar, told, fill=color, opacity=".6"))
+        steps = "".join(
+            f"{'M' if not b else 'L'}{x(edges[b]):.1f} {base - HEIGHT * c / top:.1f}H{x(edges[b + 1]):.1f}"
+            for b, c in enumerate(own["misleading"].tolist())
+        )
+        parts.append(path(steps, fill="none", stroke="var(--ink)", stroke_width=1.3, stroke_dasharray="3 2"))
+        parts.append(line(LEFT, base, WIDTH - LEFT, base))
+    height = ROW * len(rows) + 22
+    for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2):
+        anchor = "end" if tick > 0.99 else "middle"
+        parts.append(text(x(tick), height - 5, f"{tick:.1f}".replace("-", "−"), class_="q", text_anchor=anchor))
+    label = f"Histograms of cosines under {len(rows)} encoders on one axis; the table has their means and separations"
+    return svg(WIDTH, height, *parts, label=label, style="max-width:440px")
+
+
+def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), looking: int = 1) -> Markup:
+    """What a word of the second copy has seen.
+
+    Args:
+        words: of the text.
+        looking: index of the word whose view is drawn.
+    """
+    step, box, second = WIDTH / len(words), 74, 112
+    x = [(i + 0.5) * step for i in range(len(words))]
+    parts = [text(4, 16, "first copy: read, not averaged", class_="q")]
+    parts += [line(place, 54, x[looking], second, stroke="var(--causal)", stroke_width=1.5) for place in x]
+    for y, fill, stroke in ((24, "var(--track)", "var(--line)"), (second, "var(--causal-soft)", "var(--causal)")):
+        for place, word in zip(x, words, strict=True):
+            parts.append(rect(place - box / 2, y, box, 30, rx=6, fill=fill, stroke=stroke))
+            parts.append(text(place, y + 20, word, 13.5, text_anchor="middle"))
+    parts.append(text(4, second + 48, "second copy: averaged into the text's vector", class_="q"))
+    parts.append(text(4, second + 65, f"lines: what “{words[looking]}” has seen, including “{words[-1]}”", class_="q"))
+    label = f"The text is written twice. In the second copy, {words[looking]} has seen every word of the first."
+    return svg(WIDTH, 184, *parts, label=label, style="max-width:440px")
 
 
 def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
@@ -22,45 +108,53 @@ def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> st
         [row.label for row in rows],
         [row.direction for row in rows],
         {kind_label(kind): [astuple(row.means[kind]) for row in rows]},
-        f"{kind_label(kind)}<br><sup>score x 100 with 95% interval; further right is better</sup>",
+        f"{preset.label}: {kind_label(kind)}<br><sup>score x 100 with 95% interval; further right is better</sup>",
     )
     return plot_value(
         figure,
         name=f"ladder-{kind}",
         notice=measured_notice(summary, preset, kind),
         columns=("encoder", "direction", "score", "low", "high"),
-        rows=[(row.label, row.direction, *astuple(row.means[kind])) for row in rows],
+        rows=[(row.label, row.direction, *(none_of_nan(v) for v in astuple(row.means[kind]))) for row in rows],
     )
 
 
 def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
-    """The finished encoder against the best rival, then step by step; a line each, worded by its sign."""
+    """The finished encoder against the best baseline, then step by step; a line each, worded by its sign."""
     rows = rows_of_rungs(preset, summary)
     names = {stage.key: stage.label for stage in preset.stages}
     baselines = [row for row in summary.encoders if row.direction != "bidirectional"]
     parts = []
     if preset.default.key in rows and preset.default.bidirectional and baselines:
         best = max(baselines, key=lambda row: row.means[kind].score)
-        found = summary.encoder(rows[preset.default.key]).above[best.label][kind]
+        last = summary.encoder(rows[preset.default.key])
         parts.append(
-            f"{preset.default.label} {_verb(found)} {best.label}, the best that reads in one direction only or not at all "
-            f"({points(found)})."
+            f"{preset.default.label} {_against(last, best, kind, best.label)}, the best encoder without bidirectional attention."
         )
     for key, label in rows.items():
         lower = below(preset, key)
         if key in names and lower in rows:
-            found = summary.encoder(label).above[rows[lower]][kind]
-            parts.append(f"{names[key]} {_verb(found)} {names[lower]} ({points(found)}).")
+            other = summary.encoder(rows[lower])
+            parts.append(f"{names[key]} {_against(summary.encoder(label), other, kind, names[lower])}.")
     return "\n".join(parts)
 
 
-def _verb(found: Estimate) -> str:
-    return "is above" if found.low > 0 else "is below" if found.high < 0 else "is not clearly apart from"
+def _against(row: EncoderSummary, other: EncoderSummary, kind: str, name: str) -> str:
+    found = difference(row, other, kind)
+    if found is not None:
+        return f"{sign_of(found, 'is above', 'is below', 'is not clearly different from')} {name} ({points(found)})"
+    gap = row.means[kind].score - other.means[kind].score
+    return f"scores {abs(gap):.1f} points {'more' if gap > 0 else 'less'} than {name} (no interval stored)"
+
+
+def none_of_nan(value: float) -> float | None:
+    """A number, or None where none was stored."""
+    return None if isnan(value) else value
 
 
 def published_value() -> str:
     """The chart of the published numbers."""
-    figure = published_scores(MTEB, f"Published: {SCALE}<br><sup>other models, other scale; not measured by us</sup>")
+    figure = published_scores(MTEB, f"Published: {SCALE}<br><sup>other models, another scale; not measured by us</sup>")
     gains, echoes = [], []
     for model in dict.fromkeys(row.model for row in MTEB):
         own = {row.encoder: row.score for row in MTEB if row.model == model and not row.supervised}
@@ -68,14 +162,10 @@ def published_value() -> str:
             gains.append(own["bidirectional + MNTP + SimCSE"] - own["causal, weighted mean"])
             echoes.append((model, own["bidirectional + MNTP"] - own["causal, echo"]))
     better = [model for model, gap in echoes if gap < 0]
-    echo = (
-        f"Echo is ahead of MNTP alone on {', '.join(better)}."
-        if better
-        else "Echo is behind MNTP alone on all of them."
-    )
+    echo = f"Echo beats MNTP alone on {', '.join(better)}." if better else "Echo is below MNTP alone on all of them."
     notice = (
         f"Without labels, the three steps together add {min(gains):.1f} to {max(gains):.1f} points to the causal models. {echo} With labelled "
-        f"pairs all come closer together. Source: {SOURCE}."
+        f"pairs the scores are closer together. Source: {SOURCE}."
     )
     rows = [(row.model, row.encoder, row.direction, "yes" if row.supervised else "no", row.score) for row in MTEB]
     return plot_value(
@@ -95,7 +185,7 @@ def efficiency_value(experiment: SampleEfficiency) -> str:
         [curve.direction for curve in curves],
         [curve.steps.tolist() for curve in curves],
         [curve.scores for curve in curves],
-        f"{experiment.title}<br><sup>line: mean of {len(curves[0].scores)} trainings; band: from the worst to the best of them</sup>",
+        f"{experiment.title}<br><sup>line: mean of {len(curves[0].scores)} runs; band: worst to best run</sup>",
         "mean Spearman x 100",
     )
     rows = [
@@ -118,7 +208,7 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
     last = min(experiment.curves, key=lambda curve: float(curve.mean[0]))
     steps = int(last.steps[-1])
     parts = [
-        f"Before any label, {first.label} is ahead ({first.mean[0]:.1f}; the lowest start, {last.label}, has {last.mean[0]:.1f})."
+        f"Before any label, {first.label} is ahead ({first.mean[0]:.1f}; the lowest start, {last.label}, scores {last.mean[0]:.1f})."
     ]
     level = [curve for curve in experiment.curves if curve is end or experiment.overlap(curve, end, -1)]
     if len(level) == 1:
@@ -128,25 +218,23 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         names = [curve.label for curve in level if curve is not first]
         who = f"it is level with {' and '.join(names)}" if first in level else f"{' and '.join(names)} are level"
         scores = sorted(float(curve.mean[-1]) for curve in level)
-        parts.append(
-            f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their seeds lie among each other."
-        )
+        parts.append(f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their runs overlap.")
     reached, whole = saved_steps(experiment)
     if first is last:
         pass
     elif reached is None:
         parts.append(
-            f"The better start saves nothing here: it never reaches the {last.mean[-1]:.1f} with which {last.label} ends."
+            f"The better start saves nothing here: it never reaches {last.mean[-1]:.1f}, the final score of {last.label}."
         )
     elif reached == 0:
-        parts.append(f"It stands above the {last.mean[-1]:.1f} with which {last.label} ends before any training.")
+        parts.append(f"Before any training it is above {last.mean[-1]:.1f}, the final score of {last.label}.")
     elif reached < whole:
         parts.append(
-            f"It reaches the {last.mean[-1]:.1f} with which {last.label} ends after {reached:.0f} of {whole:.0f} steps: {whole - reached:.0f} steps saved."
+            f"It reaches {last.mean[-1]:.1f}, the final score of {last.label}, after {reached:.0f} of {whole:.0f} steps: {whole - reached:.0f} steps saved."
         )
     else:
         parts.append(
-            f"It reaches the {last.mean[-1]:.1f} with which {last.label} ends at the very end only: no step is saved."
+            f"It reaches {last.mean[-1]:.1f}, the final score of {last.label}, only at the end: no step is saved."
         )
     read = f" A step reads {experiment.batch_size:,} pairs." if experiment.batch_size else ""
     return f"{' '.join(parts)}{read} Score: {experiment.metric}."

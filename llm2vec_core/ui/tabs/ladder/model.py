@@ -1,38 +1,50 @@
-"""What the ladder tab's handlers compute, from the context and the visitor alone."""
+"""What the ladder tab shows, from the context and the session alone."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from llm2vec_core.baselines import StaticEmbeddings
-from llm2vec_core.bundled_data import sentence_pairs
+from llm2vec_core.bundled_data import BlankPreset, sentence_pairs
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.ladder import rungs_of
-from llm2vec_core.evaluation.summary import MEAN, LadderSummary, read_summary
+from llm2vec_core.evaluation.summary import MEAN, EncoderSummary, LadderSummary, kind_label, read_summary
 from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
 from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
-from llm2vec_core.presets import ASSETS, ModelPreset
+from llm2vec_core.presets import ASSETS, BUNDLED, SMOLLM2, ModelPreset
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.ladder.stored import LadderOpening, stored_opening
 from llm2vec_core.ui.user_texts import checked_text
 
-LADDER_FILE = ASSETS / "figures" / "ladder.json"
+log = logging.getLogger(__name__)
+
+# By preset: the whole evaluation, where it was run.
+LADDER_FILES = {
+    BUNDLED.key: ASSETS / "figures" / "ladder.json",
+    SMOLLM2.key: ASSETS / "figures" / "ladder-smollm2.json",
+}
 EFFICIENCY_FILE = ASSETS / "figures" / "sample_efficiency.json"
-LADDER_COMMAND = "python -m llm2vec_core evaluate --data FOLDER --out OUT, then copy OUT/ladder.json to assets/figures"
+LADDER_COMMAND = "python -m llm2vec_core evaluate --preset {} --data FOLDER --out FOLDER"
 EFFICIENCY_COMMAND = (
     "python -m llm2vec_core efficiency --pairs FILE --data FOLDER --out assets/figures/sample_efficiency.json"
 )
 EXPECTED_CHARACTERS = 200
+# Separation above which the bundled pairs leave little room for a next step.
+EASY = 0.95
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,43 @@ class Rung:
     opened: bool
     measured: tuple[Measured, ...] = ()
 
-    @property
+    @cached_property
     def change(self) -> Estimate | None:
         """How far its separation is above that of the rung below, paired."""
         return self.cosines.above(self.cosines_before) if self.cosines_before else None
+
+    @property
+    def verdict(self) -> str:
+        """Which sign the change has: "better", "worse", "level", or "" without a rung below."""
+        return sign_of(self.change, "better", "worse", "level") if self.change else ""
+
+    @property
+    def too_easy(self) -> bool:
+        """Whether the whole evaluation shows a gain that the bundled pairs leave no room for."""
+        gain = self.measured[-1].above if self.measured else None
+        if gain is None or self.cosines_before is None:
+            return False
+        return gain.low > 0 and self.verdict != "better" and self.cosines_before.separation().score > EASY
+
+
+def points(found: Estimate) -> str:
+    """A difference of scores that were multiplied by 100, with its interval.
+
+    Example:
+        >>> points(Estimate(-1.0, -2.5, 0.5))
+        '−1.0 points [−2.5, +0.5]'
+    """
+    return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]".replace("-", "−")
+
+
+def sign_of(found: Estimate, above: str, below: str, level: str) -> str:
+    """The word for a difference, by where its interval lies.
+
+    Example:
+        >>> sign_of(Estimate(1.0, -0.5, 2.5), "above", "below", "not clearly different from")
+        'not clearly different from'
+    """
+    return above if found.low > 0 else below if found.high < 0 else level
 
 
 def below(preset: ModelPreset, key: str) -> str | None:
@@ -119,7 +164,7 @@ def rung(context: AppContext, session: Session, key: str) -> Rung:
         session.pair_cosines_for(lower, context) if lower else None,
         training_record(stage.adapters[-1]) if stage and stage.adapters else {},
         bool(stage and stage.bidirectional and not stage.adapters),
-        measured(context.preset, stored_ladder() if context.preset.bundled else None, key, lower),
+        measured(context.preset, stored_ladder(context.preset.key), key, lower),
     )
 
 
@@ -142,10 +187,15 @@ def measured(preset: ModelPreset, summary: LadderSummary | None, key: str, lower
     row = summary.encoder(rows[key])
     other = summary.encoder(rows[lower]) if lower in rows else None
     return tuple(
-        Measured(kind, row.means[kind], other and other.means[kind], other and row.above[other.label][kind])
-        for kind in TOLD
+        Measured(kind, row.means[kind], other and other.means[kind], difference(row, other, kind))
+        for kind in (TOLD if len(summary.kinds) > 1 else summary.kinds)
         if kind in row.means
     )
+
+
+def difference(row: EncoderSummary, other: EncoderSummary | None, kind: str) -> Estimate | None:
+    """How far a row is above another one, paired; None where only the scores were stored."""
+    return row.above.get(other.label, {}).get(kind) if other else None
 
 
 def training_record(adapter: str) -> dict[str, Any]:
@@ -154,21 +204,38 @@ def training_record(adapter: str) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def all_cosines(context: AppContext, session: Session) -> list[tuple[EncoderOption, PairCosines]]:
-    """The bundled pairs under every choice, rivals last."""
+class MeasuredPairs(NamedTuple):
+    """An encoder with the cosines of the bundled pairs."""
+
+    choice: EncoderOption
+    cosines: PairCosines
+
+
+def all_cosines(context: AppContext, session: Session) -> list[MeasuredPairs]:
+    """The bundled pairs under every choice, baselines last."""
     found = sorted(session.choices(context, baselines=True), key=lambda choice: choice.key in BASELINE_OPTIONS)
-    return [(choice, session.pair_cosines_for(choice.key, context)) for choice in found]
+    return [MeasuredPairs(choice, session.pair_cosines_for(choice.key, context)) for choice in found]
 
 
 def token_counts(context: AppContext, session: Session, keys: Sequence[str]) -> list[int]:
     """Tokens that each encoder reads for all bundled pairs; none where nothing is read."""
+    counts = stored_opening(context.preset.key).tokens
+    return [counts[key] if key in counts else count_tokens(session.encoder_for(key, context)) for key in keys]
+
+
+def count_tokens(encoder: LLM2Vec | StaticEmbeddings) -> int:
+    """Tokens that an encoder reads for all bundled pairs."""
+    if isinstance(encoder, StaticEmbeddings):
+        return 0
     texts = [text for pair in sentence_pairs() for text in (pair.sentence1, pair.sentence2)]
-    counts = []
-    for key in keys:
-        encoder = session.encoder_for(key, context)
-        rows = [] if isinstance(encoder, StaticEmbeddings) else encoder.tokenize(texts)
-        counts.append(sum(len(row.input_ids) for row in rows))
-    return counts
+    return sum(len(row.input_ids) for row in encoder.tokenize(texts))
+
+
+class FilledRow(NamedTuple):
+    """One text's blanks under one rung."""
+
+    choice: EncoderOption
+    blanks: tuple[Blank, ...]
 
 
 @dataclass(frozen=True)
@@ -178,16 +245,25 @@ class Filled:
     Attributes:
         text: as it was typed.
         expected: the words that were asked about.
-        rows: (rung, its answers), in the order of the ladder.
+        rows: one per rung, in the order of the ladder.
         opened: key of the rung that opened the mask untrained; None if there is none.
         practised: key of the first rung with an adapter; None if there is none.
     """
 
     text: str
     expected: tuple[str, ...]
-    rows: tuple[tuple[EncoderOption, tuple[Blank, ...]], ...]
+    rows: tuple[FilledRow, ...]
     opened: str | None
     practised: str | None
+
+    @property
+    def left(self) -> str:
+        """The end of what stands to the left of the first blank."""
+        return self.text.split("_")[0].strip()[-60:]
+
+    def row(self, key: str) -> FilledRow:
+        """The row of a rung."""
+        return next(row for row in self.rows if row.choice.key == key)
 
 
 def fill(context: AppContext, session: Session, text: str, expected: str) -> Filled:
@@ -201,14 +277,32 @@ def fill(context: AppContext, session: Session, text: str, expected: str) -> Fil
     expected = (expected or "").strip()
     if len(expected) > EXPECTED_CHARACTERS:
         raise InputError(
-            f"The missing words have {len(expected):,} characters; at most {EXPECTED_CHARACTERS} fit: one word a blank."
+            f"The missing words have {len(expected):,} characters; the limit is {EXPECTED_CHARACTERS}. Write one per blank."
         )
     words = tuple(expected.split())
+    stored = stored_opening(context.preset.key).blanks.get((text, words), {})
     rows = tuple(
-        (choice, tuple(fill_blanks(_model_of(choice.key, context, session), text, expected=words)))
+        FilledRow(
+            choice,
+            stored.get(choice.key) or tuple(fill_blanks(_model_of(choice.key, context, session), text, expected=words)),
+        )
         for choice in session.choices(context)
     )
     return Filled(text, words, rows, *practice_of(context.preset))
+
+
+def opening_of(context: AppContext, examples: Sequence[BlankPreset]) -> LadderOpening:
+    """What the tab opens with, computed now."""
+    stages = [stage.key for stage in context.preset.stages]
+    tokens = {key: count_tokens(context.encoder(key)) for key in (*stages, *BASELINE_OPTIONS)}
+    models = {key: cast(LLM2Vec, context.encoder(key)) for key in stages}
+    blanks = {
+        (each.text, tuple(each.answer.split())): {
+            key: tuple(fill_blanks(model, each.text, expected=each.answer.split())) for key, model in models.items()
+        }
+        for each in examples
+    }
+    return LadderOpening(tokens, blanks)
 
 
 def practice_of(preset: ModelPreset) -> tuple[str | None, str | None]:
@@ -218,30 +312,97 @@ def practice_of(preset: ModelPreset) -> tuple[str | None, str | None]:
     return (opened or [None])[0], (practised or [None])[0]
 
 
-def hidden_words(context: AppContext, session: Session) -> list[tuple[EncoderOption, ClozeScores]]:
-    """How well each rung finds one hidden word a passage of the bundled collection."""
-    return [(choice, session.cloze_for(choice.key, context)) for choice in session.choices(context)]
+class StepScores(NamedTuple):
+    """How well a rung predicts the masked words of the bundled collection."""
+
+    choice: EncoderOption
+    words: int
+    within5: float
+    within1: float
+    log_probability: float
+
+
+def hidden_words(context: AppContext, session: Session) -> list[StepScores]:
+    """How well each rung predicts one masked word per passage of the bundled collection."""
+    return [_step_scores(choice, session.cloze_for(choice.key, context)) for choice in session.choices(context)]
+
+
+def _step_scores(choice: EncoderOption, found: ClozeScores) -> StepScores:
+    mean = float(found.log_probabilities.mean())
+    return StepScores(choice, len(found.ranks), found.within(5), found.within(1), mean)
 
 
 def _model_of(key: str, context: AppContext, session: Session) -> LLM2Vec:
     encoder = session.encoder_for(key, context)
     if isinstance(encoder, StaticEmbeddings):
-        raise InputError(f"{session.choice(key, context).label} reads nothing and so expects nothing.")
+        raise InputError(f"{session.choice(key, context).label} has no attention and predicts nothing.")
     return encoder
 
 
-def stored_ladder() -> LadderSummary | None:
-    """The full evaluation of the bundled model, if it has been run."""
-    return read_summary(LADDER_FILE)
+@cache
+def stored_ladder(key: str) -> LadderSummary | None:
+    """The whole evaluation of a preset, if it has been run; a broken file is logged and counts as not there."""
+    try:
+        return read_summary(LADDER_FILES[key]) if key in LADDER_FILES else None
+    except InputError as error:
+        log.error("%s", error)
+        return None
 
 
 def stored_efficiency() -> SampleEfficiency | None:
-    """The sample-efficiency experiment, if it has been run."""
-    return read_sample_efficiency(EFFICIENCY_FILE)
+    """The sample-efficiency experiment, if it has been run; a broken file as in :func:`stored_ladder`."""
+    try:
+        return read_sample_efficiency(EFFICIENCY_FILE)
+    except InputError as error:
+        log.error("%s", error)
+        return None
+
+
+class ScoreCell(NamedTuple):
+    """A score in the table; its interval for people, "" if none is stored."""
+
+    score: float
+    interval: str
+    best: bool
+
+
+class ScoreRow(NamedTuple):
+    """One encoder in the table."""
+
+    label: str
+    css: str
+    cells: list[ScoreCell]
+
+
+def score_rows(summary: LadderSummary, kind: str) -> tuple[list[str], list[ScoreRow]]:
+    """Names of the columns and one row per encoder: the sets of a kind, or the kinds, and their mean."""
+    overall = kind == MEAN
+    names = [kind_label(k) for k in summary.kinds] if overall else list(summary.sets(kind))
+    found = [
+        [
+            *([row.means[k] for k in summary.kinds] if overall else [s.found for s in row.sets if s.task == kind]),
+            row.means[kind],
+        ]
+        for row in summary.encoders
+    ]
+    best = [max(column) for column in zip(*([e.score for e in row] for row in found), strict=True)]
+    rows = [
+        ScoreRow(
+            row.label,
+            {"causal": "c", "bidirectional": "b"}.get(row.direction, "n"),
+            [ScoreCell(e.score, _interval(e), e.score == top) for e, top in zip(scores, best, strict=True)],
+        )
+        for row, scores in zip(summary.encoders, found, strict=True)
+    ]
+    return [*names, "mean"], rows
+
+
+def _interval(found: Estimate) -> str:
+    return "" if isnan(found.low) else f"95% interval {found.low:.1f} to {found.high:.1f}"
 
 
 def rows_of_rungs(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]:
-    """By key of a stage or rival, the label of its row in the measured ladder; a stage's with mean pooling."""
+    """By key of a stage or baseline, the label of its row in the measured ladder; a stage's with mean pooling."""
     found = {}
     for stage in preset.stages:
         for each in rungs_of(stage):
@@ -261,6 +422,3 @@ def saved_steps(experiment: SampleEfficiency) -> tuple[float | None, float]:
     first = experiment.leader(0)
     last = min(experiment.curves, key=lambda curve: float(curve.mean[0]))
     return first.steps_to(float(last.mean[-1])), float(np.max(last.steps))
-
-
-__all__ = ["Filled", "Rung", "all_cosines", "below", "fill", "hidden_words", "rung", "saved_steps"]

@@ -2,73 +2,239 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from math import ceil, inf
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from llm2vec_core.bundled_data import blank_presets
-from llm2vec_core.errors import InputError
-from llm2vec_core.evaluation.summary import MEAN, kind_label
+from llm2vec_core.evaluation.bootstrap import Estimate
+from llm2vec_core.evaluation.summary import MEAN, LadderSummary, kind_label
+from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.figures import ladder_height, published_height
-from llm2vec_core.published import MTEB
-from llm2vec_core.ui.components import SIDE_WIDTH, chosen_example, code_view, notice_panel, panel, side_by_side
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.published import ADDRESS, MTEB
+from llm2vec_core.separation import PairCosines
+from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.handlers import guarded, latest_only
 from llm2vec_core.ui.page import Page, Picker, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.ladder import blanks, charts, copy, model, paint, pictures
+from llm2vec_core.ui.tabs.ladder import charts, copy, model
 from llm2vec_core.ui.tabs.ladder.code import snippet
+from llm2vec_core.ui.templates import Cell, render
 
-log = logging.getLogger(__name__)
 EFFICIENCY_HEIGHT = 520
+SCRIPT = Path(__file__).with_name("tab.js").read_text(encoding="utf-8")
+
+
+class Measure(NamedTuple):
+    """One number of the step's card."""
+
+    key: str
+    name: str
+    hint: str
+    before: float | None
+    now: float
+
+
+class Against(NamedTuple):
+    """How far echo's separation is above that of another encoder."""
+
+    label: str
+    found: Estimate
 
 
 def show_rung(context: AppContext, session: Session, key: str, sentence: str, expected: str) -> tuple[str, str]:
-    """The card of a rung and the code."""
+    """The card of a step and the code."""
     found = model.rung(context, session, key)
     keys = [key, found.before.key] if found.before else [key]
     stages = [stage.key for stage in context.preset.stages]
     code = snippet(context.preset.key, stages, key, sentence or "", expected or "")
-    return paint.stage_card(found, model.token_counts(context, session, keys)), code
+    return rung_card(found, model.token_counts(context, session, keys)), code
+
+
+def rung_card(rung: model.Rung, tokens: Sequence[int]) -> str:
+    """What a step does, costs and changes.
+
+    Args:
+        rung: the step.
+        tokens: read for all bundled pairs by the step and by the one below it; the first alone if there is none.
+    """
+    now = numbers_of(rung.cosines)
+    before = numbers_of(rung.cosines_before) if rung.cosines_before else {}
+    measures = [Measure(*each, before.get(each[0]), now[each[0]]) for each in copy.MEASURES]
+    return render(
+        "ladder/rung.html",
+        rung=rung,
+        done=copy.DONE.get(rung.choice.key, rung.choice.meaning),
+        costs=copy.COSTS.get(rung.choice.key, copy.UNKNOWN_COST),
+        tokens=tokens[0],
+        before_tokens=tokens[1] if len(tokens) > 1 else 0,
+        too_easy=rung.too_easy,
+        kind_label=kind_label,
+        points=model.points,
+        measures=measures[: copy.SHOWN_MEASURES],
+        columns=["measure", *([rung.before.label] if rung.before else []), rung.choice.label],
+        rows=[[m.name, *([m.before] if rung.before else []), m.now] for m in measures],
+    )
+
+
+def numbers_of(cosines: PairCosines) -> dict[str, float]:
+    """The numbers of :data:`llm2vec_core.ui.tabs.ladder.copy.MEASURES` for one encoder."""
+    means = {label: cosines.mean(label) for label in ("similar", "unrelated", "misleading")}
+    return {"separation": cosines.separation().score, "margin": cosines.margin(), **means}
 
 
 def show_pairs(context: AppContext, session: Session, key: str) -> tuple[str, str]:
-    """Histograms of every rung, and the echo card."""
+    """Histograms of every step, and the echo card."""
     rows = model.all_cosines(context, session)
-    by_key = {choice.key: (choice, cosines) for choice, cosines in rows}
-    first, last = context.preset.stages[0].key, context.preset.default.key
-    shown = [by_key[name] for name in dict.fromkeys((first, "echo", last))]
-    against = [
-        (by_key[name][0].label, by_key["echo"][1].above(by_key[name][1])) for name in dict.fromkeys((first, last))
-    ]
-    tokens = model.token_counts(context, session, [first, "echo"])
-    return pictures.histograms(rows, key), paint.echo_card(shown, tokens, against)
+    return histogram_card(rows, key), echo_card(context, session, {row.choice.key: row for row in rows})
+
+
+def histogram_card(rows: Sequence[model.MeasuredPairs], chosen: str) -> str:
+    """Cosines of the bundled pairs under every step."""
+    shown = [f"{row.cosines.separation().score:.3f}" for row in rows]
+    table = []
+    for choice, cosines in rows:
+        means = (cosines.mean(kind) for kind in ("similar", "unrelated", "misleading"))
+        table.append([choice.label, *means, cosines.margin(), *astuple(cosines.separation())])
+    return render(
+        "ladder/histograms.html",
+        chart=charts.histograms(rows, chosen),
+        highest=max(rows, key=lambda row: row.cosines.mean("unrelated")),
+        best=[row.choice.label for row, score in zip(rows, shown, strict=True) if score == max(shown)],
+        separation=max(shown),
+        table=table,
+    )
+
+
+def echo_card(context: AppContext, session: Session, rows: Mapping[str, model.MeasuredPairs]) -> str:
+    """How echo embeddings work, and what they give."""
+    first, last, echo = context.preset.stages[0].key, context.preset.default.key, rows["echo"].cosines
+    others = [rows[key] for key in dict.fromkeys((first, last))]
+    shown = [rows[key] for key in dict.fromkeys((first, "echo", last))]
+    causal_tokens, echo_tokens = model.token_counts(context, session, [first, "echo"])
+    return render(
+        "ladder/echo.html",
+        chart=charts.echo_diagram(),
+        rows=shown,
+        against=[Against(row.choice.label, echo.above(row.cosines)) for row in others],
+        ratio=echo_tokens / max(1, causal_tokens),
+        table=[[row.choice.label, *astuple(row.cosines.separation())] for row in shown],
+    )
+
+
+def filled_card(filled: model.Filled) -> str:
+    """The likeliest tokens of each blank, a column per step."""
+    places = [(row.choice.label, i, blank) for row in filled.rows for i, blank in enumerate(row.blanks, start=1)]
+    table: list[list[Cell]] = []
+    for label, i, blank in places:
+        table += [[label, i, rank, word(p.token), p.probability] for rank, p in enumerate(blank.predictions, start=1)]
+        if blank.expected:
+            table.append([label, i, blank.rank, f"{blank.expected.strip()} (asked for)", blank.probability])
+    return render(
+        "ladder/filled.html",
+        filled=filled,
+        word=word,
+        top=max(p.probability for _, _, blank in places for p in blank.predictions),
+        # Rows of at most four columns, as even as can be.
+        columns=ceil(len(filled.rows) / ceil(len(filled.rows) / 4)),
+        table=table,
+    )
+
+
+def word(token: str) -> str:
+    """A token as people read it: what would end the word before it is no word.
+
+    Example:
+        >>> word(" bank"), word("rane"), word(".")
+        ('bank', '…rane', '.')
+    """
+    bare = token.strip() or "␣"
+    return bare if token.startswith(" ") or not bare[:1].isalnum() else f"…{bare}"
 
 
 def show_cloze(context: AppContext, session: Session) -> str:
-    """How often each rung finds a hidden word."""
+    """How often each step predicts a masked word."""
     rows = model.hidden_words(context, session)
-    return blanks.cloze_card(rows, {choice.key: model.below(context.preset, choice.key) for choice, _ in rows})
+    return cloze_card(rows, {row.choice.key: model.below(context.preset, row.choice.key) for row in rows})
 
 
-def _stored(read: Callable[[], Any]) -> Any:
-    """What a file of measurements holds; a broken one is logged and counts as not there."""
-    try:
-        return read()
-    except InputError as error:
-        log.error("%s", error)
-        return None
+def cloze_card(rows: Sequence[model.StepScores], lower: Mapping[str, str | None]) -> str:
+    """How often a masked word is predicted, step by step.
+
+    Args:
+        rows: each step with its scores.
+        lower: by key, the step that a step is compared with.
+    """
+    mean = {row.choice.key: row.log_probability for row in rows}
+    return render(
+        "ladder/cloze.html",
+        rows=rows,
+        count=rows[0].words,
+        top=max(row.within5 for row in rows) or 1.0,
+        best=max(rows, key=lambda row: row.log_probability),
+        worse=[r.choice.label for r in rows if mean[r.choice.key] < mean.get(lower.get(r.choice.key) or "", -inf)],
+        table=[[row.choice.label, row.within5, row.within1, row.log_probability] for row in rows],
+    )
+
+
+def show_measured(context: AppContext, kind: str) -> tuple[str, Any, str]:
+    """A note (what was not measured), the chart and the table of one kind of task, for the model in use."""
+    preset = context.preset
+    summary = model.stored_ladder(preset.key)
+    if summary is None or kind not in (*summary.kinds, *([MEAN] if len(summary.kinds) > 1 else [])):
+        told = missing(context, kind_label(kind), summary)
+        return told, gr.update(visible=False), told
+    value = charts.measured_value(summary, preset, kind)
+    return "", gr.update(visible=True, value=value), measured_card(summary, kind)
+
+
+def missing(context: AppContext, what: str, summary: LadderSummary | None = None) -> str:
+    """In the place of scores that are not stored."""
+    key = context.preset.key
+    return render(
+        "ladder/missing.html",
+        what=what,
+        model=context.preset.label,
+        measured=[kind_label(kind) for kind in summary.kinds] if summary else [],
+        command=model.LADDER_COMMAND.format(key.removeprefix("hub:")),
+    )
+
+
+def measured_card(summary: LadderSummary, kind: str) -> str:
+    """Every score of one kind of task."""
+    names, rows = model.score_rows(summary, kind)
+    return render(
+        "ladder/measured.html",
+        label=kind_label(kind),
+        kind=kind,
+        names=names,
+        rows=rows,
+        gaps=[row.label for row in rows if not row.cells[-1].interval],
+        question=copy.KINDS.get(kind, ""),
+        metric="" if kind == MEAN else all_tasks()[kind].metric,
+        limit=summary.limit,
+        command=summary.command,
+        columns=["encoder", *names, "low", "high"],
+        table=[
+            [row.label, *(round(cell.score, 2) for cell in row.cells), *map(charts.none_of_nan, (mean.low, mean.high))]
+            for row, mean in zip(rows, (encoder.means[kind] for encoder in summary.encoders), strict=True)
+        ],
+    )
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
-    ladder, efficiency = _stored(model.stored_ladder), _stored(model.stored_efficiency)
+    efficiency = model.stored_efficiency()
 
-    panel(copy.INTRO)
+    gr.HTML(render("ladder/intro.html"), js_on_load=SCRIPT, apply_default_css=False)
     stage = gr.Radio(
         [(choice.label, choice.key) for choice in encoder_options(preset, baselines=True)],
         value=preset.default.key,
@@ -82,7 +248,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         lambda: panel(elem_id="ladder-card", min_height=420), lambda: panel(elem_id="ladder-pairs", min_height=420)
     )
 
-    panel(copy.FILL)
+    panel(render("ladder/fill_intro.html"))
     with gr.Row(equal_height=True):
         example = gr.Dropdown(
             [(each.name, i) for i, each in enumerate(blank_presets())],
@@ -101,7 +267,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
         expected = gr.Textbox(
             blank_presets()[0].answer,
-            label="The missing word, if you like",
+            label="Missing word (optional)",
             elem_id="ladder-expected",
             scale=2,
             min_width=160,
@@ -112,33 +278,27 @@ def _build(page: Page, tab: gr.Tab) -> None:
     cloze_notice = notice_panel("ladder-cloze-notice")
     cloze = panel(elem_id="ladder-hidden-words")
 
-    panel(copy.MEASURED)
-    kind = chart = table = None
-    if ladder:
-        kinds = [*ladder.kinds, *([MEAN] if len(ladder.kinds) > 1 else [])]
-        kind = gr.Radio(
-            [(kind_label(name), name) for name in kinds], value=kinds[-1], label="Kind of task", elem_id="ladder-kind"
-        )
-        with gr.Row():
-            with gr.Column(min_width=SIDE_WIDTH, scale=5):
-                chart = plot_view(ladder_height(len(ladder.encoders)), elem_id="ladder-chart")
-            with gr.Column(min_width=SIDE_WIDTH, scale=6):
-                table = panel(elem_id="ladder-table")
-    else:
-        panel(paint.missing("Scores on public test sets", model.LADDER_COMMAND), elem_id="ladder-missing")
-    panel(copy.ECHO)
-    echo = panel(elem_id="ladder-echo")
-    with gr.Row():
-        with gr.Column(min_width=SIDE_WIDTH):
-            panel(copy.EFFICIENCY)
-            if efficiency:
-                curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
-            else:
-                told = paint.missing("Sample efficiency", model.EFFICIENCY_COMMAND)
-                panel(told, elem_id="ladder-efficiency-missing")
-        with gr.Column(min_width=SIDE_WIDTH):
-            panel(copy.PUBLISHED)
-            published = plot_view(published_height(MTEB), elem_id="ladder-published")
+    panel(render("ladder/measured_intro.html"))
+    kind = gr.Radio(
+        [(kind_label(name), name) for name in (*all_tasks(), MEAN)],
+        value="sts",
+        label="Kind of task",
+        elem_id="ladder-kind",
+    )
+    note = panel(elem_id="ladder-measured-note")
+    opened_with = model.stored_ladder(preset.key) or model.stored_ladder(BUNDLED.key)
+    chart = plot_view(ladder_height(len(opened_with.encoders) if opened_with else 1), elem_id="ladder-chart")
+    with gr.Accordion(copy.SCORES, open=False, elem_id="ladder-fold-scores"):
+        table = panel(elem_id="ladder-table")
+    with gr.Accordion(copy.ECHO, open=False, elem_id="ladder-fold-echo"):
+        echo = panel(elem_id="ladder-echo")
+    with gr.Accordion(copy.EFFICIENCY, open=False, elem_id="ladder-fold-efficiency"):
+        panel(render("ladder/efficiency_intro.html"))
+        if efficiency:
+            curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
+    with gr.Accordion(copy.PUBLISHED, open=False, elem_id="ladder-fold-published"):
+        panel(render("ladder/published_intro.html", address=ADDRESS))
+        published = plot_view(published_height(MTEB), elem_id="ladder-published")
     code = code_view("ladder-code")
 
     quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
@@ -161,7 +321,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     fill_io = latest_only(
         {
             "fn": guarded(1)(
-                lambda session, *values: blanks.filled_card(model.fill(page.context_of(session), session, *values))
+                lambda session, *values: filled_card(model.fill(page.context_of(session), session, *values))
             ),
             "inputs": [page.session, sentence, expected],
             "outputs": [fill_notice, filled],
@@ -178,48 +338,41 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
     page.link(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
 
-    def show(session: Session, key: str, sentence_: str, expected_: str) -> tuple[str, str, str, str, str]:
+    def show(session: Session, key: str, sentence_: str, expected_: str, kind_: str) -> tuple[Any, ...]:
         context = page.context_of(session)
-        painted, code_ = show_rung(context, session, key, sentence_, expected_)
         return (
-            painted,
-            code_,
+            *show_rung(context, session, key, sentence_, expected_),
             *show_pairs(context, session, key),
-            blanks.filled_card(model.fill(context, session, sentence_, expected_)),
+            *show_measured(context, kind_),
+            filled_card(model.fill(context, session, sentence_, expected_)),
         )
 
     page.refreshers["ladder"] = latest_only(
         {
-            "fn": guarded(5)(show),
-            "inputs": [page.session, stage, sentence, expected],
-            "outputs": [notice, card, code, histograms, echo, filled],
+            "fn": guarded(8)(show),
+            "inputs": [page.session, stage, sentence, expected, kind],
+            "outputs": [notice, card, code, histograms, echo, note, chart, table, filled],
             **quiet,
         }
     )
 
+    measured_io = latest_only(
+        {
+            "fn": guarded(3)(lambda session, name: show_measured(page.context_of(session), name)),
+            "inputs": [page.session, kind],
+            "outputs": [notice, note, chart, table],
+            **quiet,
+        }
+    )
+    page.link(ladder_kind=kind)
+    # `change`, because a link sets it too.
+    kind.change(**measured_io)
     # The stored figures are sent when the tab is first looked at: the drawing library is large.
     stored = {published: charts.published_value()}
     if efficiency:
         stored[curve] = charts.efficiency_value(efficiency)
-
-    def measured(name: str) -> dict[Any, Any]:
-        return {chart: charts.measured_value(ladder, preset, name), table: paint.measured_table(ladder, name)}
-
-    if kind:
-        page.link(ladder_kind=kind)
-        # `change`, because a link sets it too.
-        kind.change(measured, kind, [chart, table], queue=False, api_name=False)
-    opened = tab.select(**rung_io)
-    painted = opened.then(**pairs_io).then(**fill_io)
-    painted.then(**cloze_io)
-    painted.then(
-        lambda *name: stored | (measured(*name) if name else {}),
-        [kind] if kind else None,
-        [*stored, *([chart, table] if kind else [])],
-        api_name=False,
-        queue=False,
-        show_progress="hidden",
-    )
+    shown = tab.select(**rung_io).then(**pairs_io).then(**fill_io).then(**cloze_io).then(**measured_io)
+    shown.then(lambda: stored, None, list(stored), api_name=False, queue=False, show_progress="hidden")
     stage.input(**rung_io).then(**pairs_io)
     chosen = chosen_example(example)
     chosen.change(
