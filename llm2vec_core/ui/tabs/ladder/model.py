@@ -277,7 +277,7 @@ def fill(context: AppContext, session: Session, text: str, expected: str) -> Fil
     expected = (expected or "").strip()
     if len(expected) > EXPECTED_CHARACTERS:
         raise InputError(
-            f"The missing words have {len(expected):,} characters; the limit is {EXPECTED_CHARACTERS}. Write one per blank."
+            f"Missing words: {len(expected):,} characters, at most {EXPECTED_CHARACTERS} (one word per blank)."
         )
     words = tuple(expected.split())
     stored = stored_opening(context.preset.key).blanks.get((text, words), {})
