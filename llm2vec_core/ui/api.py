@@ -46,9 +46,9 @@ class Endpoints:
 
         Args:
             texts: one or more.
-            encoder: key of a stage or rival, such as "causal"; empty: the default stage.
+            encoder: key of a stage or baseline, such as "causal"; empty for the default stage.
             pooling: how token vectors become one: mean, weighted_mean, last_token or first_token.
-            instruction: put in front of each text and left out of pooling; empty: none.
+            instruction: prepended to each text, not pooled; empty for none.
             normalize: scale each embedding to length 1.
 
         Returns:
@@ -65,7 +65,7 @@ class Endpoints:
         Args:
             first: one or more texts; one row each.
             second: one or more texts; one column each.
-            encoder: key of a stage or rival; empty: the default stage.
+            encoder: key of a stage or baseline; empty for the default stage.
             pooling: how token vectors become one.
 
         Returns:
@@ -88,8 +88,8 @@ class Endpoints:
         Args:
             query: what is looked for.
             texts: where it is looked for; without them the bundled collection.
-            encoder: key of a stage or rival; empty: the default stage.
-            instruction: put in front of the query and left out of pooling; empty: none.
+            encoder: key of a stage or baseline; empty for the default stage.
+            instruction: prepended to the query, not pooled; empty for none.
             top: how many, from 1 to 100.
 
         Returns:

@@ -61,7 +61,7 @@ def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
     file.write_text(
         f"{column},topic\na river that runs along the old wall of the village,{label}\na bank of grass beside the water,{label}\na boat,nan\n"
     )
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     page.locator("#away-source").get_by_label("Your texts").check()
     page.locator("#away-upload input[type=file]").set_input_files(file)
     expect(page.locator("#away-own")).to_contain_text("3 texts from")
@@ -89,7 +89,7 @@ def test_a_link_cannot_bring_markup_to_life(open_page, server):
 def test_two_visitors_do_not_see_each_others_texts(open_page):
     first, second = open_page(), open_page()
     for page in (first, second):
-        open_tab(page, "Take it away")
+        open_tab(page, "Export")
         page.locator("#away-source").get_by_label("Your texts").check()
     first.locator("#away-pasted textarea").fill("my own secret\nanother secret")
     first.locator("#away-use").click()
@@ -131,7 +131,7 @@ def takes_away(page: Page, folder: Path) -> tuple[np.ndarray, LLM2Vec]:
     report = json.loads((folder / "my-adapter" / "training.json").read_text())
     beneath = BUNDLED.stage(report["start"]).adapters
     adapter = LLM2Vec.from_pretrained(BUNDLED.base, [*beneath, str(folder / "my-adapter")], bidirectional=True)
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     page.locator("#away-source").get_by_label("Your texts").check()
     expect(page.locator("#away-encoder input")).to_have_value("Your adapter")
     page.locator("#away-kind input").click()
@@ -176,7 +176,7 @@ def test_a_file_of_200_megabytes_is_refused_and_the_page_goes_on(open_page, tmp_
     with huge.open("wb") as file:
         file.truncate(200 * 2**20)
     page = open_page()
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     page.locator("#away-source").get_by_label("Your texts").check()
     page.locator("#away-upload input[type=file]").set_input_files(huge)
     expect(page.locator("#l2v-said")).to_have_text(

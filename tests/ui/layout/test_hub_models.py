@@ -74,7 +74,7 @@ def test_a_model_of_the_hub_is_used_in_the_tabs_and_left_again(hub_page):
     hub_page.locator("#compare-run").click()
     expect(hub_page.locator("#compare-nearest")).to_contain_text("Snow fell.")
     expect(hub_page.locator("#compare-matrices")).to_contain_text("Bidirectional, untrained")
-    open_tab(hub_page, "Take it away")
+    open_tab(hub_page, "Export")
     hub_page.locator("#away-run").click()
     expect(hub_page.locator(".l2v-away-made")).to_be_visible()
     hub_page.locator("[data-l2v=sidebar]").click()

@@ -152,7 +152,7 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(page.locator("#use-model")).to_be_disabled()
     page.locator("#sidebar .toggle-button").click()
 
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     expect(page.locator("#away-encoder input")).to_have_value("Bidirectional, untrained")
     page.locator("#away-run").click()
     expect(page.locator(".l2v-away-made")).to_have_attribute("data-dimensions", "32")

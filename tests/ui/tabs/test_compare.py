@@ -161,6 +161,6 @@ def test_texts_loaded_in_another_tab_are_there_and_said_to_be(page):
     open_tab(page, "Compare")
     page.get_by_role("button", name="Your own texts").click()
     expect(page.locator("#compare-own")).to_contain_text("3 texts from your lines")
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     page.locator("#away-source").get_by_label("Your texts").check()
     expect(page.locator("#away-own")).to_contain_text("3 texts from your lines")

@@ -19,7 +19,7 @@ LAST = BUNDLED.default.key
 
 
 def away(page: Page) -> None:
-    open_tab(page, "Take it away")
+    open_tab(page, "Export")
     expect(page.locator("#away-command pre")).to_contain_text("python -m llm2vec_core encode")
 
 
@@ -90,7 +90,7 @@ def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
     page.locator("#away-run").click()
     expect(page.locator("#away-status")).to_contain_text("of 18,000 texts")
     page.locator("#away-stop").click()
-    expect(page.locator("#away-status")).to_contain_text("Stopped. No file was made.")
+    expect(page.locator("#away-status")).to_contain_text("Stopped.")
     page.wait_for_timeout(1500)
     expect(page.locator("#away-status")).to_contain_text("Stopped.")
     expect(page.locator("#away-download")).to_contain_text("Nothing to download yet")
@@ -108,7 +108,7 @@ def test_the_model_as_a_zip(page):
 def test_the_addresses_for_programs_are_this_pages_own(page, server):
     away(page)
     expect(page.locator("#away-api-python")).to_contain_text(f'Client("{server}")')
-    page.get_by_role("button", name="What the four take").click()
+    page.get_by_role("button", name="Inputs and outputs").click()
     expect(page.locator(".l2v-away-endpoint")).to_have_count(4)
     expect(page.locator(".l2v-away-api")).to_contain_text("/prefix_test")
     page.locator("#away-api-curl [data-l2v=copy]").click()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import re
 import shlex
@@ -16,11 +17,14 @@ from llm2vec_core.cli import main
 from llm2vec_core.corpus.outputs import load_embeddings, stored_settings
 from llm2vec_core.errors import InputError, MissingPackageError
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui.api import NAMES, Endpoints
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.export import code, copy, model, paint
+from llm2vec_core.ui.tabs.export import code, copy, model, view
+from llm2vec_core.ui.tabs.export.endpoints import described
 from llm2vec_core.ui.tabs.export.model import Made, Order, embed, export
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import Texts
 
 LAST = BUNDLED.default.key
@@ -119,7 +123,7 @@ def test_orders_that_cannot_be_met(context, order, message):
 
 def test_too_many_texts_are_refused_before_anything_is_computed(context):
     many = Texts("many", ("a",) * 601)
-    with pytest.raises(InputError, match="601 texts are too many for one file; at most 600"):
+    with pytest.raises(InputError, match="601 texts are too many for one file; the limit is 600"):
         next(embed(context, Session(), many, Order(LAST)))
 
 
@@ -195,23 +199,41 @@ def test_the_exported_folder_gives_the_same_embeddings(context, tmp_path):
 
 
 def test_what_cannot_be_exported_says_why(context, monkeypatch):
-    with pytest.raises(InputError, match="no transformer"):
+    with pytest.raises(InputError, match="not a transformer"):
         export(context, Session(), "static")
     hub = AppContext(replace(BUNDLED, key="hub:o/n", base="o/n"))
-    with pytest.raises(InputError, match=r"Only LLM2Vec-mini is handed out .* 41 MB\. .* convert o/n --out my-encoder"):
+    with pytest.raises(
+        InputError, match=r"Only LLM2Vec-mini can be downloaded .* 41 MB\. .* convert o/n --out my-encoder"
+    ):
         export(hub, Session(), LAST)
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingPackageError, match=r"sentence-transformers: pip install 'llm2vec-core\[export\]'"):
         export(context, Session(), LAST)
 
 
-def test_painted_code_is_escaped_and_knows_where_the_page_is():
-    painted = paint.code("<script>alert(1)</script> ORIGIN/x", "<b>", "i")
-    assert "<script" not in painted
-    assert re.search(r'<span class="l2v-origin">ORIGIN</span>/x', painted)
-    assert "about 5 s left" in paint.progress(1, 2, 5.0)
-    assert "1 row of 3 numbers" in paint.made(1, 3, 10, 0.0, "<x>")
-    assert "&lt;x&gt;" in paint.made(1, 3, 10, 0.0, "<x>")
+def test_shown_code_is_escaped_and_knows_where_the_page_is():
+    html = view.code_block("<script>alert(1)</script> ORIGIN/x ORIGIN", "<b>", "i")
+    assert "<script" not in html
+    assert re.search(
+        r'&gt; <span class="l2v-origin">ORIGIN</span>/x <span class="l2v-origin">ORIGIN</span></code>', html
+    )
+
+
+def test_the_time_left_is_what_the_share_says():
+    assert "about 5 s left" in render("export/progress.html", done=1, total=2, seconds=5.0)
+    assert "left" not in render("export/progress.html", done=2, total=2, seconds=5.0)
+    assert "left" not in render("export/progress.html", done=0, total=0, seconds=5.0)
+    made = model.Made("x", 1, 3, 10)
+    assert "1 row of 3 numbers" in render("export/made.html", made=made, name="x", size="10 bytes", seconds=0.0)
+
+
+def test_endpoints_are_described_as_their_functions_are(context):
+    for name in NAMES:
+        function = getattr(Endpoints(context), name)
+        found = described(function)
+        assert [argument.name for argument in found.arguments] == list(inspect.signature(function).parameters)
+        assert all(argument.meaning and argument.type for argument in found.arguments)
+        assert found.name == name and found.summary and found.returns
 
 
 def test_an_untouched_instruction_is_none_and_no_text():

@@ -21,7 +21,7 @@ def model_lines(preset: ModelPreset, key: str, precision: str = "full") -> list[
         return [
             "from llm2vec_core import LLM2Vec",
             "",
-            "# the folder that the Train tab gave you",
+            "# the folder that you downloaded in the Train tab",
             f'encoder = LLM2Vec.from_pretrained("your-adapter"{given})',
         ]
     stage = preset.stages[0] if key in BASELINE_OPTIONS else preset.stage(key)
@@ -33,8 +33,8 @@ def model_lines(preset: ModelPreset, key: str, precision: str = "full") -> list[
     given = "".join(f", {name}={value!r}" for name, value in options.items())
     load = f"encoder = LLM2Vec.{source}{given})"
     if key in BASELINE_OPTIONS:
-        rival = f"from llm2vec_core.baselines import {key}"
-        return ["from llm2vec_core import LLM2Vec", rival, "", load, f"encoder = {key}(encoder)"]
+        baseline = f"from llm2vec_core.baselines import {key}"
+        return ["from llm2vec_core import LLM2Vec", baseline, "", load, f"encoder = {key}(encoder)"]
     return ["from llm2vec_core import LLM2Vec", "", load]
 
 

@@ -1,4 +1,4 @@
-"""What can be taken along, as files. Knows no gradio components."""
+"""Embeddings and models as files. No gradio here."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Order:
     """How a file of embeddings is to be made.
 
     Attributes:
-        encoder: key of a stage, a rival, or "own".
+        encoder: key of a stage, a baseline, or "own".
         pooling: key of :data:`llm2vec_core.pooling.POOLING_MODES`.
-        instruction: put in front of each text; empty: none.
+        instruction: prepended to each text; empty for none.
         normalize: whether each embedding is scaled to length 1.
         precision: "full" (float32) or "int8".
         kind: key of :data:`FORMATS`.
@@ -93,9 +93,9 @@ def encoder_for(context: AppContext, session: Session, order: Order) -> Any:
         return found.with_settings(precision=order.precision)
     label = session.choice(order.encoder, context).label
     if order.precision != "full":
-        raise InputError(f"{label} multiplies nothing, so there is nothing to make faster: choose float32.")
+        raise InputError(f"{label} has no matrix products that int8 could speed up: choose float32.")
     if order.pooling != "mean":
-        raise InputError(f"{label} pools by the mean alone: choose {'mean'!r}.")
+        raise InputError(f"{label} supports mean pooling only: choose {'mean'!r}.")
     return found
 
 
@@ -116,10 +116,12 @@ def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> 
     """
     limits = context.limits
     if len(texts) > limits.user_texts:
-        raise InputError(f"{len(texts):,} texts are too many for one file; at most {limits.user_texts:,} fit.")
+        raise InputError(f"{len(texts):,} texts are too many for one file; the limit is {limits.user_texts:,}.")
     instruction = clean_text(order.instruction).strip()
     if len(instruction) > limits.text_characters:
-        raise InputError(f"The instruction has {len(instruction):,} characters; shorten it.")
+        raise InputError(
+            f"The instruction has {len(instruction):,} characters; the limit is {limits.text_characters:,}."
+        )
     encoder = encoder_for(context, session, order)
     how: dict[str, Any] = {"normalize": bool(order.normalize)}
     if isinstance(encoder, LLM2Vec):
@@ -136,6 +138,18 @@ def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> 
     vectors[by_length] = vectors.copy()
     settings = {"model": context.preset.label, "encoder": order.encoder, "instruction": instruction, **how}
     yield write(texts, vectors, order, {**settings, "precision": order.precision})
+
+
+def file_size(size: int) -> str:
+    """Bytes, for people.
+
+    Example:
+        >>> file_size(999), file_size(1_500_000)
+        ('999 bytes', '1.5 MB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1e3:.0f} kB" if size < 1e6 else f"{size / 1e6:.1f} MB"
 
 
 def write(texts: Texts, vectors: np.ndarray, order: Order, settings: dict[str, Any]) -> Made:
@@ -171,13 +185,13 @@ def export(context: AppContext, session: Session, key: str) -> str:
         name = context.preset.key.removeprefix("hub:")
         stage = "" if name == context.preset.base else f":{key}"
         raise InputError(
-            f"Only LLM2Vec-mini is handed out from here; a folder of {context.preset.label} would take "
-            f"{context.preset.parameters * 4 / 1e6:,.0f} MB. Make it on your machine: python -m llm2vec_core convert "
+            f"Only LLM2Vec-mini can be downloaded here; a folder of {context.preset.label} would take "
+            f"{context.preset.parameters * 4 / 1e6:,.0f} MB. Create it on your machine: python -m llm2vec_core convert "
             f"{name}{stage} --out my-encoder --format sentence-transformers"
         )
     encoder = session.encoder_for(key, context)
     if not isinstance(encoder, LLM2Vec):
-        raise InputError("Static token embeddings are no transformer; choose a stage.")
+        raise InputError("Static token embeddings are not a transformer; choose a stage.")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / f"llm2vec-mini-{key}"
         encoder.export_sentence_transformers(folder)

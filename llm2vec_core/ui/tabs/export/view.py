@@ -1,4 +1,4 @@
-"""Take it away: embeddings as files, the model, code, the addresses for programs."""
+"""Embeddings as files, the model, code, and the API endpoints."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.export import code, copy, paint
-from llm2vec_core.ui.tabs.export.model import Made, Order, can_export, embed, export
+from llm2vec_core.ui.tabs.export import code, copy
+from llm2vec_core.ui.tabs.export.endpoints import described
+from llm2vec_core.ui.tabs.export.model import Made, Order, can_export, embed, export, file_size
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
 
-# Fills in this page's address; and again whenever the words change.
+# Fills in this page's address; and again whenever the panel changes.
 FILL_ORIGIN = """
 const here = location.origin + location.pathname.replace(/\\/$/, '');
 const fill = () => element.querySelectorAll('.l2v-origin').forEach(e => { e.textContent = here; });
@@ -39,19 +41,18 @@ def make_file(page: Page, session: Session, source: str, *order: Any) -> Iterato
     start = monotonic()
     # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
     session.by_tab[STOP] = False
-    yield paint.progress(0, len(texts), 0.0), gr.update(interactive=False)
-    for told in embed(page.context_of(session), session, texts, wanted):
+    yield render("export/progress.html", done=0, total=len(texts), seconds=0.0), gr.update(interactive=False)
+    for step in embed(page.context_of(session), session, texts, wanted):
         if session.by_tab[STOP]:
-            yield copy.STOPPED, gr.skip()
+            yield render("status.html", message=copy.STOPPED), gr.skip()
             return
         seconds = monotonic() - start
-        if isinstance(told, Made):
-            name = Path(told.path).name
-            label = f"Download {name} ({paint.file_size(told.bytes)})"
-            status = paint.made(told.rows, told.dimensions, told.bytes, seconds, name)
-            yield status, gr.update(value=told.path, label=label, interactive=True)
+        if isinstance(step, Made):
+            name, size = Path(step.path).name, file_size(step.bytes)
+            status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
+            yield status, gr.update(value=step.path, label=f"Download {name} ({size})", interactive=True)
         else:
-            yield paint.progress(told, len(texts), seconds), gr.skip()
+            yield render("export/progress.html", done=step, total=len(texts), seconds=seconds), gr.skip()
 
 
 def stop_making(session: Session) -> None:
@@ -65,12 +66,17 @@ def code_of(page: Page, session: Session, source: str, *order: Any) -> tuple[str
     session.choice(wanted.encoder, page.context_of(session))
     texts = chosen_texts(session, source)
     shell = code.command(preset, wanted)
-    shown = paint.code(shell or copy.NO_COMMAND, "On the command line", "away-command")
+    shown = code_block(shell or copy.NO_COMMAND, "On the command line", "away-command")
     return code.python(preset, wanted, texts.texts, texts.name), shown
 
 
+def code_block(source: str, label: str, elem_id: str = "") -> str:
+    """Source text with a button that copies it."""
+    return render("export/code_block.html", source=source, label=label, elem_id=elem_id)
+
+
 def _build(page: Page, tab: gr.Tab) -> None:
-    panel(copy.INTRO)
+    panel(render("export/intro.html"))
     texts = text_picker(page, "away")
     with gr.Row():
         encoder = page.picker("Encoder", baselines=True, follows=True, elem_id="away-encoder", min_width=240)
@@ -96,43 +102,40 @@ def _build(page: Page, tab: gr.Tab) -> None:
             True, label="Normalised", container=True, show_label=False, elem_id="away-normalize", min_width=140
         )
     with gr.Row(elem_id="away-actions"):
-        run = gr.Button("Make the file", variant="primary", elem_id="away-run", min_width=150)
+        run = gr.Button("Create file", variant="primary", elem_id="away-run", min_width=150)
         stop = gr.Button("Stop", elem_id="away-stop", min_width=90)
-        download = gr.DownloadButton("Nothing to download yet", interactive=False, elem_id="away-download")
+        download = gr.DownloadButton(copy.NO_FILE, interactive=False, elem_id="away-download")
     notice = notice_panel("away-notice")
     status = panel(elem_id="away-status")
     code = code_view("away-code")
     code_notice = notice_panel("away-code-notice")
-    panel(copy.COMMAND_INTRO)
+    panel(render("export/command_intro.html"))
     shell = panel(elem_id="away-shell")
 
-    panel(copy.MODEL_INTRO)
+    panel(render("export/model_intro.html"))
     if can_export():
         with gr.Row(elem_id="away-export-row"):
             stage = page.picker("Stage", follows=True, elem_id="away-stage", min_width=240)
-            zip_it = gr.Button("Make the folder", elem_id="away-export", min_width=150)
-            zipped = gr.DownloadButton("Nothing to download yet", interactive=False, elem_id="away-zip")
+            zip_it = gr.Button("Create folder", elem_id="away-export", min_width=150)
+            zipped = gr.DownloadButton(copy.NO_FILE, interactive=False, elem_id="away-zip")
         export_notice = notice_panel("away-export-notice")
         preset = page.context.preset
         folder = f"llm2vec-mini-{preset.default.key}" if preset.bundled else "my-encoder"
-        panel(paint.code(copy.EXPORT_PYTHON.format(folder=folder), "Read it"))
+        panel(code_block(copy.EXPORT_PYTHON.format(folder=folder), "Load it"))
         _bind_export(page, stage, zip_it, zipped, export_notice)
     else:
-        panel(copy.NEEDS_EXPORT)
-        panel(paint.code(copy.EXPORT_COMMANDS, "Make it yourself", "away-export-commands"))
+        panel(render("export/no_export.html"))
+        panel(code_block(copy.EXPORT_COMMANDS, "Create it yourself", "away-export-commands"))
 
-    panel(copy.API_INTRO.format(texts=page.models.limits.api_texts, parallel=CALLS_AT_ONCE))
-    endpoints = Endpoints(page.context)
-    examples = paint.code(copy.API_PYTHON, "Python", "away-api-python") + paint.code(
-        copy.API_CURL, "Shell", "away-api-curl"
-    )
-    panel(f'<div class="l2v l2v-away-examples">{examples}</div>', js_on_load=FILL_ORIGIN)
-    with gr.Accordion("What the four take and answer", open=False):
-        panel(paint.endpoint_table([getattr(endpoints, name) for name in NAMES]))
+    panel(render("export/api_intro.html", texts=page.models.limits.api_texts, parallel=CALLS_AT_ONCE))
+    panel(render("export/examples.html", python=copy.API_PYTHON, shell=copy.API_CURL), js_on_load=FILL_ORIGIN)
+    with gr.Accordion("Inputs and outputs", open=False, elem_id="away-endpoints"):
+        endpoints = Endpoints(page.context)
+        panel(render("export/endpoints.html", endpoints=[described(getattr(endpoints, name)) for name in NAMES]))
     request = copy.API_OPENAI.replace("MODEL", page.models.default.preset.key)
-    panel(copy.OPENAI_INTRO + paint.code(request, "Shell", "away-api-openai"), js_on_load=FILL_ORIGIN)
-    panel(copy.MCP_ON if importlib.util.find_spec("mcp") else copy.MCP_OFF, js_on_load=FILL_ORIGIN)
-    panel(copy.LINKS)
+    mcp = importlib.util.find_spec("mcp") is not None
+    panel(render("export/more_clients.html", openai=request, mcp=mcp), js_on_load=FILL_ORIGIN)
+    panel(render("export/links.html"))
 
     order = [encoder, pooling, instruction, normalize, precision, kind]
     run.click(
@@ -173,7 +176,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
 def _bind_export(page: Page, stage: Any, run: gr.Button, download: gr.DownloadButton, notice: gr.HTML) -> None:
     def make(session: Session, key: str) -> Any:
         path = export(page.context_of(session), session, key)
-        size = paint.file_size(Path(path).stat().st_size)
+        size = file_size(Path(path).stat().st_size)
         return gr.update(value=path, label=f"Download {Path(path).name} ({size})", interactive=True)
 
     run.click(
@@ -186,4 +189,4 @@ def _bind_export(page: Page, stage: Any, run: gr.Button, download: gr.DownloadBu
     )
 
 
-TAB = Tab("away", "Take it away", _build)
+TAB = Tab("away", "Export", _build)

@@ -24,7 +24,7 @@ def snippet(model_key: str, stages: Sequence[str], key: str, text: str, expected
     if key in BASELINE_OPTIONS:
         encoder = f"BASELINES[{key!r}](LLM2Vec.from_preset({f'{model_key}:{stages[0]}'!r}))"
     elif key == USER_ADAPTER:
-        encoder = 'LLM2Vec.from_pretrained("your-adapter")  # the folder that the tab Train lets you download'
+        encoder = 'LLM2Vec.from_pretrained("your-adapter")  # the folder that you downloaded in the Train tab'
     else:
         encoder = f"LLM2Vec.from_preset({f'{model_key}:{key}'!r})"
     models = [f"{model_key}:{stage}" for stage in stages]
