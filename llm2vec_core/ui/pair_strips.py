@@ -1,4 +1,4 @@
-"""The cosine of a pair, held against pairs whose relation is known; several tabs show it."""
+"""The cosine of a pair, next to pairs known to be similar or unrelated; several tabs show it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Strip:
 
     @property
     def share(self) -> float:
-        """Share of the unrelated pairs that are less alike, 0 to 1."""
+        """Share of the unrelated pairs that have a lower cosine, 0 to 1."""
         return self.yardstick.share_of_unrelated_below(self.cosine)
 
     @property
@@ -57,7 +57,7 @@ class Strip:
 def similarity_strips(
     rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
 ) -> Markup:
-    """The pair's cosine under each encoder, held against pairs of known relation.
+    """The pair's cosine under each encoder, next to pairs known to be similar or unrelated.
 
     Args:
         rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each encoder.
@@ -90,10 +90,10 @@ def strip_chart(strip: Strip, low: float) -> Markup:
     parts = [line(LEFT, 44, LEFT + WIDTH, 44)]
     for values, shade, y, name in (
         (strip.yardstick.unrelated, "var(--muted)", 8, "unrelated pairs"),
-        (strip.yardstick.similar, "var(--good)", 26, "pairs that mean the same"),
+        (strip.yardstick.similar, "var(--good)", 26, "pairs with the same meaning"),
     ):
         start, median, stop = np.quantile(values, (0.1, 0.5, 0.9))
-        told = title(f"{name}: the middle 80% lie from {start:.2f} to {stop:.2f}")
+        told = title(f"{name}: the middle 80% range from {start:.2f} to {stop:.2f}")
         wide = max(1.0, x(stop) - x(start))
         parts.append(rect(x(start), y, wide, 12, told, rx=2, fill=shade, opacity=".35"))
         parts.append(line(x(median), y, x(median), y + 12, stroke=shade, stroke_width=2))

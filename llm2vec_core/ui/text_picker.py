@@ -1,4 +1,4 @@
-"""Where texts come from: our collection, or the visitor's own. The same picker in every tab that takes texts."""
+"""Where texts come from: our collection, or the visitor's own. Every tab that takes texts uses this picker."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import (
     BUNDLED_TEXTS,
     NO_TEXTS_YET,
@@ -39,7 +40,7 @@ SOURCES = [("Our collection", BUNDLED_TEXTS), ("Your texts", USER_TEXTS)]
 
 @dataclass(frozen=True)
 class TextPicker:
-    """The drawn picker.
+    """The components of the picker.
 
     Attributes:
         source: a radio; its value ("ours" or "own") is what :func:`chosen_texts` takes. Use it as an input.
@@ -60,7 +61,7 @@ def chosen_texts(session: Session, source: str) -> Texts:
     """The texts that a handler should work on.
 
     Args:
-        session: whose.
+        session: of the visitor.
         source: the radio's value.
 
     Raises:
@@ -112,7 +113,7 @@ def _offer_to_keep(page: Page, tab_id: str, pasted: gr.Textbox, use: gr.Button) 
 
 
 def bind_status(page: Page) -> None:
-    """Let every tab say what is loaded, in whichever of them it was; after all tabs are drawn."""
+    """Show what is loaded in every tab, whichever tab it was loaded in; call after all tabs are built."""
     places = page.texts_status
     for load in page.texts_loads:
         load.then(
@@ -197,8 +198,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(
             described(None),
-            # page.js reads here whether there is anything to lose.
-            html_template=f'<p class="l2v muted" role="status" data-none="{described(None)}">{{{{value}}}}</p>',
+            html_template=render("texts_status.html", none=described(None)),
             apply_default_css=False,
         )
     shown = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}

@@ -21,7 +21,7 @@ from llm2vec_core.ui.tabs.train import charts, copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
-from llm2vec_core.ui.tabs.train.run import Machine, Ticket, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.run import QueuedJob, TrainingQueue, check_memory, starting_point, train
 from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, default_start, recipe_settings
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import Texts
@@ -36,10 +36,10 @@ def fields(
     return objective, source, start, steps, rate, rank, batch, length, seed
 
 
-def trained(context, session, *values, machine=None, pairs=("ours", None)):
-    machine = machine or Machine()
-    model.ask(machine, session)
-    return list(model.run(machine, context, session, *pairs, *values))
+def trained(context, session, *values, queue=None, pairs=("ours", None)):
+    queue = queue or TrainingQueue()
+    model.ask(queue, session)
+    return list(model.run(queue, context, session, *pairs, *values))
 
 
 @pytest.mark.parametrize("objective", list(RECIPES))
@@ -104,17 +104,17 @@ def test_the_card_shows_the_cosines_that_were_measured(context):
 
 
 def test_stop_keeps_the_last_step(context):
-    session, machine = Session(), Machine()
-    model.ask(machine, session)
-    stream = model.run(machine, context, session, "ours", None, *fields(steps=50))
+    session, queue = Session(), TrainingQueue()
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, *fields(steps=50))
     shown = [next(stream) for _ in range(3)]
-    assert machine.wait() is not None
+    assert queue.wait() is not None
     assert "Stopping after this step" in model.stop(session)
     shown += list(stream)
     steps = int(re.search(r"after step (\d+) of 50 \(you stopped it\)", shown[-1].status).group(1))
     assert 1 <= steps < 50
     assert session.description.startswith(f"MNTP, {steps} step")
-    assert machine.wait() is None
+    assert queue.wait() is None
     assert "No run to stop" in model.stop(session)
 
 
@@ -147,9 +147,9 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
 
 
 def run_of(context, session, *values):
-    machine = Machine()
-    model.ask(machine, session)
-    return model.run(machine, context, session, "ours", None, *values)
+    queue = TrainingQueue()
+    model.ask(queue, session)
+    return model.run(queue, context, session, "ours", None, *values)
 
 
 def test_a_failing_later_run_leaves_the_earlier_adapter(context):
@@ -157,40 +157,40 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     trained(context, session, *fields())
     before, description = session.encoder, session.description
     for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
-        model.ask(machine := Machine(), session)
+        model.ask(queue := TrainingQueue(), session)
         shown = []
         with pytest.raises(InputError):
-            shown.extend(model.run(machine, context, session, "ours", None, *wrong))
+            shown.extend(model.run(queue, context, session, "ours", None, *wrong))
         last = shown[-1]
         assert "Done. Step 2 of 2" in last.status
     assert (session.encoder, session.description) == (before, description)
 
 
 def test_a_call_off_in_the_queue_trains_nothing(context):
-    session, machine = Session(), Machine()
-    machine.take(180)
-    assert "for up to 180 s" in model.ask(machine, session)
+    session, queue = Session(), TrainingQueue()
+    queue.take(180)
+    assert "for up to 180 s" in model.ask(queue, session)
     assert "You left the queue" in model.stop(session)
-    assert list(model.run(machine, context, session, "ours", None, *fields())) == [model.Shown()]
+    assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
     # Pressed again: of the two that now wait, one runs.
-    machine.free()
-    model.ask(machine, session)
-    assert list(model.run(machine, context, session, "ours", None, *fields()))[-1].changed
-    assert list(model.run(machine, context, session, "ours", None, *fields())) == [model.Shown()]
+    queue.free()
+    model.ask(queue, session)
+    assert list(model.run(queue, context, session, "ours", None, *fields()))[-1].changed
+    assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
 
 
 def test_who_waits_is_told_how_many_wait_before(context):
-    machine, visitors = Machine(), [Session() for _ in range(3)]
-    machine.take(180)
-    first, second, third = (model.ask(machine, session) for session in visitors)
+    queue, visitors = TrainingQueue(), [Session() for _ in range(3)]
+    queue.take(180)
+    first, second, third = (model.ask(queue, session) for session in visitors)
     assert "ahead of you" not in first
     assert "180 s more, and up to 1 more is ahead of you" in second
     assert "up to 2 more are ahead of you" in third
     model.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
-    assert "up to 2 more are ahead of you" in model.ask(machine, visitors[0])
-    assert "up to 2 more are ahead of you" in model.ask(machine, visitors[0])
-    machine.free()
-    assert "Setting up" in model.ask(machine, Session())
+    assert "up to 2 more are ahead of you" in model.ask(queue, visitors[0])
+    assert "up to 2 more are ahead of you" in model.ask(queue, visitors[0])
+    queue.free()
+    assert "Setting up" in model.ask(queue, Session())
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
         context,
         recipe_settings("mntp", "bidirectional", BUNDLED),
         training_data("mntp", "ours", None, None, LIMITS),
-        Ticket(),
+        QueuedJob(),
     )
     full = starting_point(context, "mntp", "mntp")
     notice = figure["meta"]["notice"]
@@ -337,7 +337,7 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert model.expected(context, session, "simcse", "mntp", 24) == model.Shown()
     session.by_tab[model.TAB_ID].drawn = "another model"
     assert model.expected(context, session, "mntp", "bidirectional", None).plot
-    model.ask(Machine(), session)  # and so does one that is about to begin
+    model.ask(TrainingQueue(), session)  # and so does one that is about to begin
     assert model.expected(context, session, "mntp", "bidirectional", None) == model.Shown()
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert model.expected(context, Session(), *wrong, 9) == model.Shown()
@@ -382,7 +382,7 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
     rows = [row(i, query=f"<img src=x onerror=alert({i})>") for i in range(120)]
     data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
     settings = checked_settings(*fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
-    *_, progress = train(context, settings, data, Ticket())
+    *_, progress = train(context, settings, data, QueuedJob())
     card = model.pairs_card(progress)
     assert "<img" not in card
     assert "&lt;img src=x onerror=alert(0)&gt;" in card
@@ -390,7 +390,7 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
 
 def test_archives_are_the_same_each_time(context):
     settings = checked_settings(*fields(), preset=BUNDLED, limits=LIMITS)
-    *_, progress = train(context, settings, training_data("mntp", "ours", None, None, LIMITS), Ticket())
+    *_, progress = train(context, settings, training_data("mntp", "ours", None, None, LIMITS), QueuedJob())
     first, second = (adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
@@ -428,8 +428,8 @@ def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_
     settings = replace(recipe_settings("simcse", "mntp", BUNDLED), steps=1, batch_size=4)
     before = staged.encoder("mntp").encode("The bank was steep.")
     assert staged.needs_copy("mntp") and not staged.needs_copy("bidirectional") and not context.needs_copy("mntp")
-    *_, mine = train(staged, settings, data, Ticket())
-    *_, merged = train(context, settings, data, Ticket())
+    *_, mine = train(staged, settings, data, QueuedJob())
+    *_, merged = train(context, settings, data, QueuedJob())
     assert mine.losses == pytest.approx(merged.losses, rel=1e-4)
     np.testing.assert_array_equal(staged.encoder("mntp").encode("The bank was steep."), before)
     with zipfile.ZipFile(io.BytesIO(adapter_archive(mine, BUNDLED, "one step"))) as archive:

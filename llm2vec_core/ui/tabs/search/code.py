@@ -40,7 +40,7 @@ def search_snippet(result: SearchResult, preset: ModelPreset, top_k: int) -> str
 {later}
 texts = {texts}
 query = {result.query!r}
-instruction = {result.instruction or None!r}  # put in front of the query alone
+instruction = {result.instruction or None!r}  # prepended to the query only
 encoders = [
     {_encoder(result.left, preset)},
     {_encoder(result.right, preset)},
@@ -59,7 +59,7 @@ for hits in lists:
 def _encoder(side: Side, preset: ModelPreset) -> str:
     key = side.encoder.key
     if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that the Train tab lets you download'
+        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder downloaded from the Train tab'
     if key in BASELINES:
         return f'BASELINES["{key}"](LLM2Vec.from_preset("{preset.key}:{preset.stages[0].key}"))'
     return f'LLM2Vec.from_preset("{preset.key}:{key}")'

@@ -32,8 +32,8 @@ class TrainingData:
         held_out: whose loss is measured; never trained on.
         measured: by relation, pairs of texts whose cosines are compared before and after.
         name: where the examples come from, shown to people.
-        own_pairs: whether what is measured are the visitor's own pairs.
-        left_out: what was taken away before, in words.
+        own_pairs: whether the measured pairs are the visitor's own.
+        left_out: what was removed beforehand, in words.
     """
 
     train: list[Any]
@@ -57,7 +57,7 @@ def training_data(
         limits: how many and how long they may be.
 
     Raises:
-        InputError: if there is nothing to learn from; the message says what would be right.
+        InputError: if there is nothing to train on; the message says what would be right.
     """
     if objective == "supervised":
         if source == BUNDLED_TEXTS:

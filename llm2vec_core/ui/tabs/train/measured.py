@@ -16,7 +16,7 @@ TEXT_CHARACTERS = 160
 
 @dataclass(frozen=True)
 class Change:
-    """Separation of the pairs that mean the same from another kind.
+    """Separation of the pairs with the same meaning from another kind.
 
     Attributes:
         other: the other kind.
@@ -32,7 +32,7 @@ class Change:
 
     @property
     def is_small(self) -> bool:
-        """Whether so few pairs cannot tell it from none."""
+        """Whether it is too small for so few pairs to show."""
         return abs(self.after - self.before) < SMALLEST_CHANGE
 
 
@@ -54,12 +54,12 @@ class MeasuredPairs:
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of pairs, those that mean the same first."""
+        """Kinds of pairs, those with the same meaning first."""
         return list(self.before.by_label)
 
     @property
     def stages(self) -> dict[str, PairCosines]:
-        """What was measured, by a word for when."""
+        """Cosines before and after the run."""
         return {"Before": self.before} | ({"After": self.after} if self.after else {})
 
     @property
@@ -75,7 +75,7 @@ class MeasuredPairs:
 
     @property
     def moved(self) -> float:
-        """By how much the mean cosine of the pairs that mean the same rose."""
+        """By how much the mean cosine of the pairs with the same meaning rose."""
         return (self.after or self.before).mean("similar") - self.before.mean("similar")
 
     def rows(self) -> list[list[Cell]]:

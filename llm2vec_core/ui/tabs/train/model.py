@@ -21,9 +21,9 @@ from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.run import (
-    Machine,
     Progress,
-    Ticket,
+    QueuedJob,
+    TrainingQueue,
     check_memory,
     long_training,
     starting_point,
@@ -111,8 +111,8 @@ def expected(context: AppContext, session: Session, objective: str, start: str, 
 
 
 def _has_run(session: Session, preset: ModelPreset) -> bool:
-    ticket = session.by_tab.get(TAB_ID)
-    return ticket is not None and (not ticket.stopped or ticket.drawn == preset.key)
+    job = session.by_tab.get(TAB_ID)
+    return job is not None and (not job.stopped or job.drawn == preset.key)
 
 
 def warm_up(context: AppContext) -> None:
@@ -121,16 +121,16 @@ def warm_up(context: AppContext) -> None:
     expected(context, Session(context.preset.key), first, default_start(first, context.preset), None)
 
 
-def ask(machine: Machine, session: Session) -> str:
+def ask(queue: TrainingQueue, session: Session) -> str:
     """The button was pressed: note it, and say whether there is a queue.
 
     Returns:
         The status, as HTML.
     """
-    earlier = session.by_tab.get(TAB_ID) or Ticket()
+    earlier = session.by_tab.get(TAB_ID) or QueuedJob()
     earlier.stopped = earlier.stopped or not earlier.taken
-    session.by_tab[TAB_ID] = ticket = Ticket(standing=earlier.standing, drawn=earlier.drawn)
-    seconds, before = machine.wait(), machine.join(ticket)
+    session.by_tab[TAB_ID] = job = QueuedJob(standing=earlier.standing, drawn=earlier.drawn)
+    seconds, before = queue.wait(), queue.join(job)
     if seconds is None:
         return training_status("Setting up …", busy=True)
     others = f", and up to {before} more {'is' if before == 1 else 'are'} ahead of you" if before else ""
@@ -147,22 +147,22 @@ def stop(session: Session) -> str:
     Returns:
         The status, as HTML.
     """
-    ticket = session.by_tab.get(TAB_ID)
-    if ticket is None or ticket.stopped:
+    job = session.by_tab.get(TAB_ID)
+    if job is None or job.stopped:
         return training_status("No run to stop.")
-    ticket.stopped = True
-    if not ticket.taken:
+    job.stopped = True
+    if not job.taken:
         return training_status("You left the queue. Nothing was trained.")
     return training_status("Stopping after this step …", busy=True)
 
 
 def run(
-    machine: Machine, context: AppContext, session: Session, pairs_source: str, pairs_file: str | None, *fields: Any
+    queue: TrainingQueue, context: AppContext, session: Session, pairs_source: str, pairs_file: str | None, *fields: Any
 ) -> Iterator[Shown]:
     """Train for a visitor.
 
     Args:
-        machine: who trains now.
+        queue: of training runs.
         context: of the visitor's model.
         session: gets the adapter.
         pairs_source: "ours" or "own", for supervised training.
@@ -173,30 +173,30 @@ def run(
         LLM2VecError: if a field, the data or the model cannot be used, or the run diverged; what could be kept has been
             yielded before.
     """
-    ticket = session.by_tab.get(TAB_ID)
-    # Presses that were called off in the queue: one run a ticket, the newest.
-    if ticket is None or ticket.taken or ticket.stopped:
+    job = session.by_tab.get(TAB_ID)
+    # Presses that were cancelled in the queue: one run a job, the newest.
+    if job is None or job.taken or job.stopped:
         # A generator that yields nothing would empty what is shown.
         yield Shown()
         return
-    ticket.taken = True
-    machine.take(context.limits.training_seconds)
+    job.taken = True
+    queue.take(context.limits.training_seconds)
     try:
         session.uploads.update(map(Path, filter(None, [pairs_file])))
-        yield from _run(context, session, ticket, pairs_source, pairs_file, fields)
+        yield from _run(context, session, job, pairs_source, pairs_file, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.
-        yield Shown(training_status(ticket.standing))
+        yield Shown(training_status(job.standing))
         raise
     finally:
-        machine.free()
-        ticket.stopped = True
+        queue.free()
+        job.stopped = True
 
 
 def _run(
     context: AppContext,
     session: Session,
-    ticket: Ticket,
+    job: QueuedJob,
     pairs_source: str,
     pairs_file: str | None,
     fields: Sequence[Any],
@@ -216,14 +216,14 @@ def _run(
     )
     drawn = 0.0
     progress: Progress | None = None
-    for progress in train(context, settings, data, ticket):
+    for progress in train(context, settings, data, job):
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
             # An earlier run's card stays until this one has an end of its own.
-            card = None if ticket.drawn else pairs_card(progress)
-            ticket.drawn = context.preset.key
+            card = None if job.drawn else pairs_card(progress)
+            job.drawn = context.preset.key
             yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
-    yield finished(context, session, progress, ticket)
+    yield finished(context, session, progress, job)
     if progress.failure is not None:
         raise progress.failure
 
@@ -241,13 +241,13 @@ def going_on(progress: Progress) -> str:
     )
 
 
-def finished(context: AppContext, session: Session, progress: Progress, ticket: Ticket) -> Shown:
+def finished(context: AppContext, session: Session, progress: Progress, job: QueuedJob) -> Shown:
     """Hand a run's adapter to the visitor, and show its end."""
     settings = progress.settings
     if progress.encoder is None:
         kept = " Your earlier adapter is still in use." if session.encoder is not None else ""
-        ticket.standing = f"No step was completed: {progress.ended}.{kept}"
-        return Shown(training_status(ticket.standing))
+        job.standing = f"No step was completed: {progress.ended}.{kept}"
+        return Shown(training_status(job.standing))
     name = copy.OBJECTIVE_NAMES[settings.objective]
     stage = context.preset.stage(settings.start)
     steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
@@ -261,10 +261,10 @@ def finished(context: AppContext, session: Session, progress: Progress, ticket: 
             f"{progress.seconds:.0f} s. The adapter is kept as it was after that step."
         )
     left_out = f" Not used for training: {progress.data.left_out}." if progress.data.left_out else ""
-    ticket.standing = f"{status} {held_out_sentence(progress)}{left_out}"
-    ticket.drawn = context.preset.key
+    job.standing = f"{status} {held_out_sentence(progress)}{left_out}"
+    job.drawn = context.preset.key
     return Shown(
-        training_status(ticket.standing),
+        training_status(job.standing),
         curves(context, progress, held_out_sentence(progress)),
         render("train/own_adapter.html", description=description, note=_seen_note(progress.data, settings)),
         pairs_card(progress),

@@ -29,14 +29,14 @@ STEPS_TO_ESTIMATE = 3
 
 
 @dataclass
-class Ticket:
-    """One press of the button: a run that waits, goes on or has been called off.
+class QueuedJob:
+    """One press of the Train button: a run that is queued, running or cancelled.
 
     Attributes:
-        taken: whether it has begun.
-        stopped: whether the visitor wants it to end.
-        standing: what the last run that ended said; a run that fails leaves it standing.
-        drawn: key of the model whose run the curves show; "" while they show none.
+        taken: whether it has started.
+        stopped: whether the visitor asked it to stop.
+        standing: status of the last finished run; a failed run leaves it unchanged.
+        drawn: key of the model whose run the curves show; "" for none.
     """
 
     taken: bool = False
@@ -45,21 +45,21 @@ class Ticket:
     drawn: str = ""
 
 
-class Machine:
-    """Who trains now: one run at a time, the others wait in the queue."""
+class TrainingQueue:
+    """One training run at a time; the others wait."""
 
     def __init__(self) -> None:
         self._until: float | None = None
-        self._queue: list[Ticket] = []
+        self._queue: list[QueuedJob] = []
 
-    def join(self, ticket: Ticket) -> int:
-        """Another press of the button; how many wait before it at most (who left without a word still counts)."""
+    def join(self, job: QueuedJob) -> int:
+        """Add a job; returns the largest number of jobs ahead of it (closed pages still count)."""
         self._queue = [other for other in self._queue if not other.taken and not other.stopped]
-        self._queue.append(ticket)
+        self._queue.append(job)
         return len(self._queue) - 1
 
     def take(self, seconds: float) -> None:
-        """A run begins that ends by itself after so many seconds."""
+        """A run starts that lasts at most so many seconds."""
         self._until = time.monotonic() + seconds
 
     def free(self) -> None:
@@ -67,13 +67,13 @@ class Machine:
         self._until = None
 
     def wait(self) -> float | None:
-        """Seconds that the present run can last at most; None if nobody trains."""
+        """Seconds that the current run can last at most; None if there is none."""
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
 
 @dataclass
 class Progress:
-    """What is known of a run so far.
+    """State of a run so far.
 
     Attributes:
         settings: of the run.
@@ -85,8 +85,8 @@ class Progress:
         after: and at the end; None while it goes on.
         seconds: since the first step began.
         seconds_left: estimated from the steps so far; None before enough of them.
-        steps_done: that the adapter has learned from.
-        ended: "", or why the run ended before its last step.
+        steps_done: steps that the adapter was updated in.
+        ended: "", or why the run ended early.
         training: what can be saved.
         encoder: with the adapter, once the run has ended with at least one step.
         failure: the error that ended it, if one did.
@@ -108,7 +108,7 @@ class Progress:
     failure: TrainingError | None = None
 
     def measured(self, cosines: PairCosines, step: int) -> None:
-        """Keep a measurement of the pairs."""
+        """Record a measurement of the pairs."""
         for other in cosines.by_label:
             if other != "similar":
                 self.separations.setdefault(other, []).append((step, cosines.area(below=other)))
@@ -217,14 +217,14 @@ def starting_point(context: AppContext, objective: str, start: str) -> Progress:
 
 
 def trained_alike(preset: ModelPreset, objective: str, start: str) -> Stage | None:
-    """The stage that the same objective made of this one in a long training, if the model has one."""
+    """The stage that a long training with the same objective made of this one, if the model has one."""
     beneath = preset.stage(start).adapters
     found = [stage for stage in preset.stages if stage.adapters and stage.adapters[:-1] == beneath]
     return next((stage for stage in found if stage.key.rpartition("-")[2] == objective), None)
 
 
 def compared_with(context: AppContext, settings: Settings) -> Progress | None:
-    """Where such a long training ended, if it can be measured alike: on the same examples, cut and batched as these."""
+    """Where that long training ended, if it can be measured on the same examples, truncated and batched alike."""
     stage = trained_alike(context.preset, settings.objective, settings.start)
     usual = recipe_settings(settings.objective, settings.start, context.preset)
     alike = all(getattr(settings, name) == getattr(usual, name) for name in ("source", "batch_size", "max_length"))
@@ -235,7 +235,7 @@ def compared_with(context: AppContext, settings: Settings) -> Progress | None:
 
 @dataclass(frozen=True)
 class LongTraining:
-    """A long run of the same objective from the same stage, made beforehand.
+    """A long run with the same objective from the same stage, trained in advance.
 
     Attributes:
         label: of the stage that it made.
@@ -260,10 +260,10 @@ def long_training(context: AppContext, settings: Settings) -> LongTraining | Non
     return LongTraining(stage.label, report["steps_done"], report["batch_size"], compared_with(context, settings))
 
 
-def train(context: AppContext, settings: Settings, data: TrainingData, ticket: Ticket) -> Iterator[Progress]:
+def train(context: AppContext, settings: Settings, data: TrainingData, job: QueuedJob) -> Iterator[Progress]:
     """Train; yields the same :class:`Progress` at the start, after every step, and at the end.
 
-    The end comes after the last step, when the ticket is stopped, when the time is over, or when the loss is no longer
+    The end comes after the last step, when the job is stopped, when the time is over, or when the loss is no longer
     finite: each time the adapter is as the last good step left it.
 
     Raises:
@@ -287,7 +287,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, ticket: T
             if event.step % every == 0 and event.step < event.steps:
                 progress.measured(measure_pairs(encoder, labelled_pairs(data.measured)), event.step)
             yield progress
-            if ticket.stopped:
+            if job.stopped:
                 progress.ended = "you stopped it"
                 break
             if event.seconds > limits.training_seconds and event.step < event.steps:

@@ -19,7 +19,7 @@ from llm2vec_core.ui.tabs.train.code import loading_snippet
 from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_FILE, uploaded_parts
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, hand_over, training_status
-from llm2vec_core.ui.tabs.train.run import Ticket
+from llm2vec_core.ui.tabs.train.run import QueuedJob
 from llm2vec_core.ui.templates import render
 
 MAX_REPORT_BYTES = 64 * 1024
@@ -43,12 +43,12 @@ def load(context: AppContext, session: Session, files: Sequence[str] | None, sta
         encoder, stage = _adapted(context, parts, start)
     description = f"loaded from your files, on {stage.label}"
     hand_over(session, context, encoder, description)
-    ticket = session.by_tab.setdefault(TAB_ID, Ticket(stopped=True))
-    ticket.standing, ticket.drawn = "Loaded from your files; no training run.", context.preset.key
+    job = session.by_tab.setdefault(TAB_ID, QueuedJob(stopped=True))
+    job.standing, job.drawn = "Loaded from your files; no training run.", context.preset.key
     pairs = measured_pairs()
     before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
     return Shown(
-        training_status(ticket.standing),
+        training_status(job.standing),
         own=render("train/own_adapter.html", description=description, note=""),
         result=render("train/pairs.html", measured=MeasuredPairs(pairs, before, after), charts=charts, copy=copy),
         download="",

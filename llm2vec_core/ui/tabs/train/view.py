@@ -16,7 +16,7 @@ from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
-from llm2vec_core.ui.tabs.train.run import Machine
+from llm2vec_core.ui.tabs.train.run import TrainingQueue
 from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import text_picker
@@ -52,7 +52,7 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     recipe = recipe_of(FIRST, preset)
-    machine = Machine()
+    queue = TrainingQueue()
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
     panel(render("train/intro.html"))
     with gr.Row():
@@ -182,12 +182,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
 
     def on_run(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for found in model.run(machine, page.context_of(session), session, *values):
+        for found in model.run(queue, page.context_of(session), session, *values):
             yield shown_values(found, session)
 
     # A second press while a run goes on would wait behind it: the button says so by itself.
     started = run.click(
-        lambda session: (model.ask(machine, session), gr.update(interactive=False), session),
+        lambda session: (model.ask(queue, session), gr.update(interactive=False), session),
         page.session,
         [status, run, page.session],
         queue=False,
@@ -198,7 +198,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         [notice, *shown],
         concurrency_id="training",
         concurrency_limit=1,
-        # A run that was called off in the queue still counts as pending; "once" would drop the next press.
+        # A run that was cancelled in the queue still counts as pending; "once" would drop the next press.
         trigger_mode="multiple",
         show_progress="hidden",
         api_name=False,
