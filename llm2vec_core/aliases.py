@@ -43,10 +43,10 @@ ALIASES: dict[str, Alias] = {
 
 # Types with layers of their own behind or inside the decoder: their vectors need their code.
 REFUSED: dict[str, str] = {
-    "nvembed": "it pools by a latent attention layer of its own (NV-Embed)",
+    "nvembed": "it pools with its own latent attention layer (NV-Embed)",
     "llama_nemotron_vl": "it reads pages as images (llama-nemotron-embed-vl)",
-    "pplx_contextual_qwen3_5": "its layers are in part recurrent (pplx-embed-v2)",
-    "jina_embeddings_v4": "it chooses adapters by task inside its own code (jina-embeddings-v4)",
+    "pplx_contextual_qwen3_5": "some of its layers are recurrent (pplx-embed-v2)",
+    "jina_embeddings_v4": "its own code chooses adapters by task (jina-embeddings-v4)",
 }
 
 

@@ -45,7 +45,7 @@ def page(package: Path = PACKAGE) -> str:
     lines = [
         "# Modules",
         "",
-        "The first line of each module's docstring. `python -m llm2vec_core.modules_page` writes this page anew.",
+        "The first line of each module's docstring. `python -m llm2vec_core.modules_page` rewrites this page.",
     ]
     for init in sorted(package.rglob("__init__.py")):
         folder = init.parent

@@ -58,7 +58,7 @@ LAYOUTS: tuple[Layout, ...] = (
         "encoders on Gemma 4",
         {"model_type": "gemma4_text", "use_bidirectional_attention": "all", "sliding_window": 512},
         (),
-        "`vision` opens images alone",
+        "`vision` opens attention for images only",
     ),
     Layout(
         "Alibaba-NLP/gte-Qwen2-1.5B-instruct",
@@ -105,7 +105,7 @@ def row(layout: Layout) -> str:
 def _reading(layout: Layout) -> str:
     found = direction(layout.config)
     if found.bidirectional is None:
-        return "unknown: a warning says so"
+        return "unknown, with a warning"
     if not found.bidirectional:
         return "causal" if layout.modules else "as you choose; both directions by default"
     return "both directions" + (", half of the window to either side" if found.sliding_window == "halved" else "")
@@ -117,12 +117,12 @@ def page() -> str:
         [
             "# Published encoders",
             "",
-            "What `LLM2Vec.from_pretrained` makes of encoders as they are published. No code from a model's repository",
+            "What `LLM2Vec.from_pretrained` does with encoders as published. No code from a model's repository",
             "is run: a type that only renames another one is read as that one and its attention is opened here. Each",
-            "kind of row was tried on a tiny twin (`tests/test_aliases.py`); the models themselves were not",
-            "downloaded. `python -m llm2vec_core.published_encoders` writes this page anew.",
+            "kind of row was tested on a tiny twin (`tests/test_aliases.py`); the models themselves were not",
+            "downloaded. `python -m llm2vec_core.published_encoders` rewrites this page.",
             "",
-            "| Model | What config.json says | Read as | Direction | Pooling and what follows | |",
+            "| Model | What config.json says | Read as | Direction | Pooling and later modules | |",
             "|---|---|---|---|---|---|",
             *map(row, LAYOUTS),
             "",

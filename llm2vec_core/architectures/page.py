@@ -15,10 +15,10 @@ PAGE = ASSETS / "docs" / "ARCHITECTURES.md"
 _INTRODUCTION = """# Which models become text encoders
 
 A decoder-only language model reads from left to right: a token's vector cannot depend on what comes after it. LLM2Vec
-opens the attention in both directions. Whether that works hangs on the architecture, and a flag in a configuration
-proves nothing. So nobody keeps this list: for **each of the {total} causal-LM types of transformers {version}** a tiny
-random model was built, converted and tried out. `python -m llm2vec_core.architectures` does it again and writes this
-page anew; the tests do it at every run.
+opens the attention in both directions. Whether that works depends on the architecture, and a flag in a config proves
+nothing. So this list is measured: for **each of the {total} causal-LM types of transformers {version}** a tiny
+random model was built, converted and tested. `python -m llm2vec_core.architectures` repeats this and rewrites the page;
+the tests repeat it on every run.
 
 | | types |
 |---|---:|
@@ -27,21 +27,22 @@ page anew; the tests do it at every run.
 | refused, with the reason | {refused} |
 | out of scope (encoders, encoder-decoders, draft models) | {out} |
 
-## What was tried
+## What was tested
 
-*Converted* means that all of this held: the model was causal before; in **every layer alone** earlier tokens see later
-ones; the far end of a text is seen in spite of sliding windows (which are lifted unless you ask to keep them); with a
-mask that shows each token only itself nothing travels between tokens, so nothing passes attention by; no mask, a mask
-of ones, padding on the right and padding on the left give the vectors of the unpadded text; undoing restores every
-bit. Everything else is *refused*, and the model is left as it was. Of a vision-language type the text tower was tried.
+*Converted* means that this holds: the model was causal before; in **every single layer** earlier tokens see later
+ones; the end of a text is visible despite sliding windows (which are removed unless you keep them); with a mask that
+lets each token see only itself, nothing passes between tokens, so nothing bypasses attention; no mask, a mask of ones,
+padding on the right and padding on the left all give the vectors of the unpadded text; undoing the conversion restores
+every bit. Everything else is *refused*, and the model is left unchanged. For a vision-language type, the text tower was
+tested.
 
 ## How to read the table
 
-- **Layers tried**: each kind that the type knows. `indexed` layers choose which tokens they attend to; they go on
-  choosing, now from both sides.
-- **Attention**: what transformers chooses for the type by itself; `eager` where it has no faster one.
-- **Rung**: how far up the ladder the conversion had to climb. 1: the flag `is_causal` in the configuration. 2: the same
-  flag on the attention modules. 3: a triangular mask kept as a tensor. 4: an explicit open mask handed to the model.
+- **Layers tested**: each kind of layer. `indexed` layers select which tokens they attend to; after conversion
+  they select from both sides.
+- **Attention**: the implementation that transformers picks by default; `eager` where there is no faster one.
+- **Rung**: how many measures the conversion needs. 1: the flag `is_causal` in the config. 2: the same flag on the
+  attention modules. 3: a triangular mask kept as a tensor. 4: an explicit open mask handed to the model.
 - **Left padding**: "mask" if the attention mask is enough, "positions" if `position_ids` must be given too. Padding on
   the right, which this package uses, never needs them.
 - **Plain reload**: whether `AutoModel.from_pretrained` on a saved folder gives the same vectors without this package.
@@ -50,17 +51,17 @@ bit. Everything else is *refused*, and the model is left as it was. Of a vision-
 
 _CONVERTED_HEAD = """## Become bidirectional
 
-| Type | Tried as | Layers tried | Attention | Rung | Left padding | Plain reload |
+| Type | Tested as | Layers tested | Attention | Rung | Left padding | Plain reload |
 |---|---|---|---|:---:|---|:---:|"""
 
 _REFUSED_HEAD = """## Refused
 
 - **recurrent**: no layer has an attention mask that could be opened.
-- **hybrid**: some layers, or a branch in each layer, are recurrences or convolutions. Attention opens, the rest goes on
-  reading from left to right. End to end such a model *looks* bidirectional, which is why each layer is tried alone.
-- **own causality**: attention that decides by rules of its own which tokens see which, whatever the mask says.
+- **hybrid**: some layers, or a branch in each layer, are recurrences or convolutions. Attention opens, but they
+  still read left to right. End to end such a model *looks* bidirectional, which is why each layer is tested alone.
+- **own causality**: attention that decides by its own rules which tokens see which, whatever the mask says.
 
-| Type | Tried as | Why | What was seen in the tiny model |
+| Type | Tested as | Why | What the tiny model showed |
 |---|---|---|---|"""
 
 _OUT_HEAD = """## Out of scope

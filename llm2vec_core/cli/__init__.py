@@ -6,8 +6,8 @@ into an exit code. Nothing heavy is imported before a command runs, so ``--help`
 base.py       what a command is
 options.py    the options of every command that loads an encoder
 progress.py   bars and lines on standard error
-terminal.py   what is never printed as it is
-commands/     one file a command
+terminal.py   what is never printed verbatim
+commands/     one file per command
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from llm2vec_core.errors import LLM2VecError
 DONE, UNEXPECTED, WRONG, INTERRUPTED = 0, 1, 2, 130
 LESSON = """\
 A language model reads from left to right: a word's vector knows nothing of what follows.
-LLM2Vec opens its attention to both sides and makes a text encoder of it. Begin with: info"""
+LLM2Vec opens its attention to both sides and turns it into a text encoder. Start with: info"""
 
 
 def all_commands() -> list[Command]:

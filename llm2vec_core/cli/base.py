@@ -57,8 +57,8 @@ class Command:
             formatter_class=HelpFormatter,
         )
         self.add_arguments(parser)
-        parser.add_argument("--quiet", action="store_true", help="say nothing but the results")
-        parser.add_argument("--debug", action="store_true", help="show where an error came from")
+        parser.add_argument("--quiet", action="store_true", help="print only the results")
+        parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
         parser.set_defaults(run=self.run)
 
 

@@ -77,54 +77,56 @@ def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = Fal
     group = parser.add_argument_group("model")
     if not positional:
         group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
-    group.add_argument("--adapter", action="append", default=[], help="PEFT folder or Hub id, merged; may be repeated")
-    group.add_argument("--causal", action="store_true", help="read from left to right, as the language model did")
-    group.add_argument("--pooling-mode", help="mean, weighted_mean, last_token or first_token")
-    group.add_argument("--max-length", type=int, help="longer texts lose their end, in tokens")
     group.add_argument(
-        "--doc-max-length", type=int, help="the same for the text alone, without instruction and template"
+        "--adapter", action="append", default=[], help="PEFT folder or Hub id, merged into the model; repeatable"
     )
-    group.add_argument("--template", help="wrap each text: echo, prompt, or a chat form such as llama-3-instruct")
-    group.add_argument("--sliding-window", choices=("full", "keep"), help="lift a sliding window, or keep it")
-    group.add_argument("--skip-begin-token", action="store_true", default=None, help="leave it out of pooling")
-    group.add_argument("--append-eos", action="store_true", default=None, help="end each text with the end token")
+    group.add_argument("--causal", action="store_true", help="causal attention, as in the language model")
+    group.add_argument("--pooling-mode", help="mean, weighted_mean, last_token or first_token")
+    group.add_argument("--max-length", type=int, help="in tokens; longer texts are truncated")
+    group.add_argument("--doc-max-length", type=int, help="the same for the text without instruction and template")
+    group.add_argument("--template", help="wrap each text: echo, prompt, or a chat template such as llama-3-instruct")
+    group.add_argument("--sliding-window", choices=("full", "keep"), help="remove a sliding window, or keep it")
+    group.add_argument(
+        "--skip-begin-token", action="store_true", default=None, help="exclude the begin token from pooling"
+    )
+    group.add_argument("--append-eos", action="store_true", default=None, help="append the end token to each text")
     group.add_argument(
         "--pool-instruction",
         dest="skip_instruction",
         action="store_false",
         default=None,
-        help="pool the instruction's tokens too",
+        help="include the instruction's tokens in pooling",
     )
     group.add_argument(
         "--prompt",
         dest="prompts",
         action="append",
         metavar="NAME=TEXT",
-        help="stored under a name, to the letter, instead of the model's own; may be repeated",
+        help="a named prompt, stored verbatim, instead of the model's own; repeatable",
     )
-    group.add_argument("--default-prompt-name", metavar="NAME", help="put in front of a text that has no instruction")
-    group.add_argument("--truncate-dim", type=int, help="keep only the first numbers of an embedding")
-    group.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="of the weights")
-    group.add_argument("--device", help="such as cpu or cuda:0; by default a GPU if there is one")
-    group.add_argument("--attn-implementation", help="such as sdpa or eager; by default the best there is")
+    group.add_argument("--default-prompt-name", metavar="NAME", help="prepended to texts without an instruction")
+    group.add_argument("--truncate-dim", type=int, help="keep only the first N dimensions of each embedding")
+    group.add_argument("--dtype", choices=("auto", "float32", "bfloat16", "float16"), help="data type of the weights")
+    group.add_argument("--device", help="for example cpu or cuda:0; default: a GPU if there is one")
+    group.add_argument("--attn-implementation", help="for example sdpa or eager; default: the best available")
     group.add_argument("--revision", help="branch, tag or commit of a Hub model")
     group.add_argument("--quantization", choices=("4bit", "8bit"), help="load with fewer bits; needs bitsandbytes")
-    group.add_argument("--precision", choices=("full", "int8"), help="int8 is faster on a CPU and less exact")
+    group.add_argument("--precision", choices=("full", "int8"), help="int8 is faster on a CPU but less exact")
 
 
 def add_encoding_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides how texts are encoded."""
     group = parser.add_argument_group("encoding")
-    group.add_argument("--instruction", help="put in front of each text and left out of pooling")
-    group.add_argument("--prompt-name", metavar="NAME", help="of a stored prompt, put in front of each text")
+    group.add_argument("--instruction", help="prepended to each text, not pooled")
+    group.add_argument("--prompt-name", metavar="NAME", help="name of a stored prompt, prepended to each text")
     group.add_argument("--normalize", action="store_true", default=None, help="scale each embedding to length 1")
     add_batch_options(group)
 
 
 def add_batch_options(group: Any) -> None:
     """Add what decides memory and speed."""
-    group.add_argument("--batch-size", type=int, help="at most so many texts at once")
-    group.add_argument("--max-tokens-per-batch", type=int, help="at most so many tokens at once, padding included")
+    group.add_argument("--batch-size", type=int, help="maximum number of texts per batch")
+    group.add_argument("--max-tokens-per-batch", type=int, help="maximum number of tokens per batch, padding included")
 
 
 def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:

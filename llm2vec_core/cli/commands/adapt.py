@@ -22,14 +22,16 @@ STAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help=f"toml or json, or one of {', '.join(config_names())}")
-    parser.add_argument("--base", help="folder, Hub id or preset, instead of the configuration's")
+    parser.add_argument("--base", help="folder, Hub id or preset, instead of the config's")
     parser.add_argument("--texts", required=True, metavar="FILE", help="plain texts for MNTP and SimCSE")
     parser.add_argument("--pairs", metavar="FILE", help="labelled pairs for the supervised stages")
-    parser.add_argument("--out", type=Path, required=True, help="folder; each stage's adapter in a folder of its name")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="output folder; each stage's adapter goes into a subfolder of its name"
+    )
     parser.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=list(STAGES), metavar="STAGE")
     parser.add_argument("--device", help="such as cuda:0")
-    parser.add_argument("--steps", type=int, help="of each stage, instead of the configuration's")
-    parser.add_argument("--held-out", type=int, help="examples of each stage to measure on")
+    parser.add_argument("--steps", type=int, help="steps per stage, instead of the config's")
+    parser.add_argument("--held-out", type=int, help="held-out examples per stage")
     parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
     parser.add_argument("--no-memory-check", action="store_true", help="as for train")
 
@@ -42,9 +44,9 @@ def _run(arguments: argparse.Namespace) -> None:
         objective, below = STAGES[stage]
         missing = [name for name in below if not _adapter(arguments.out / name)]
         if missing:
-            raise InputError(f"stage {stage!r} starts from {missing[0]!r}, which is not in {arguments.out.name!r} yet")
+            raise InputError(f"stage {stage!r} starts from {missing[0]!r}, which is not yet in {arguments.out.name!r}")
         if _is_finished(arguments.out / stage, _steps(arguments, objective)):
-            say(arguments, f"{stage}: finished already")
+            say(arguments, f"{stage}: already finished")
             continue
         say(arguments, f"{stage}: {objective} on {' + '.join(('the base', *below))}")
         train.COMMAND.run(_train_arguments(arguments, stage))
@@ -89,8 +91,8 @@ COMMAND = Command(
     name="adapt",
     usage="--config NAME --texts FILE --pairs FILE --out FOLDER",
     summary="the whole recipe on one model: MNTP, SimCSE, supervised",
-    lesson="Each stage starts from the adapters of the stages below it. A run that was stopped goes on where it was:\n"
-    "finished stages are passed over, an unfinished one goes on from its last checkpoint.",
+    lesson="Each stage starts from the adapters of the stages below it. An interrupted run resumes:\n"
+    "finished stages are skipped, an unfinished one continues from its last checkpoint.",
     examples=(
         "adapt --config mini --texts texts.txt --out two --stages mntp simcse --steps 2 --held-out 4",
         "adapt --config mini --texts texts.txt --pairs training.jsonl --out all --steps 1 --held-out 2",

@@ -13,12 +13,12 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     default = EVERYWHERE if "SPACE_ID" in os.environ else "127.0.0.1"
-    parser.add_argument("--host", default=os.environ.get("HOST", default), help="by default HOST, or 127.0.0.1")
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "7860"), help="by default PORT, or 7860")
+    parser.add_argument("--host", default=os.environ.get("HOST", default), help="default: HOST, or 127.0.0.1")
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "7860"), help="default: PORT, or 7860")
     parser.add_argument(
         "--model",
         default=os.environ.get("LLM2VEC_MODEL"),
-        help="mini or smollm2; by default LLM2VEC_MODEL, or the larger one that is on this machine",
+        help="mini or smollm2; default: LLM2VEC_MODEL, or the largest on this machine",
     )
 
 
@@ -36,8 +36,8 @@ COMMAND = Command(
     name="app",
     usage="",
     summary="serve the page on this machine",
-    lesson="The page shows each step of the method on live models: see it, search, draw a map, train an adapter.\n"
-    "It listens on 127.0.0.1 unless --host says otherwise, and has no login.",
+    lesson="The page shows each step of the method on live models: attention, search, maps, training an adapter.\n"
+    "It listens on 127.0.0.1 unless --host is given, and has no login.",
     examples=("app", "app --host 0.0.0.0 --port 8000"),
     add_arguments=_add_arguments,
     run=_run,

@@ -35,7 +35,7 @@ SAVERS: dict[str, Callable[[LLM2Vec, Path], tuple[str, ...]]] = {"llm2vec": _sav
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, positional=True, required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="made if it does not exist")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="created if it does not exist")
     parser.add_argument(
         "--format",
         choices=tuple(SAVERS),
@@ -43,9 +43,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="llm2vec: for this package and transformers; sentence-transformers: for that library, without our code",
     )
     parser.add_argument(
-        "--normalize", action="store_true", default=None, help="store that each embedding is scaled to length 1"
+        "--normalize",
+        action="store_true",
+        default=None,
+        help="store normalisation in the model: every embedding is scaled to length 1",
     )
-    parser.add_argument("--force", action="store_true", help="replace a model that is in FOLDER")
+    parser.add_argument("--force", action="store_true", help="replace an existing model in FOLDER")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -82,7 +85,7 @@ def _refuse_occupied(folder: Path, force: bool) -> None:
             f"the folder {folder.name!r} is not empty; choose another, or replace the model in it by --force"
         )
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
-        raise InputError(f"the folder {folder.name!r} holds something else than a model; --force replaces models only")
+        raise InputError(f"the folder {folder.name!r} does not hold a model; --force replaces models only")
 
 
 @contextmanager
@@ -111,7 +114,7 @@ COMMAND = Command(
     name="convert",
     usage="MODEL --out FOLDER",
     summary="make a model bidirectional, prove it, save it",
-    lesson="Opening the mask changes no weight, only who may look at whom. The prefix test proves it:\n"
+    lesson="Opening the mask changes no weights, only which tokens each token can see. The prefix test proves it:\n"
     "change a text's last word, and see whether the vectors of the words before it move.",
     examples=(
         "convert mini --out my-encoder",

@@ -18,20 +18,20 @@ EVERY, STEPS, SEEDS = 25, 200, 3
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="mini", help="model whose stages are the starts")
-    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="by default all without supervision")
+    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="default: all unsupervised stages")
     parser.add_argument("--pairs", type=Path, required=True, help="labelled pairs to train on (E5 layout)")
     parser.add_argument("--data", type=Path, required=True, help="folder of STS sets to measure on")
-    parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="these alone, such as STS12 SICK-R")
+    parser.add_argument("--sets", nargs="+", default=[], metavar="SET", help="only these, for example STS12 SICK-R")
     parser.add_argument(
-        "--out", type=Path, required=True, help="JSON file, a figure (.svg) beside it; goes on where it was stopped"
+        "--out", type=Path, required=True, help="JSON file, with a figure (.svg) beside it; an interrupted run resumes"
     )
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"trainings from each start (by default {SEEDS})")
-    parser.add_argument("--every", type=int, default=EVERY, help=f"steps between measurements (by default {EVERY})")
-    parser.add_argument("--steps", type=int, default=STEPS, help=f"of each training (by default {STEPS})")
-    parser.add_argument("--limit", type=int, help="at most so many pairs of each set")
-    parser.add_argument("--pair-limit", type=int, help="train on the first so many pairs alone")
-    parser.add_argument("--task-limit", type=int, help="at most so many pairs of each task (else the configuration's)")
-    parser.add_argument("--config", help="settings of supervised training (see train); by default the model's own")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"runs per start (default {SEEDS})")
+    parser.add_argument("--every", type=int, default=EVERY, help=f"steps between measurements (default {EVERY})")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"steps per run (default {STEPS})")
+    parser.add_argument("--limit", type=int, help="maximum number of pairs per set")
+    parser.add_argument("--pair-limit", type=int, help="train only on the first N pairs")
+    parser.add_argument("--task-limit", type=int, help="maximum number of pairs per task (default: the config's)")
+    parser.add_argument("--config", help="settings of supervised training (see train); default: the model's own")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
@@ -58,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> None:
     found = find_sets(arguments.data, arguments.sets or ["sts"], arguments.limit)
     for each in found.sets:
         if each.task.kind != "sts":
-            raise InputError(f"--sets {each.name}: sentence similarity is measured here; name sets of that kind")
+            raise InputError(f"--sets {each.name}: this command measures sentence similarity; name sets of that kind")
     limit = arguments.task_limit or recipe.data.task_limit
     usable = first_of_each_task(clean_pairs(read_pairs(arguments.pairs)), limit, recipe.data.task_limits)
     pairs = list(islice(usable, arguments.pair_limit))
@@ -112,9 +112,9 @@ def _command(arguments: argparse.Namespace) -> str:
 COMMAND = Command(
     name="efficiency",
     usage="--pairs FILE --data FOLDER --out FILE",
-    summary="supervised training from each stage, measured on the way",
-    lesson="A better start needs fewer labelled pairs. Trains from the causal model, the opened one, after MNTP and\n"
-    "after SimCSE, with several seeds, and measures sentence similarity every few steps.",
+    summary="supervised training from each stage, measured along the way",
+    lesson="Does a better start need fewer labelled pairs? Trains from the causal model, the opened one, after MNTP\n"
+    "and after SimCSE, with several seeds, and measures sentence similarity every few steps.",
     examples=(
         "efficiency --pairs training.jsonl --data sts --out all.json --steps 2 --every 2 --seeds 1",
         "efficiency --pairs training.jsonl --data sts --out two.json --steps 1 --seeds 1 --stages causal",

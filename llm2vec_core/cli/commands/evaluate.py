@@ -32,21 +32,25 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=ADAPTER,...",
-        help="a stage of your own: adapters merged in this order on the model; may be repeated, each is a row",
+        help="your own stage: adapters merged into the model in this order; repeatable, one row each",
     )
-    parser.add_argument("--stages", nargs="+", default=[], metavar="STAGE", help="these alone, such as causal simcse")
+    parser.add_argument(
+        "--stages", nargs="+", default=[], metavar="STAGE", help="only these, for example causal simcse"
+    )
     parser.add_argument(
         "--tasks",
         nargs="+",
         default=[],
         metavar="TASK",
-        help="these alone: sts, pair_classification, classification, clustering, retrieval, or names of sets",
+        help="only these: sts, pair_classification, classification, clustering, retrieval, or names of sets",
     )
     parser.add_argument(
-        "--centred", action="store_true", help="each row once more with the mean vector of bundled sentences subtracted"
+        "--centred", action="store_true", help="repeat each row with the mean vector of bundled sentences subtracted"
     )
-    parser.add_argument("--limit", type=int, help="at most so many examples of each set, for a quick look")
-    parser.add_argument("--out", type=Path, help="folder for tables, figures and results; goes on where it was stopped")
+    parser.add_argument("--limit", type=int, help="maximum number of examples per set, for a quick look")
+    parser.add_argument(
+        "--out", type=Path, help="output folder for tables, figures and results; an interrupted run resumes"
+    )
     parser.add_argument(
         "--instructions", type=Path, help='JSON: {"sts": "Retrieve similar text:"}, by kind of task or set'
     )
@@ -70,8 +74,8 @@ def _run(arguments: argparse.Namespace) -> None:
     hide_loading(arguments)
     found = find_sets(arguments.data, arguments.tasks, arguments.limit)
     if found.missing:
-        say(arguments, f"not there: {', '.join(found.missing)}")
-    say(arguments, *(f"left out: {reason}" for reason in found.left_out))
+        say(arguments, f"missing: {', '.join(found.missing)}")
+    say(arguments, *(f"skipped: {reason}" for reason in found.left_out))
     say(arguments, *(f"note: {note}" for note in found.notes))
     settings = {"model": preset.key, "limit": arguments.limit, "seed": SEED, "resamples": RESAMPLES}
     settings |= {"instructions": instructions, "options": options}
@@ -144,7 +148,7 @@ def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         names = [getattr(stage, label) for stage in stages]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise InputError(f"--stage: there is a stage {twice!r} already; choose another name")
+            raise InputError(f"--stage: stage {twice!r} already exists; choose another name")
     return stages
 
 
@@ -166,7 +170,7 @@ def _read_instructions(file: Path | None) -> dict[str, str]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{file.name} is no JSON: {error}") from error
+        raise InputError(f"{file.name} is not JSON: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise InputError(f"{file.name} must map kinds of tasks or names of sets to instructions")
     return found
@@ -211,9 +215,9 @@ def _write(folder: Path, rows: Sequence[LadderRow], model: str, limit: int | Non
 COMMAND = Command(
     name="evaluate",
     usage="--data FOLDER",
-    summary="measure every stage of a model and its rivals on a folder of sets",
+    summary="measure every stage of a model and its baselines on a folder of test sets",
     lesson="How good are the embeddings? Sentence pairs, classification, clustering and retrieval, with intervals.\n"
-    "The causal model gets every pooling and rival that needs no training: beating a weak baseline proves nothing.",
+    "The causal model is tried with every pooling mode and training-free baseline: beating a weak one proves nothing.",
     examples=(
         "evaluate --data sts",
         "evaluate --data sts --limit 100 --out ladder",

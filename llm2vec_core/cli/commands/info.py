@@ -26,8 +26,8 @@ BITS = {"float32": 32, "bfloat16": 16, "8bit": 8, "4bit": 4}
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, positional=True)
-    parser.add_argument("--presets", action="store_true", help="the models known by name")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--presets", action="store_true", help="list the presets")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -149,7 +149,7 @@ COMMAND = Command(
     name="info",
     usage="[MODEL]",
     summary="what a model is, and whether it converts",
-    lesson="Can this decoder become an encoder? It is not looked up, it is tried: the prefix test runs\n"
+    lesson="Can this decoder become an encoder? The answer is measured, not looked up: the prefix test runs\n"
     "before and after the mask is opened, end to end and in every layer alone.",
     examples=("info", "info mini:mntp", "info --presets --json"),
     add_arguments=_add_arguments,

@@ -39,21 +39,21 @@ DECIDE_VECTORS = sorted(
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "corpus", metavar="CORPUS", help="texts as for encode, or what encode made: .lance, .parquet, .npy, shards"
+        "corpus", metavar="CORPUS", help="texts as for encode, or encode's output: .lance, .parquet, .npy, shards"
     )
-    parser.add_argument("--query", action="append", default=[], metavar="Q", help="may be repeated")
+    parser.add_argument("--query", action="append", default=[], metavar="Q", help="repeatable")
     parser.add_argument("--queries", metavar="FILE", help="more queries: a text file as for encode, or -")
-    parser.add_argument("--top-k", type=int, default=5, help="hits a query (default 5)")
-    parser.add_argument("--filter", metavar="SQL", help="of a .lance: only rows such as topic = 'water' AND row < 1000")
-    parser.add_argument("--texts", metavar="FILE", help="texts of a .npy, or of a .parquet that has none")
+    parser.add_argument("--top-k", type=int, default=5, help="hits per query (default 5)")
+    parser.add_argument(
+        "--filter", metavar="SQL", help="for a .lance: only matching rows, for example topic = 'water' AND row < 1000"
+    )
+    parser.add_argument("--texts", metavar="FILE", help="texts for a .npy, or for a .parquet without texts")
     add_input_options(parser)
-    parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
-    parser.add_argument("--json", action="store_true", help="one JSON object a hit")
+    parser.add_argument("--strict", action="store_true", help="stop at the first line that is not valid UTF-8")
+    parser.add_argument("--json", action="store_true", help="one JSON object per hit")
     add_model_options(parser)
     group = parser.add_argument_group("encoding")
-    group.add_argument(
-        "--instruction", help="put in front of each query; the corpus gets none, as in the published use"
-    )
+    group.add_argument("--instruction", help="prepended to each query; the corpus gets none, as published")
     add_batch_options(group)
 
 
@@ -63,18 +63,18 @@ def _run(arguments: argparse.Namespace) -> None:
     from llm2vec_core.search import SearchIndex
 
     if arguments.top_k < 1:
-        raise InputError(f"--top-k {arguments.top_k} must be at least 1")
+        raise InputError(f"--top-k is {arguments.top_k}; it must be at least 1")
     mended = Mended(strict=arguments.strict)
     queries = [*arguments.query, *(_texts(arguments, arguments.queries, mended) if arguments.queries else ())]
     if not queries:
-        raise InputError("no query was given: --query TEXT, or --queries FILE")
+        raise InputError("no query: use --query TEXT or --queries FILE")
     path = Path(arguments.corpus)
     if path.suffix == ".lance":
         _search_dataset(path, queries, arguments)
         tell_mended(mended)
         return
     if arguments.filter:
-        raise InputError(f"--filter needs a dataset with columns: {path.name!r} is no .lance")
+        raise InputError(f"--filter needs a dataset with columns: {path.name!r} is not a .lance")
     stored, texts = _corpus(arguments, mended)
     choice = choose_model(arguments)
     encoder = load_encoder(arguments, choice)
@@ -113,7 +113,7 @@ def _search_dataset(path: Path, queries: list[str], arguments: argparse.Namespac
         {name: now.get(name) for name in DECIDE_VECTORS},
     )
     if corpus.unindexed:
-        say(arguments, f"{corpus.unindexed:,} rows came after the index: index build {path.name} takes them in")
+        say(arguments, f"{corpus.unindexed:,} rows are newer than the index: index build {path.name} adds them")
     vectors = encoder.encode_query(queries, arguments.instruction, **batches)
     for query, vector in zip(queries, vectors, strict=True):
         hits = corpus.search(vector, arguments.top_k, arguments.filter)
@@ -140,7 +140,9 @@ def _corpus(arguments: argparse.Namespace, mended: Mended) -> tuple[np.ndarray |
     if arguments.texts:
         texts = _texts(arguments, arguments.texts, mended)
     if texts is not None and len(texts) != len(embeddings):
-        raise InputError(f"{len(texts):,} texts do not belong to {len(embeddings):,} embeddings; name the file encoded")
+        raise InputError(
+            f"{len(texts):,} texts do not match {len(embeddings):,} embeddings; name the file that was encoded"
+        )
     return embeddings, texts
 
 
@@ -190,7 +192,7 @@ COMMAND = Command(
     name="search",
     usage="CORPUS --query Q",
     summary="the texts of a corpus nearest to a query",
-    lesson="Search by meaning: query and texts need no word in common, only vectors that point the same way.\n"
+    lesson="Search by meaning: query and texts need not share a word, only have vectors that point the same way.\n"
     "Try it with --model mini:causal too, and see which hits a causal model prefers.",
     examples=(
         'search texts.txt --query "Why do rivers flood?" --top-k 3',

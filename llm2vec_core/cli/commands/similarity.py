@@ -34,12 +34,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--columns",
         nargs=2,
         metavar=("A", "B"),
-        help="names of the two columns; without, a .tsv or .csv has no header and the others have sentence1, sentence2",
+        help="names of the two columns; default: no header in a .tsv or .csv, else sentence1 and sentence2",
     )
-    parser.add_argument("--encoding", help="of the file, such as cp1252 or utf-16; by default it is found out")
-    parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
+    parser.add_argument("--encoding", help="encoding of the file, for example cp1252 or utf-16; detected by default")
+    parser.add_argument("--strict", action="store_true", help="stop at the first line that is not valid UTF-8")
     parser.add_argument("--both", action="store_true", help="the same weights read causally and bidirectionally")
-    parser.add_argument("--json", action="store_true", help="one JSON object a pair")
+    parser.add_argument("--json", action="store_true", help="one JSON object per pair")
     add_model_options(parser)
     add_encoding_options(parser)
 
@@ -68,7 +68,9 @@ def _pairs(arguments: argparse.Namespace, mended: Mended) -> Iterable[Pair]:
     if len(arguments.texts) == 2:
         return [(arguments.texts[0], arguments.texts[1])]
     if len(arguments.texts) > 2:
-        raise InputError(f"{len(arguments.texts)} texts are no pair; give two, in quotation marks, or a file of pairs")
+        raise InputError(
+            f"{len(arguments.texts)} texts are not a pair; give two, in quotation marks, or a file of pairs"
+        )
     return ((a, b) for a, b in read_records(_source(arguments), mended))
 
 
@@ -90,7 +92,7 @@ def _source(arguments: argparse.Namespace) -> TextSource:
         encoding_hint="name it with --encoding,",
     )
     if source.kind == "txt":
-        raise InputError(f"{source.name!r} has one text a line; pairs come as .tsv, .csv, .jsonl or .parquet")
+        raise InputError(f"{source.name!r} has one text per line; pairs come as .tsv, .csv, .jsonl or .parquet")
     return source
 
 
@@ -125,7 +127,7 @@ COMMAND = Command(
     name="similarity",
     usage="TEXT TEXT | FILE | -",
     summary="the cosine of two texts, or of a file of pairs",
-    lesson="A raw cosine says little by itself: a causal model may give 0.9 to any two sentences.\n"
+    lesson="A raw cosine says little by itself: a causal model can give any two sentences 0.9.\n"
     "--both reads the same weights in both ways; see which pairs move apart.",
     examples=(
         'similarity "The bank was steep and muddy." "The bank was robbed at noon." --both',

@@ -19,7 +19,7 @@ def test_stages_stand_on_each_other_and_a_second_run_trains_nothing(folder, tmp_
     written = weights.stat().st_mtime_ns
     capsys.readouterr()
     assert main(command) == 0
-    assert capsys.readouterr().err.count("finished already") == 2
+    assert capsys.readouterr().err.count("already finished") == 2
     assert weights.stat().st_mtime_ns == written
 
 
@@ -27,5 +27,5 @@ def test_what_is_missing_is_named_before_anything_is_trained(folder, tmp_path, c
     assert main(COMMON) == 2
     assert "--pairs FILE" in capsys.readouterr().err
     assert main([*COMMON, "--stages", "simcse"]) == 2
-    assert "'simcse' starts from 'mntp', which is not in 'out' yet" in capsys.readouterr().err
+    assert "'simcse' starts from 'mntp', which is not yet in 'out'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

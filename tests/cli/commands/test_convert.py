@@ -55,7 +55,7 @@ def test_what_is_there_is_not_lost(tmp_path, run):
         "error: the folder 'e' is not empty; choose another, or replace the model in it by --force\n"
     )
     code, _, talk = run(*command, "--force")
-    assert (code, "holds something else than a model" in talk) == (2, True)
+    assert (code, "does not hold a model" in talk) == (2, True)
     assert (out / "diary.txt").read_text() == "mine"
     (out / "diary.txt").rename(tmp_path / "diary.txt")
     assert run(*command) == (0, f"{out}\n", "")

@@ -31,7 +31,7 @@ def test_the_ladder_goes_to_standard_output(data, run):
     assert out.startswith("| encoder | STS12 |")
     assert "Causal, last token" in out
     assert "Causal, last token: " in err
-    assert "not there: MRPC, Banking77" in err
+    assert "missing: MRPC, Banking77" in err
 
 
 def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(data, run, tmp_path):
@@ -108,7 +108,7 @@ def test_wrong_input(data, run, tmp_path):
         (("--data", data, "--tasks", "STS99"), "there is no set 'STS99'"),
         (("--data", data, "--limit", "1"), "--limit 1: an interval needs at least 2"),
         (("--data", data, "--instructions", str(tmp_path / "list.json")), "list.json must map"),
-        (("--data", data, "--instructions", str(tmp_path / "broken.json")), "broken.json is no JSON"),
+        (("--data", data, "--instructions", str(tmp_path / "broken.json")), "broken.json is not JSON"),
     ):
         code, out, err = run("evaluate", *arguments)
         assert (code, out) == (2, ""), arguments

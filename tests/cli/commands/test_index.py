@@ -30,7 +30,7 @@ def test_shards_are_joined_and_searched_with_a_filter(folder, run, bundled, pass
     assert (code, talk) == (2, "error: the shards of 'c.lance' are not joined yet: index build c.lance\n")
     code, printed, talk = run("index", "build", "c.lance")
     assert (code, printed) == (0, f"{len(PASSAGES)} rows in c.lance\n")
-    assert talk == "below 100,000 rows there is no index: a search compares every row, and is exact\n"
+    assert talk == "no index below 100,000 rows: a search compares every row and is exact\n"
     hits = SearchIndex(passage_embeddings).search(bundled.encode(QUERY), len(PASSAGES))
     wanted = [hit for hit in hits if hit.index % 2 == 1 and hit.index >= 10][:3]
     where = "topic = 'stars' AND CAST(year AS INT) >= 2010"

@@ -90,11 +90,11 @@ def test_the_instruction_is_for_queries(folder, run, bundled, passage_embeddings
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("texts.txt",), "no query was given: --query TEXT, or --queries FILE"),
+        (("texts.txt",), "no query: use --query TEXT or --queries FILE"),
         (("none.txt", "--query", "a"), "there is no file 'none.txt'"),
-        (("texts.txt", "--query", "a", "--top-k", "0"), "--top-k 0 must be at least 1"),
+        (("texts.txt", "--query", "a", "--top-k", "0"), "--top-k is 0; it must be at least 1"),
         (("narrow.npy", "--query", "a"), "the corpus has vectors of 3 numbers, but llm2vec-mini makes 384"),
-        (("narrow.npy", "--texts", "queries.txt", "--query", "a"), "2 texts do not belong to 4 embeddings"),
+        (("narrow.npy", "--texts", "queries.txt", "--query", "a"), "2 texts do not match 4 embeddings"),
         (("empty.txt", "--query", "a"), "embeddings have shape (0, 384)"),
     ],
 )

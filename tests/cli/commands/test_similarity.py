@@ -67,8 +67,8 @@ def test_encoding_options_count(run, bundled):
     ("arguments", "message"),
     [
         (("one",), "there is no file 'one' of pairs; for one pair give two texts"),
-        (("a", "b", "c"), "3 texts are no pair"),
-        (("texts.txt",), "'texts.txt' has one text a line; pairs come as .tsv"),
+        (("a", "b", "c"), "3 texts are not a pair"),
+        (("texts.txt",), "'texts.txt' has one text per line; pairs come as .tsv"),
         (("records.jsonl",), "records.jsonl, line 1: no field 'sentence1'"),
         (("pairs.tsv", "--columns", "a", "b"), "pairs.tsv has no column 'a'"),
     ],
