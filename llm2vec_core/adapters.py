@@ -71,6 +71,7 @@ def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bo
         prefix = _prefix_in(folder, model)
         if prefix is None:
             continue
+        _leave_head_tokens(adapter, config, prefix, model)
         if not merge and len(adapters) > 1:
             _refuse_side_by_side(adapter, config)
         _fit_vocabulary(folder, prefix, model)
@@ -153,6 +154,10 @@ class _Shell(PreTrainedModel):
         place.add_module(last, decoder)
         self._path = prefix.rstrip(".")
 
+    @classmethod
+    def _can_set_experts_implementation(cls) -> bool:
+        return True  # nor experts of its own
+
     @property
     def decoder(self) -> PreTrainedModel:
         return self.get_submodule(self._path)
@@ -228,6 +233,12 @@ def _readable_config(adapter: str, folder: Path) -> PeftConfig:
             f"the adapter {shown(adapter)} is of PEFT type {_kind(config)}: it teaches the model a prompt and changes "
             "no weights, so it cannot be part of an encoder; LoRA and other types that change weights can"
         )
+    if str(getattr(config, "init_lora_weights", "")).startswith("pissa_niter"):
+        raise AdapterError(
+            f"the adapter {shown(adapter)} has init_lora_weights {config.init_lora_weights!r}: what it takes away from "
+            "the base's weights is drawn at random each time it is loaded, so PEFT itself gives other vectors each "
+            "time; save it again with PEFT's path_initial_model_for_weight_conversion"
+        )
     for name in ("target_modules", "exclude_modules"):
         # PEFT makes a set of a list; a text stays a pattern.
         value = getattr(config, name, None)
@@ -276,6 +287,18 @@ def _tell_aside(adapter: str, keys: Sequence[str]) -> None:
     logger.warning(
         "the adapter %s also changes %s, which an encoder does not use: left aside", shown(adapter), ", ".join(modules)
     )
+
+
+def _leave_head_tokens(adapter: str, config: PeftConfig, prefix: str, model: PreTrainedModel) -> None:
+    """Of single tokens that are trained, those of the head: it has no place in the shell for PEFT to find."""
+    tokens = getattr(config, "trainable_token_indices", None)
+    if not prefix or not isinstance(tokens, dict):
+        return
+    inside = [f"{prefix}{name}" for name, _ in model.named_modules() if name]
+    head = [name for name in tokens if not any(f".{own}".endswith(f".{name}") for own in inside)]
+    if head and len(head) < len(tokens):
+        config.trainable_token_indices = {name: ids for name, ids in tokens.items() if name not in head}
+        _tell_aside(adapter, [f"{_PEFT_PREFIX}{name}" for name in head])
 
 
 def _fit_vocabulary(folder: Path, prefix: str, model: PreTrainedModel) -> None:

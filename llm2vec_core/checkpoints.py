@@ -116,6 +116,8 @@ def resolve(
         raise ModelError(
             f"{source[:60]!r} is neither a folder here nor a Hub id (owner/name): {error.args[-1]}"
         ) from error
+    if Path(source).is_file() and not _names_gguf(source):
+        raise ModelError(f"{shown(source)} is a file; a model is a folder, a .gguf file, or a Hub id (owner/name)")
     if gguf_file is None and _names_gguf(source):
         source, gguf_file = str(Path(source).parent), Path(source).name
     if gguf_file is not None:

@@ -90,7 +90,10 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
 
 def _causal_decoder(config: PreTrainedConfig, base: str) -> PreTrainedConfig:
     model_type = config.model_type
-    for part in (config, config.get_text_config()):
+    text = config.get_text_config()
+    if not isinstance(text, PreTrainedConfig):
+        raise ModelError(f"config.json of {shown(base)} gives {text!r:.60} as the config of its text model: it is none")
+    for part in (config, text):
         part.return_dict = True  # outputs are read by name
     if model_type in OUT_OF_SCOPE:
         raise ModelError(
@@ -162,6 +165,11 @@ def load_model(
     except ImportError as error:
         raise ModelError(f"{shown(base)} needs a package that is not installed: {error}") from error
     except _LOAD_ERRORS as error:
+        if attn_implementation and "attn_implementation" in str(error):
+            raise ModelError(
+                f"attn_implementation {attn_implementation!r} cannot be used with {shown(base)}: "
+                f"{' '.join(str(error).split())[:300]}"
+            ) from error
         raise ModelError(
             f"cannot load a model from {shown(base)}: it needs config.json and *.safetensors of a transformers model "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"

@@ -189,10 +189,11 @@ def _prompts(config: Mapping[str, Any], source: str) -> dict[str, Any]:
     default = config.get("default_prompt_name")
     if default is not None and default not in {"query", "document", *prompts}:
         raise ModelError(f"{source} has default_prompt_name {default!r}, but its prompts are {', '.join(prompts)}")
-    filled = {name: text for name, text in prompts.items() if text}
+    # That library writes these two into every folder; a prompt of another name may be empty and is a prompt still.
+    stored = {name: text or "" for name, text in prompts.items() if text or name not in ("query", "document")}
     return {
-        "prompts": filled,
-        "default_prompt_name": default if default in filled else None,
+        "prompts": stored,
+        "default_prompt_name": default if default in stored else None,
         "truncate_dim": config.get("truncate_dim"),
     }
 

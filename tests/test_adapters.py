@@ -18,6 +18,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     GPT2Config,
     LlamaConfig,
+    MixtralConfig,
     PreTrainedConfig,
 )
 
@@ -41,6 +42,7 @@ def bases(tmp_path_factory):
         "untied": LlamaConfig(**llama, tie_word_embeddings=False),
         "biased": LlamaConfig(**llama, attention_bias=True, mlp_bias=True),
         "gpt2": GPT2Config(**gpt2),
+        "experts": MixtralConfig(**llama, num_local_experts=4, num_experts_per_tok=2),
     }
     folder = tmp_path_factory.mktemp("bases")
     return {name: write(folder / name, config) for name, config in configs.items()}
@@ -112,6 +114,7 @@ LORA = {
     "norms whole": {"modules_to_save": ["norm", "input_layernorm"]},
     "some tokens": {"trainable_token_indices": [36, 53]},
     "some tokens, by name": {"trainable_token_indices": {"embed_tokens": [7, 90]}},
+    "some tokens of embeddings and head": {"trainable_token_indices": {"embed_tokens": [7, 36], "lm_head": [3]}},
     "the output of a layer's parameter": {"target_modules": [], "target_parameters": ["mlp.up_proj.weight"]},
     "initialised by principal components": {"init_lora_weights": "pissa"},
 }
@@ -135,6 +138,32 @@ def test_lora_settings(bases, tmp_path, name, base):
 def test_biases(bases, tmp_path, base, targets, options):
     folder = adapter(bases[base], tmp_path, LoraConfig(target_modules=targets, r=4, **options))
     assert_same(by_us(bases[base], folder), by_peft(bases[base], folder))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"target_parameters": ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"]},
+        {"target_modules": [], "target_parameters": ["experts.down_proj"]},
+        {"modules_to_save": ["gate"]},
+    ],
+    ids=str,
+)
+def test_a_model_of_experts(bases, tmp_path, options):
+    folder = adapter(bases["experts"], tmp_path, LoraConfig(**{"target_modules": ["q_proj"], "r": 4, **options}))
+    want = by_peft(bases["experts"], folder)
+    assert np.abs(want - plain(bases["experts"])).max() > 1e-2
+    for merge in (True, False):
+        assert_same(by_us(bases["experts"], folder, merge=merge), want)
+
+
+def test_weights_that_peft_takes_away_at_random_are_refused(bases, tmp_path):
+    config = LoraConfig(target_modules=QV, r=4, init_lora_weights="pissa_niter_2")
+    folder = adapter(bases["untied"], tmp_path, config)
+    assert np.abs(by_peft(bases["untied"], folder) - by_peft(bases["untied"], folder)).max() > 1e-2
+    with pytest.raises(AdapterError, match=r"init_lora_weights 'pissa_niter_2'.*drawn at random"):
+        by_us(bases["untied"], folder)
 
 
 def test_names_of_another_architecture(bases, tmp_path):

@@ -155,3 +155,11 @@ def test_a_pad_token_beyond_the_embeddings(base):
 def test_a_name_that_no_file_system_takes():
     with pytest.raises(ModelError, match="neither a folder here nor a Hub id"):
         LLM2Vec.from_pretrained("a" * 5_000)
+
+
+@pytest.mark.parametrize("name", ["text_config", "decoder"])
+@pytest.mark.parametrize("value", [3, "4", [4], {"a": 1}, True], ids=str)
+def test_the_config_of_a_text_model_that_is_none(base, name, value):
+    change(base, **{name: value})
+    with pytest.raises(ModelError, match=r"config\.json"):
+        LLM2Vec.from_pretrained(base)

@@ -255,7 +255,7 @@ def test_the_attention_implementation_can_be_chosen():
     np.testing.assert_allclose(
         eager.encode(["A cat sat."]), LLM2Vec.from_pretrained(BASE).encode(["A cat sat."]), atol=1e-5
     )
-    with pytest.raises(ModelError, match="cannot load"):
+    with pytest.raises(ModelError, match=r"attn_implementation 'no_such_thing' cannot be used with 'llama'"):
         LLM2Vec.from_pretrained(BASE, attn_implementation="no_such_thing")
 
 
@@ -277,3 +277,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, bundled):
     with pytest.raises(ModelError, match=r"No space left.*make room"):
         bundled.with_settings(pooling_mode="last_token").save_pretrained(tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_file_that_is_no_model_is_refused_for_that(tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    with pytest.raises(ModelError, match=r"'notes.txt' is a file; a model is a folder, a .gguf file, or a Hub id"):
+        LLM2Vec.from_pretrained(tmp_path / "notes.txt")

@@ -112,6 +112,14 @@ def test_default_prompt(tmp_path, default):
     assert_same(encoder.encode(TEXTS, prompt_name="task"), theirs(folder, prompt_name="task"))
 
 
+def test_an_empty_prompt_is_one(tmp_path):
+    prompts = {"question": "Find: ", "passage": "", "query": ""}
+    folder = written(tmp_path, options={"prompts": prompts})
+    encoder = LLM2Vec.from_pretrained(folder)
+    assert_same(encoder.encode(TEXTS, prompt_name="passage"), theirs(folder, prompt_name="passage"))
+    assert_same(encoder.encode_query(TEXTS), encoder.encode(TEXTS))
+
+
 def test_weights_behind_a_prompt_are_refused(tmp_path):
     options = {"prompts": PROMPTS}
     encoder = LLM2Vec.from_pretrained(written(tmp_path, pooling="weightedmean", include_prompt=False, options=options))

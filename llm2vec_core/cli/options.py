@@ -146,7 +146,7 @@ def choose_model(arguments: argparse.Namespace) -> ModelChoice:
         options["prompts"] = dict(_named_prompt(text) for text in options["prompts"])
     if arguments.causal:
         options["bidirectional"] = False
-    if arguments.model:
+    if arguments.model is not None:
         refuse_missing_folder(arguments.model)
     name = arguments.model or BUNDLED.key
     if name.partition(":")[0] not in PRESETS:
@@ -216,7 +216,9 @@ def refuse_missing_folder(name: str) -> None:
     """Tell a mistyped folder from a Hub id before anything asks the Hub.
 
     Raises:
-        InputError: for a path that cannot be a Hub id and does not exist.
+        InputError: for a path that cannot be a Hub id and does not exist, or no name at all (a shell's unset variable).
     """
+    if not name.strip():
+        raise InputError(f"the model's name is empty; {MODEL_HELP}")
     if name.startswith((".", "/", "~")) and not Path(name).exists():
         raise InputError(f"there is no folder {name!r}")

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from llm2vec_core.corpus.reading import inspect_file
-from llm2vec_core.corpus.sources import open_source, read_records
+from llm2vec_core.corpus.sources import open_source, read_records, read_texts
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.files import read_table
 
 BEIR_CORPUS = "corpus.jsonl"
 # Names that BEIR and mteb give to what is called id, query_id and doc_id here.
 _ALIASES = {"_id": "id", "query-id": "query_id", "corpus-id": "doc_id", "corpus_id": "doc_id"}
+_JUDGEMENT = ("query_id", "doc_id", "score")
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ def beir_files(folder: Path) -> list[Path]:
 def _parquet(folder: Path, name: str) -> RetrievalFiles:
     corpus = read_table(folder / f"{name}_corpus.parquet", ("id", "text"), _ALIASES)
     queries = read_table(folder / f"{name}_queries.parquet", ("id", "text"), _ALIASES)
-    qrels = read_table(folder / f"{name}_qrels.parquet", ("query_id", "doc_id", "score"), _ALIASES)
+    qrels = read_table(folder / f"{name}_qrels.parquet", _JUDGEMENT, _ALIASES)
     titles = corpus["title"].to_pylist() if "title" in corpus.column_names else [""] * corpus.num_rows
     texts = [(title or "", text) for title, text in zip(titles, corpus["text"].to_pylist(), strict=True)]
-    columns = (qrels[column].to_pylist() for column in ("query_id", "doc_id", "score"))
+    columns = (qrels[column].to_pylist() for column in _JUDGEMENT)
     return RetrievalFiles(
         _by_id(corpus["id"].to_pylist(), texts, name),
         _by_id(queries["id"].to_pylist(), queries["text"].to_pylist(), name),
@@ -98,16 +99,29 @@ def _qrels(folder: Path, name: str) -> list[tuple[str, ...]]:
     if not file.is_file():
         there = ", ".join(sorted(path.name for path in folder.glob("*"))) or "none"
         raise InputError(f"{name} has no qrels/test.tsv; judgements there: {there}")
-    source = open_source(str(file), (), numbers=True)
-    reading = inspect_file(source)
-    # Three columns as BEIR has them, or four as TREC has them, whose second one says nothing.
-    places = {3: (0, 1, 2), 4: (0, 2, 3)}.get(len(reading.names))
-    if places is None:
-        raise InputError(
-            f"{name}: qrels/test.tsv has {len(reading.names)} columns; expected query-id, corpus-id, score"
-        )
-    columns = tuple(reading.names[place] for place in places)
+    reading = inspect_file(open_source(str(file), (), numbers=True))
+    if len(reading.names) == 1:
+        return _between_blanks(file, name)
+    named = {_ALIASES.get(column.strip().lower(), column.strip().lower()): column for column in reading.names}
+    columns = tuple(named[column] for column in _JUDGEMENT if column in named)
+    if not reading.header or len(columns) < len(_JUDGEMENT):
+        columns = tuple(reading.names[place] for place in _places(len(reading.names), name))
     return list(read_records(open_source(str(file), columns, numbers=True, header=bool(reading.header))))
+
+
+def _places(columns: int, name: str) -> tuple[int, int, int]:
+    """Where query, document and grade stand: three columns as BEIR has them, or TREC's four, whose second is unused."""
+    found = {3: (0, 1, 2), 4: (0, 2, 3)}.get(columns)
+    if found is None:
+        raise InputError(f"{name}: qrels/test.tsv has {columns} columns; expected query-id, corpus-id, score")
+    return found
+
+
+def _between_blanks(file: Path, name: str) -> list[tuple[str, ...]]:
+    """Rows whose columns are set apart by blanks, as TREC's own files have them; ids hold none."""
+    rows = [line.split() for line in read_texts([open_source(str(file), kind="txt")]) if line.strip()]
+    rows = rows[1:] if rows and _number(rows[0][-1]) is None else rows
+    return [tuple(row[place] for place in _places(len(row), name)) for row in rows]
 
 
 def _by_id(ids: Sequence[Any], values: Sequence[Any], name: str) -> dict[str, Any]:
@@ -127,12 +141,17 @@ def _id(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _grade(score: Any, name: str, query: Any) -> float:
+def _number(score: Any) -> float | None:
     try:
         grade = float(score)
     except (TypeError, ValueError):
-        grade = math.nan
-    if not math.isfinite(grade):
+        return None
+    return grade if math.isfinite(grade) else None
+
+
+def _grade(score: Any, name: str, query: Any) -> float:
+    grade = _number(score)
+    if grade is None:
         raise InputError(
             f"{name}: the score {score!r:.30} of query {str(query)!r:.60} is no number; relevant is above 0"
         )

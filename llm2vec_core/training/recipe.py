@@ -166,6 +166,7 @@ def read_recipe(
     settings = _merged(settings, overrides or {})
     if not settings.get("base"):
         raise InputError("no base model is named: give --base, or a configuration that has one")
+    _check_parts(settings)
     return Recipe(
         objective,
         settings["base"],
@@ -195,11 +196,25 @@ def _read(config: str | Path) -> dict[str, Any]:
 
 def _of_objective(found: dict[str, Any], objective: str) -> dict[str, Any]:
     shared = {name: value for name, value in found.items() if name not in OBJECTIVE_NAMES}
-    settings = _merged(shared, found.get(objective, {}))
+    own = found.get(objective, {})
+    if not isinstance(own, Mapping):
+        raise InputError(f"{objective} is {own!r:.60}; expected a table of named settings")
+    settings = _merged(shared, own)
     unknown = [name for name in settings if name not in _PARTS]
     if unknown:
         raise InputError(f"unknown setting {unknown[0]!r}; a configuration has {', '.join(_PARTS)}")
     return settings
+
+
+def _check_parts(settings: Mapping[str, Any]) -> None:
+    if not isinstance(settings["base"], str):
+        raise InputError(f"base is {settings['base']!r:.60}; expected the name of a preset, a folder or a Hub id")
+    merge = settings.get("merge", ())
+    if not isinstance(merge, (list, tuple)) or not all(isinstance(name, str) for name in merge):
+        raise InputError(f"merge is {merge!r:.60}; expected a list of folders or Hub ids")
+    for name in ("load", "data", "training", "objective"):
+        if not isinstance(settings.get(name, {}), Mapping):
+            raise InputError(f"{name} is {settings[name]!r:.60}; expected a table of named settings")
 
 
 def _merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def test_unusable_names():
         InputError, match=r"preset 'mini' has no stage 'best'; choose one of causal, bidirectional, mntp"
     ):
         choose_model(parse("--model", "mini:best"))
+    for empty in ("", " "):  # a shell's variable that is not set
+        with pytest.raises(InputError, match="the model's name is empty"):
+            choose_model(parse("--model", empty))
     with pytest.raises(InputError, match=r"--prompt 'Find: ': write NAME=TEXT"):
         choose_model(parse("--prompt", "Find: "))
     with pytest.raises(InputError, match=r"there is no folder './nowhere'"):

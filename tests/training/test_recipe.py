@@ -80,6 +80,12 @@ def test_a_file_and_what_goes_before_it(tmp_path):
         ('base = "mini"\n[training]\nsteps = 0', "steps is 0"),
         ('base = "mini"\n[training]\nmixed_precision = "half"', "mixed_precision is 'half'"),
         ('base = "mini"\n[data]\nunit = "word"', "unit is 'word'"),
+        ("base = 3", "base is 3; expected the name of a preset"),
+        ('base = ["mini"]', r"base is \['mini'\]; expected"),
+        ('base = "mini"\nmerge = "mntp"', "merge is 'mntp'; expected a list"),
+        ('base = "mini"\ndata = "x.txt"', "data is 'x.txt'; expected a table"),
+        ('base = "mini"\nmntp = 3', "mntp is 3; expected a table"),
+        ('base = "mini"\n[mntp]\ntraining = 3', "training is 3; expected a table"),
         ('base = "mini"\n[load]\nsize = 3', "unknown option 'size' under load"),
     ],
 )

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from llm2vec_core.cli.base import Command
+from llm2vec_core.errors import InputError
 
 # A Space's container is reached from outside; a visitor's own machine should not be.
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -26,6 +27,9 @@ def _run(arguments: argparse.Namespace) -> None:
     # Read when torch is imported. Threads that spin while they wait cost more than they give where several visitors
     # share two cores: two encoders side by side run 1.6 times as fast without.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+    if not 0 <= arguments.port <= 65_535:
+        raise InputError(f"--port {arguments.port} is none: a port is a number from 0 to 65535")
 
     from llm2vec_core.ui.app import serve
 

@@ -92,8 +92,14 @@ def _refuse_occupied(folder: Path, force: bool) -> None:
 def _whole_folder(folder: Path) -> Iterator[Path]:
     # Written beside and moved when whole: a full disk leaves no half model, and the old one as it was.
     folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder.name!r} cannot be made in {folder.parent.name!r} ({error.strerror}): choose another"
+        ) from error
+    with place as scratch:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
         try:
             yield new

@@ -78,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> None:
     stored, texts = _corpus(arguments, mended)
     choice = choose_model(arguments)
     encoder = load_encoder(arguments, choice)
+    if stored is None and not texts:
+        raise InputError(f"{Path(arguments.corpus).name!r} holds no text to search in")
     if stored is None:
         stored = _encoded(encoder, texts or [], arguments)
     elif stored.shape[1] != encoder.hidden_size:

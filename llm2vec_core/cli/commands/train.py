@@ -91,6 +91,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.out.exists() and not arguments.out.is_dir():
         raise InputError(f"{arguments.out.name!r} is a file; --out needs a folder")
     hide_loading(arguments)
+    _refuse_unknown_options(recipe)
     encoder = _encoder(recipe)
     examples, held_out = _examples(recipe, encoder, arguments)
     training = _training(recipe, encoder, examples, held_out)
@@ -115,6 +116,13 @@ def _run(arguments: argparse.Namespace) -> None:
     if stopped.is_set():
         say(arguments, f"stopped after step {training.steps_done}; the adapter keeps that step, --resume goes on")
         raise KeyboardInterrupt
+
+
+def _refuse_unknown_options(recipe: Recipe) -> None:
+    """Before minutes of loading: whatever the objective does not take."""
+    from llm2vec_core.training.objectives import make_objective
+
+    make_objective(recipe.objective, recipe.options)
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:

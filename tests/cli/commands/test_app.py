@@ -48,3 +48,9 @@ def test_a_port_that_is_no_number(monkeypatch, capsys):
 def test_a_model_that_the_page_cannot_open_with(capsys):
     assert main(["app", "--model", "llama-2-7b"]) == 2
     assert "error: the page cannot open with 'llama-2-7b'; choose one of mini, smollm2" in capsys.readouterr().err
+
+
+def test_a_port_out_of_range(capsys):
+    for port in ("-1", "65536"):
+        assert main(["app", "--port", port]) == 2
+        assert f"--port {port} is none: a port is a number from 0 to 65535" in capsys.readouterr().err

@@ -63,6 +63,8 @@ def test_what_is_there_is_not_lost(tmp_path, run):
     assert run(*command, "--force")[0] == 0
     assert not (out / "old.safetensors").exists()
     assert run("convert", "mini", "--out", str(tmp_path / "diary.txt"))[2].startswith("error: 'diary.txt' is a file")
+    code, _, talk = run(*command[:2], "--out", str(tmp_path / "diary.txt" / "e"))
+    assert (code, "the folder 'e' cannot be made in 'diary.txt'" in talk) == (2, True)
 
 
 def full_disk(encoder, folder):

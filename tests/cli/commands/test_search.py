@@ -95,7 +95,7 @@ def test_the_instruction_is_for_queries(folder, run, bundled, passage_embeddings
         (("texts.txt", "--query", "a", "--top-k", "0"), "--top-k is 0; it must be at least 1"),
         (("narrow.npy", "--query", "a"), "the corpus has vectors of 3 numbers, but llm2vec-mini makes 384"),
         (("narrow.npy", "--texts", "queries.txt", "--query", "a"), "2 texts do not match 4 embeddings"),
-        (("empty.txt", "--query", "a"), "embeddings have shape (0, 384)"),
+        (("empty.txt", "--query", "a"), "'empty.txt' holds no text to search in"),
     ],
 )
 def test_wrong_input(folder, run, arguments, message):

@@ -167,6 +167,13 @@ def test_places_and_amounts_that_do_not_fit(tmp_path, texts, capsys):
     assert not (tmp_path / "o").exists()
 
 
+def test_an_option_of_another_objective_is_named_before_anything_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(LLM2Vec, "from_pretrained", None)
+    flags = ["--base", "mini", "--data", "none.txt", "--out", str(tmp_path / "o"), "--scale", "3"]
+    assert main(["train", "mntp", *flags]) == 2
+    assert "mntp has no option 'scale'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("objective", "helps"),
     [

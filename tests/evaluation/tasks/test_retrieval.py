@@ -165,11 +165,20 @@ def test_whole_numbers_that_a_table_program_made_fractions(write):
 HEADER = "query-id\tcorpus-id\tscore\n"
 
 
-@pytest.mark.parametrize("form", ["{0}\t{1}\t{2}\n", "{0}\t0\t{1}\t{2}\n"], ids=["beir", "trec"])
-@pytest.mark.parametrize("header", [HEADER, ""], ids=["header", "none"])
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        (HEADER, "{0}\t{1}\t{2}\n"),
+        ("", "{0}\t{1}\t{2}\n"),
+        ("score\tcorpus-id\tquery-id\n", "{2}\t{1}\t{0}\n"),
+        ("qid\tdocid\trel\n", "{0}\t{1}\t{2}\n"),
+        ("query-id\titeration\tcorpus-id\tscore\n", "{0}\t0\t{1}\t{2}\n"),
+        ("", "{0}\tQ0\t{1}\t{2}\n"),
+        ("", "{0} 0 {1}  {2}\n"),
+        ("query document score\n", "{0} {1} {2}\n"),
+    ],
+)
 def test_a_folder_as_beir_has_it(tmp_path, collection, form, header):
-    if header and form.count("\t") == 3:
-        header = "query-id\titeration\tcorpus-id\tscore\n"
     want = TASK.read(collection(), "R", None)
     folder = tmp_path / "beir" / "R"
     (folder / "qrels").mkdir(parents=True)
