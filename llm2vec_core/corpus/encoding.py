@@ -8,7 +8,6 @@ whenever the run before was stopped, and the numbers are those of a run that nev
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,23 +23,31 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from llm2vec_core.corpus.lance_files import is_lance
-from llm2vec_core.corpus.outputs import PARQUET_OPTIONS, embedding_table, refuse_suffix, whole_file, write_output
+from llm2vec_core.corpus.outputs import refuse_suffix, whole_file, write_output
+from llm2vec_core.corpus.parts import Encode, Engine, InProcess, Part, PartWriter, digest, disk_errors
 from llm2vec_core.corpus.shards import Corpus, Record, Shard, fields, is_shard, is_sharded, join_folder, refuse_folder
-from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.errors import InputError
 
 CHUNK_ROWS = 4096
 # Long texts end a chunk early: 4,096 books would not fit into memory.
 CHUNK_CHARACTERS = 32 * 2**20
-PROBE = "Would these weights give the vectors that they gave before?"
 PROBE_VALUES = 16
 MANIFEST, LOCK = "manifest.json", "lock"
+# What a killed process was writing; texts on their way to an engine's processes.
+TEMPORARY = ("*.tmp", "texts-*.parquet")
 OWN_COLUMNS = ("row", "text", "embedding")
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# (texts, progress) -> float32 (texts, hidden); progress takes (texts done, texts in all) of this call.
-Encode = Callable[[Sequence[str], Callable[[int, int], None]], np.ndarray]
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item", bound=Record)
+
+
+@dataclass
+class _Survey:
+    """What has been read so far."""
+
+    rows: int = 0
+    resumed: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,14 +112,13 @@ class CorpusEncoding:
         self.out = out
         self.parts = parts_folder(out)
         refuse_existing(out, overwrite)
-        self._keep_texts = keep_texts and out.suffix != ".npy"
-        self._kept = tuple(kept)
+        keep_texts = keep_texts and out.suffix != ".npy"
+        self._write = PartWriter(self.parts, out.name, first_row, keep_texts, tuple(kept))
         self._chunk_rows = chunk_rows
         # Through JSON, so that a comparison with a stored manifest compares like with like.
-        own = {"chunk_rows": chunk_rows, "texts": self._keep_texts, **({"kept": self._kept} if kept else {})}
+        own = {"chunk_rows": chunk_rows, "texts": keep_texts, **({"kept": list(kept)} if kept else {})}
         self._settings = json.loads(json.dumps({**settings, **own}))
         self._restart = restart
-        self._first_row = first_row
 
     def run(self, encode: Encode, texts: Iterable[Record], progress: Progress | None = None) -> EncodingReport:
         """Encode all texts, or those that an earlier run did not come to.
@@ -127,28 +133,45 @@ class CorpusEncoding:
                 disk is full, or another process is at work on the same output. Parts stay whole.
             ModelError: if the encoder gives numbers that are not finite.
         """
-        with _disk_errors(self.out.name):
+        return self.run_with(InProcess(encode), texts, progress)
+
+    def run_with(self, engine: Engine, texts: Iterable[Record], progress: Progress | None = None) -> EncodingReport:
+        """As :meth:`run`, by an engine that encodes in processes or on machines of its own.
+
+        Parts of either are the other's: a job may be begun here and finished on a cluster.
+        """
+        with disk_errors(self.out.name):
             self.parts.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            probe = self._begin(encode)
-            rows, resumed, number = 0, 0, -1
-            for number, chunk in enumerate(chunks(texts, self._chunk_rows)):
-                if self._is_done(number, rows, chunk):
-                    resumed += len(chunk)
-                else:
-                    within = _within_chunk(progress, rows, resumed)
-                    self._write_part(number, rows, chunk, encode([fields(item)[0] for item in chunk], within))
-                rows += len(chunk)
+            probe = self._begin(engine)
+            survey = _Survey()
+            encoded = 0
+
+            def told(rows: int) -> None:
                 if progress:
-                    progress(rows, resumed)
-            self._finish(number + 1, rows, probe)
+                    progress(survey.resumed + encoded + rows, survey.resumed)
+
+            for rows in engine.run(self._pending(texts, survey, told), self._write, told):
+                encoded += rows
+                told(0)
+            self._finish(survey.parts, survey.rows, probe)
         self._remove_folder()
-        return EncodingReport(rows, resumed)
+        return EncodingReport(survey.rows, survey.resumed)
+
+    def _pending(self, texts: Iterable[Record], survey: _Survey, told: Callable[[int], None]) -> Iterator[Part]:
+        for number, chunk in enumerate(chunks(texts, self._chunk_rows)):
+            part = Part(number, survey.rows, chunk)
+            survey.parts, survey.rows = number + 1, survey.rows + len(chunk)
+            if self._is_done(part):
+                survey.resumed += len(chunk)
+                told(0)
+            else:
+                yield part
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         lock = FileLock(self.parts / LOCK)
-        with _disk_errors(self.out.name):
+        with disk_errors(self.out.name):
             try:
                 # The system frees it when the process ends, however it ends.
                 lock.acquire(timeout=0)
@@ -161,17 +184,18 @@ class CorpusEncoding:
         finally:
             lock.release()
 
-    def _begin(self, encode: Encode) -> list[float]:
+    def _begin(self, engine: Engine) -> list[float]:
         manifest = self.parts / MANIFEST
         if self._restart or not manifest.is_file():
             # Without a manifest, parts are what a removal left behind.
             self._remove_parts()
-        probe = [float(value) for value in encode([PROBE], lambda *_: None)[0]]
+        self._remove(*TEMPORARY)
+        probe = [float(value) for value in engine.probe()]
         if manifest.is_file():
             self._compare(json.loads(manifest.read_text(encoding="utf-8")), probe[:PROBE_VALUES])
             return probe
         content = {"settings": self._settings, "probe": probe[:PROBE_VALUES]}
-        with _disk_errors(self.out.name), whole_file(manifest) as file:
+        with disk_errors(self.out.name), whole_file(manifest) as file:
             file.write(json.dumps(content, indent=1).encode("utf-8") + b"\n")
         return probe
 
@@ -190,47 +214,35 @@ class CorpusEncoding:
             "or --restart to throw its parts away"
         )
 
-    def _part(self, number: int) -> Path:
-        return self.parts / f"part-{number:06d}.parquet"
-
-    def _is_done(self, number: int, first_row: int, chunk: Sequence[Record]) -> bool:
-        path = self._part(number)
+    def _is_done(self, part: Part) -> bool:
+        path = self._write.path(part.number)
         if not path.is_file():
             return False
-        if (pq.read_schema(path).metadata or {}).get(b"texts") != _digest(chunk):
+        if (pq.read_schema(path).metadata or {}).get(b"texts") != digest(part.records):
+            first = self._write.first_row + part.first_row
             raise InputError(
-                f"the input changed since {self.out.name!r} was begun: rows {self._first_row + first_row} to "
-                f"{self._first_row + first_row + len(chunk) - 1} are others now; --restart begins anew"
+                f"the input changed since {self.out.name!r} was begun: rows {first} to "
+                f"{first + len(part.records) - 1} are others now; --restart begins anew"
             )
         return True
-
-    def _write_part(self, number: int, first_row: int, chunk: Sequence[Record], embeddings: np.ndarray) -> None:
-        if not np.isfinite(embeddings).all():
-            worst = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0]) + self._first_row + first_row
-            raise ModelError(
-                f"the encoder gives NaN or infinity for row {worst}; its weights or its dtype are at fault"
-            )
-        texts, *kept = (list(column) for column in zip(*map(fields, chunk), strict=True))
-        columns = dict(zip(self._kept, kept, strict=True))
-        table = embedding_table(self._first_row + first_row, texts if self._keep_texts else None, embeddings, columns)
-        table = table.replace_schema_metadata({b"texts": _digest(chunk)})
-        with _disk_errors(self.out.name, first_row), whole_file(self._part(number)) as file:
-            pq.write_table(table, file, **PARQUET_OPTIONS)
 
     def _finish(self, parts: int, rows: int, probe: list[float]) -> None:
         if parts == 0:
             self._remove_parts()
             raise InputError("the input holds no text: nothing to encode")
-        if self._part(parts).is_file():
+        if self._write.path(parts).is_file():
             raise InputError(f"the input became shorter since {self.out.name!r} was begun; --restart begins anew")
-        tables = (_read_part(self._part(number)) for number in range(parts))
-        with _disk_errors(self.out.name, rows):
+        tables = (_read_part(self._write.path(number)) for number in range(parts))
+        with disk_errors(self.out.name, rows):
             write_output(self.out, self.parts / "joined.tmp", tables, rows, self._settings, probe)
         self._remove_parts()
 
     def _remove_parts(self) -> None:
         # The manifest first: what is left without one is never taken for a job.
-        for pattern in (MANIFEST, "part-*.parquet", "*.tmp"):
+        self._remove(MANIFEST, "part-*.parquet", *TEMPORARY)
+
+    def _remove(self, *patterns: str) -> None:
+        for pattern in patterns:
             for file in self.parts.glob(pattern):
                 if file.is_dir():
                     shutil.rmtree(file)
@@ -292,10 +304,14 @@ class ShardEncoding:
         Raises:
             InputError: as :meth:`CorpusEncoding.run`, or if the folder came to hold shards of another job meanwhile.
         """
-        probe = encode([PROBE], lambda *_: None)[0, :PROBE_VALUES]
-        with _disk_errors(self.folder.name):
-            join_folder(self.folder, self.shard, self._corpus, self._settings, [float(value) for value in probe])
-        return self._job.run(encode, islice(texts, self.rows.start, self.rows.stop), progress)
+        return self.run_with(InProcess(encode), texts, progress)
+
+    def run_with(self, engine: Engine, texts: Iterable[Record], progress: Progress | None = None) -> EncodingReport:
+        """As :meth:`run`, by an engine; see :meth:`CorpusEncoding.run_with`."""
+        probe = [float(value) for value in engine.probe()[:PROBE_VALUES]]
+        with disk_errors(self.folder.name):
+            join_folder(self.folder, self.shard, self._corpus, self._settings, probe)
+        return self._job.run_with(engine, islice(texts, self.rows.start, self.rows.stop), progress)
 
 
 def parts_folder(out: Path) -> Path:
@@ -347,31 +363,6 @@ def chunks(texts: Iterable[Item], rows: int, characters: int = CHUNK_CHARACTERS)
         yield chunk
 
 
-def _within_chunk(progress: Progress | None, first_row: int, resumed: int) -> Callable[[int, int], None]:
-    def report(done: int, _: int) -> None:
-        if progress:
-            progress(first_row + done, resumed)
-
-    return report
-
-
 def _read_part(path: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:
         return file.read()
-
-
-def _digest(texts: Sequence[Record]) -> bytes:
-    return Corpus.survey(texts).digest.encode("ascii")
-
-
-@contextmanager
-def _disk_errors(name: str, rows: int = 0) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise InputError(
-                f"the disk is full, so {name!r} could not be finished. The first {rows:,} rows are kept beside it; "
-                "free some space and give the same command again: it goes on behind them"
-            ) from error
-        raise InputError(f"{name!r} cannot be written: {error.strerror or error}") from error

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from llm2vec_core.corpus.encoding import PROBE
 from llm2vec_core.corpus.lance_files import (
     PROBE_KEY,
     ROWS_PER_FILE,
@@ -25,6 +24,7 @@ from llm2vec_core.corpus.lance_files import (
     open_lance,
     system_errors,
 )
+from llm2vec_core.corpus.parts import PROBE
 from llm2vec_core.errors import InputError
 
 EXACT_BELOW = 100_000

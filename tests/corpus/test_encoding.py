@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llm2vec_core.corpus import encoding, outputs
+from llm2vec_core.corpus import outputs
 from llm2vec_core.corpus.encoding import CorpusEncoding, chunks, parts_folder
 from llm2vec_core.corpus.outputs import OUTPUTS, load_embeddings
+from llm2vec_core.corpus.parts import PROBE
 from llm2vec_core.errors import InputError
 from tests.children import command_of, environment, kill_when_it_says
 
@@ -35,7 +36,7 @@ class Counting:
         self.seen: list[str] = []
 
     def __call__(self, texts, progress):
-        self.seen += [text for text in texts if text != encoding.PROBE]
+        self.seen += [text for text in texts if text != PROBE]
         return encode(texts, progress)
 
 

@@ -9,8 +9,9 @@ import lance
 import numpy as np
 import pytest
 
-from llm2vec_core.corpus.encoding import PROBE, CorpusEncoding
+from llm2vec_core.corpus.encoding import CorpusEncoding
 from llm2vec_core.corpus.lance_search import INDEX, LanceCorpus, build_index
+from llm2vec_core.corpus.parts import PROBE
 from llm2vec_core.errors import InputError
 
 ROWS, HIDDEN = 6000, 16

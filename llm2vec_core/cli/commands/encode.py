@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import (
     ENCODING,
+    EncoderFactory,
+    ModelChoice,
     add_encoding_options,
     add_model_options,
     choose_model,
@@ -23,6 +25,7 @@ from llm2vec_core.cli.terminal import tell
 from llm2vec_core.errors import InputError
 
 if TYPE_CHECKING:
+    from llm2vec_core.corpus.parts import Engine
     from llm2vec_core.corpus.shards import Corpus
     from llm2vec_core.corpus.source import Mended, TextSource
     from llm2vec_core.encoder import LLM2Vec
@@ -44,6 +47,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
     parser.add_argument("--chunk-rows", type=int, default=4096, help="rows that a kill may cost (default 4096)")
     parser.add_argument("--shard", metavar="I/N", help="of N equal shards only the I-th, into the folder --out")
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="ray: on the actors of a Ray cluster"
+    )
+    parser.add_argument("--actors", type=int, metavar="N", help="encoders of --engine ray; default one a GPU, or a CPU")
+    parser.add_argument("--ray-address", help="of a running cluster; by default RAY_ADDRESS, or this machine")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has done")
     parser.add_argument(
@@ -92,6 +100,7 @@ def _run(arguments: argparse.Namespace) -> None:
         "overwrite": arguments.force,
         "restart": arguments.restart,
     }
+    _refuse_engine(arguments)
     job: CorpusEncoding | ShardEncoding
     if arguments.shard is None:
         job = CorpusEncoding(arguments.out, settings, **how)
@@ -107,11 +116,10 @@ def _run(arguments: argparse.Namespace) -> None:
         job = ShardEncoding(arguments.out, shard, corpus, shared, **how)
         total, out = len(job.rows), shard.file(arguments.out)
         say(arguments, f"shard {shard}: rows {job.rows.start:,} to {job.rows.stop - 1:,}")
-    encoder, mended = load_encoder(arguments, choice), Mended(strict=arguments.strict)
+    mended = Mended(strict=arguments.strict)
     try:
-        with _processes(arguments, encoder) as pool, Meter(total, quiet=arguments.quiet) as meter:
-            encode = encoding_function(encoder, {**options, "pool": pool})
-            report = job.run(encode, read_labelled(sources, mended), meter.update)
+        with _engine(arguments, choice, options) as engine, Meter(total, quiet=arguments.quiet) as meter:
+            report = job.run_with(engine, read_labelled(sources, mended), meter.update)
     except KeyboardInterrupt:
         say(arguments, "what is done is kept: the same command goes on from there")
         raise
@@ -133,6 +141,28 @@ def _processes(arguments: argparse.Namespace, encoder: LLM2Vec) -> Iterator[Work
         yield pool
 
 
+@contextmanager
+def _engine(arguments: argparse.Namespace, choice: ModelChoice, options: dict[str, Any]) -> Iterator[Engine]:
+    from llm2vec_core.corpus.parts import InProcess
+
+    if arguments.engine == "local":
+        encoder = load_encoder(arguments, choice)
+        with _processes(arguments, encoder) as pool:
+            yield InProcess(encoding_function(encoder, {**options, "pool": pool}))
+        return
+    from llm2vec_core.corpus.ray_engine import RayEngine
+
+    use_gpu = None if choice.options.get("device") is None else choice.options["device"] != "cpu"
+    engine = RayEngine(
+        EncoderFactory(choice, options).anywhere(),
+        actors=arguments.actors,
+        address=arguments.ray_address,
+        use_gpu=use_gpu,
+    )
+    with engine.cluster():
+        yield engine
+
+
 def _sources(arguments: argparse.Namespace) -> list[TextSource]:
     from llm2vec_core.corpus.source import STDIN
     from llm2vec_core.corpus.sources import open_source
@@ -148,6 +178,19 @@ def _sources(arguments: argparse.Namespace) -> list[TextSource]:
     if any(source.path and source.path.resolve() == arguments.out.resolve() for source in sources):
         raise InputError(f"{arguments.out.name!r} is input and output; choose another name for the output")
     return sources
+
+
+def _refuse_engine(arguments: argparse.Namespace) -> None:
+    if arguments.engine == "ray":
+        from llm2vec_core.corpus.ray_engine import require_ray
+
+        require_ray()
+        if arguments.devices:
+            raise InputError("--devices is for --engine local; --actors says how many encoders Ray starts")
+        return
+    for name in ("actors", "ray_address"):
+        if getattr(arguments, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is for --engine ray")
 
 
 def _survey(arguments: argparse.Namespace, sources: list[TextSource]) -> Corpus | None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llm2vec_core.corpus.encoding import CorpusEncoding
 from llm2vec_core.corpus.outputs import load_embeddings
+from llm2vec_core.corpus.parts import PartWriter
 from llm2vec_core.encoder import LLM2Vec
 from tests.children import kill_when_it_says
 from tests.cli.conftest import PASSAGES
@@ -112,16 +114,16 @@ def test_a_finished_output_is_kept(folder, run):
 
 
 def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):
-    original = CorpusEncoding._write_part
+    original = PartWriter.__call__
 
-    def stopped(self, number, *rest):
-        if number == 2:
+    def stopped(self, part, embeddings):
+        if part.number == 2:
             raise KeyboardInterrupt
-        original(self, number, *rest)
+        original(self, part, embeddings)
 
     command = ("encode", "texts.txt", "--out", "v.npy", "--chunk-rows", "8", *PLAIN)
     with monkeypatch.context() as patch:
-        patch.setattr(CorpusEncoding, "_write_part", stopped)
+        patch.setattr(PartWriter, "__call__", stopped)
         code, _, talk = run(*command)
     assert code == 130
     assert talk.splitlines()[-2:] == ["what is done is kept: the same command goes on from there", "stopped"]
@@ -137,14 +139,14 @@ def test_ctrl_c_says_how_to_go_on(folder, run, monkeypatch):
 
 KILLED_AT_PART_3 = """
 from llm2vec_core.cli import main
-from llm2vec_core.corpus.encoding import CorpusEncoding
+from llm2vec_core.corpus.parts import PartWriter
 
-def write_part(self, number, *rest, original=CorpusEncoding._write_part):
-    if number == 3:
+def write_part(self, part, embeddings, original=PartWriter.__call__):
+    if part.number == 3:
         may_be_killed()
-    original(self, number, *rest)
+    original(self, part, embeddings)
 
-CorpusEncoding._write_part = write_part
+PartWriter.__call__ = write_part
 main(sys.argv[1:])
 """
 
@@ -188,3 +190,35 @@ def test_a_shard_of_standard_input_is_refused(folder, run, feed):
         "error: --shard reads the corpus from files, not from standard input (-): it must know all rows\n",
     )
     assert not Path("v.npy").exists()
+
+
+def test_an_encoder_is_made_anew_from_any_folder(folder, bundled, monkeypatch):
+    from llm2vec_core.cli import build_parser
+    from llm2vec_core.cli.options import EncoderFactory, choose_model
+    from llm2vec_core.presets import BUNDLED
+
+    Path("here").symlink_to(BUNDLED.base)
+    arguments = build_parser().parse_args(["encode", "texts.txt", "--out", "v.npy", "--model", "here"])
+    factory = pickle.loads(pickle.dumps(EncoderFactory(choose_model(arguments), {"normalize": True}).anywhere()))
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    vectors = factory()(["a river"], lambda *_: None)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(vectors, bundled.encode(["a river"], normalize=True), atol=1e-5)
+
+
+def test_devices_are_not_for_actors(folder, run, monkeypatch):
+    monkeypatch.setattr("llm2vec_core.corpus.ray_engine.require_ray", lambda: None)
+    code, _, talk = run("encode", "texts.txt", "--out", "v.npy", "--engine", "ray", "--devices", "cpu", "--quiet")
+    assert code == 2
+    assert talk.startswith("error: --devices is for --engine local; --actors says how many")
+
+
+def test_the_options_of_another_engine_are_refused(folder, run, monkeypatch):
+    for option in (("--actors", "2"), ("--ray-address", "auto")):
+        code, _, talk = run("encode", "texts.txt", "--out", "v.npy", *option, "--quiet")
+        assert (code, talk) == (2, f"error: {option[0]} is for --engine ray\n")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, talk = run("encode", "texts.txt", "--out", "v.npy", "--engine", "ray", "--quiet")
+    assert (code, talk) == (2, "error: --engine ray needs ray: pip install 'llm2vec-core[ray]'\n")
+    assert not Path("v.npy.parts").exists()
