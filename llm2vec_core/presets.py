@@ -133,13 +133,13 @@ class ModelPreset:
         return {stage.key: stage for stage in self.stages}[key]
 
 
-CAUSAL = Stage("causal", "Causal", False, (), "The language model as it is: each token sees only what came before it.")
+CAUSAL = Stage("causal", "Causal", False, (), "The language model as trained: each token sees only what came before it.")
 BIDIRECTIONAL = Stage(
     "bidirectional",
     "Bidirectional, untrained",
     True,
     (),
-    "Step 1: the mask is opened, no weight has changed. Each token sees the whole sentence.",
+    "Step 1: the mask is opened; no weights change. Each token sees the whole sentence.",
 )
 
 
@@ -156,13 +156,13 @@ def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
     without = (
         CAUSAL,
         BIDIRECTIONAL,
-        Stage("mntp", "+ MNTP", True, (mntp,), "Step 2: it practised filling in masked words with both sides in view."),
+        Stage("mntp", "+ MNTP", True, (mntp,), "Step 2: trained to fill in masked words with both sides in view."),
         Stage(
             "simcse",
             "LLM2Vec (+ MNTP + SimCSE)",
             True,
             (mntp, simcse),
-            "Step 3: it practised telling a sentence from all the others.",
+            "Step 3: trained to tell each sentence from all others.",
         ),
     )
     with_labels = (
@@ -171,14 +171,14 @@ def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
             "+ MNTP + supervised",
             True,
             (mntp, mntp_supervised),
-            "With labels, step 3 left out: it practised finding the text that belongs to another one.",
+            "With labels, without step 3: trained to find the text that belongs to another.",
         ),
         Stage(
             "supervised",
             "LLM2Vec + supervised",
             True,
             (mntp, simcse, supervised),
-            "With labels, after step 3: it practised finding the text that belongs to another one.",
+            "With labels, after step 3: trained to find the text that belongs to another.",
         ),
     )
     return without + with_labels if labels else without

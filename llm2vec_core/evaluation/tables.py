@@ -14,17 +14,17 @@ from llm2vec_core.evaluation.tasks import all_tasks
 _WORDS = {
     "Causal": "causal reads from left to right",
     "weighted mean": "weighted mean lets later words count more",
-    "last token": "last token is the last word's vector alone",
+    "last token": "last token is the vector of the last token only",
     "Static": "static is the mean of the words' input vectors, without any layer",
     "echo": "echo reads each text twice and pools the second copy",
     "prompt": "prompt asks for the text in one word",
-    "in quotes": "in quotes is that prompt as it was published",
+    "in quotes": "in quotes is that prompt as published",
     "layer": "layer pools the hidden states of an earlier layer",
     "centred": "centred has the mean vector of our bundled sentences subtracted",
-    "untrained": "untrained has its mask opened and nothing learned",
-    "MNTP": "MNTP has practised filling in masked words",
-    "SimCSE": "SimCSE has practised telling a text from others",
-    "supervised": "supervised has learned from labelled pairs",
+    "untrained": "untrained has an open mask and no training",
+    "MNTP": "MNTP is trained to fill in masked words",
+    "SimCSE": "SimCSE is trained to tell each text from others",
+    "supervised": "supervised is trained on labelled pairs",
 }
 
 

@@ -49,15 +49,15 @@ class EncoderOption:
 
 
 USER_OPTION = EncoderOption(
-    USER_ADAPTER, USER_LABEL, "bidirectional", "The adapter that you trained or loaded, for you alone."
+    USER_ADAPTER, USER_LABEL, "bidirectional", "The adapter that you trained or loaded, visible only to you."
 )
 # Keys are those of llm2vec_core.baselines.BASELINES.
 BASELINE_OPTIONS = {
     "echo": EncoderOption(
-        "echo", "Causal, echo", "causal", "The text stands there twice; only the second copy is averaged."
+        "echo", "Causal, echo", "causal", "The text is repeated; only the second copy is averaged."
     ),
     "static": EncoderOption(
-        "static", "Static token embeddings", "none", "No attention: the mean of bare word vectors."
+        "static", "Static token embeddings", "none", "No attention: the mean of the input token embeddings."
     ),
 }
 

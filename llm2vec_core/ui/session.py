@@ -96,7 +96,7 @@ class Session:
                 "on. Train it again, or choose a stage."
             )
         if key not in known:
-            raise InputError(f"{key!r} is no encoder of {context.preset.label}; choose one of {', '.join(known)}.")
+            raise InputError(f"{key!r} is not an encoder of {context.preset.label}; choose one of {', '.join(known)}.")
         return known[key]
 
     def handle(self, key: str, context: AppContext, pooling: str = "mean", instruction: str = "") -> EncoderHandle:

@@ -62,7 +62,7 @@ def test_an_adapter_of_one_model_is_not_offered_for_another(context):
 
 
 def test_an_unknown_encoder_is_named_with_those_there_are(context):
-    with pytest.raises(InputError, match=r"'nobody' is no encoder of .* choose one of causal, bidirectional"):
+    with pytest.raises(InputError, match=r"'nobody' is not an encoder of .* choose one of causal, bidirectional"):
         Session().encoder_for("nobody", context)
 
 

@@ -110,7 +110,7 @@ def test_the_visitors_own_adapter_is_used(context):
         ({"precision": "int1"}, "unknown precision 'int1'; choose one of full, int8"),
         ({"kind": "../x"}, "unknown format '../x'; choose one of parquet, npy, csv"),
         ({"encoder": "own"}, "Your adapter is no longer here"),
-        ({"encoder": "gpt"}, "'gpt' is no encoder of"),
+        ({"encoder": "gpt"}, "'gpt' is not an encoder of"),
         ({"encoder": "static", "precision": "int8"}, "choose float32"),
         ({"encoder": "static", "pooling": "last_token"}, "choose 'mean'"),
         ({"instruction": "i" * 20_001}, "The instruction has 20,001 characters"),

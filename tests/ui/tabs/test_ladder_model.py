@@ -34,7 +34,7 @@ def test_each_rung_is_held_against_the_one_below(context):
         )
     assert model.rung(context, session, KEYS[0]).change is None
     assert model.rung(context, session, "static").before.key == KEYS[0]
-    with pytest.raises(InputError, match="no encoder"):
+    with pytest.raises(InputError, match="not an encoder"):
         model.rung(context, session, "<b>")
 
 

@@ -226,7 +226,7 @@ def test_bad_fields(context, session, changes, message):
 
 
 def test_an_unknown_encoder(context, session):
-    with pytest.raises(InputError, match="'nobody' is no encoder"):
+    with pytest.raises(InputError, match="'nobody' is not an encoder"):
         show(context, session, own("a"), left="nobody")
 
 

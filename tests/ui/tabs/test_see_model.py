@@ -47,7 +47,7 @@ def test_fields_are_checked(context):
     for a, b, told in (("", B, "Sentence A is empty"), (A, " \n", "Sentence B is empty"), (A, "x" * 20_001, "20,001")):
         with pytest.raises(InputError, match=told):
             model.checked_pair(context, Session(), a, b, stage)
-    with pytest.raises(InputError, match="no encoder"):
+    with pytest.raises(InputError, match="not an encoder"):
         model.checked_pair(context, Session(), A, B, "none")
     with pytest.raises(InputError, match="The beginning is empty"):
         model.endings(context, Session(), " ", "a", "b", stage)
