@@ -133,7 +133,7 @@ class ModelPreset:
         return {stage.key: stage for stage in self.stages}[key]
 
 
-CAUSAL = Stage("causal", "Causal", False, (), "The language model as trained: each token sees only what came before it.")
+CAUSAL = Stage("causal", "Causal", False, (), "The language model as trained: each token sees only earlier tokens.")
 BIDIRECTIONAL = Stage(
     "bidirectional",
     "Bidirectional, untrained",
