@@ -53,9 +53,7 @@ USER_OPTION = EncoderOption(
 )
 # Keys are those of llm2vec_core.baselines.BASELINES.
 BASELINE_OPTIONS = {
-    "echo": EncoderOption(
-        "echo", "Causal, echo", "causal", "The text is repeated; only the second copy is averaged."
-    ),
+    "echo": EncoderOption("echo", "Causal, echo", "causal", "The text is repeated; only the second copy is averaged."),
     "static": EncoderOption(
         "static", "Static token embeddings", "none", "No attention: the mean of the input token embeddings."
     ),

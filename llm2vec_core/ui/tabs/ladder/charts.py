@@ -87,7 +87,8 @@ def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), lookin
         words: of the text.
         looking: index of the word whose view is drawn.
     """
-    step, box, second = WIDTH / len(words), 74, 112
+    width, second = 300, 112  # it is folded away, and a fold is narrower
+    step, box = width / len(words), width / len(words) - 8
     x = [(i + 0.5) * step for i in range(len(words))]
     parts = [text(4, 16, "first copy: read, not averaged", class_="q")]
     parts += [line(place, 54, x[looking], second, stroke="var(--causal)", stroke_width=1.5) for place in x]
@@ -98,7 +99,12 @@ def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), lookin
     parts.append(text(4, second + 48, "second copy: averaged into the text's vector", class_="q"))
     parts.append(text(4, second + 65, f"lines: what “{words[looking]}” has seen, including “{words[-1]}”", class_="q"))
     label = f"The text is written twice. In the second copy, {words[looking]} has seen every word of the first."
-    return svg(WIDTH, 184, *parts, label=label, style="max-width:440px")
+    return svg(width, 184, *parts, label=label, style="max-width:440px")
+
+
+def titled(title: str, below: str) -> str:
+    """A title of a plotly figure, and a line below it that a phone can show."""
+    return f"{title}<br><span style='font-size:12px'>{below}</span>"
 
 
 def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> str:
@@ -108,7 +114,7 @@ def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> st
         [row.label for row in rows],
         [row.direction for row in rows],
         {kind_label(kind): [astuple(row.means[kind]) for row in rows]},
-        f"{preset.label}: {kind_label(kind)}<br><sup>score x 100 with 95% interval; further right is better</sup>",
+        titled(f"{preset.label}: {kind_label(kind)}", "score x 100 with 95% interval; further right is better"),
     )
     return plot_value(
         figure,
@@ -154,7 +160,7 @@ def none_of_nan(value: float) -> float | None:
 
 def published_value() -> str:
     """The chart of the published numbers."""
-    figure = published_scores(MTEB, f"Published: {SCALE}<br><sup>other models, another scale; not measured by us</sup>")
+    figure = published_scores(MTEB, titled(f"Published: {SCALE}", "other models, another scale; not measured by us"))
     gains, echoes = [], []
     for model in dict.fromkeys(row.model for row in MTEB):
         own = {row.encoder: row.score for row in MTEB if row.model == model and not row.supervised}
@@ -185,7 +191,7 @@ def efficiency_value(experiment: SampleEfficiency) -> str:
         [curve.direction for curve in curves],
         [curve.steps.tolist() for curve in curves],
         [curve.scores for curve in curves],
-        f"{experiment.title}<br><sup>line: mean of {len(curves[0].scores)} runs; band: worst to best run</sup>",
+        titled(experiment.title, f"line: mean of {len(curves[0].scores)} runs; band: worst to best run"),
         "mean Spearman x 100",
     )
     rows = [
