@@ -152,5 +152,9 @@ def serve(host: str, port: int, model: str | None = None) -> None:
         print(f"The page opens with the bundled model. {why}", file=sys.stderr)
     models = Models(default=key)
     demo = build_app(models)
+    # Otherwise gradio asks its own address first and gives up after three seconds: a busy machine needs longer.
+    demo.launch(
+        server_name=host, server_port=port, prevent_thread_lock=True, _frontend=False, **launch_settings(models)
+    )
     warm_up_in_background(models)
-    demo.launch(server_name=host, server_port=port, **launch_settings(models))
+    demo.block_thread()

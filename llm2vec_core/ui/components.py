@@ -1,4 +1,4 @@
-"""Places on the page for painted HTML."""
+"""Places on the page for HTML made by templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIDE_WIDTH = 330
 
 
 def panel(value: str = "", **options: Any) -> gr.HTML:
-    """A place for HTML from :mod:`llm2vec_core.ui.paint` (which escapes what comes from outside)."""
+    """A place for HTML from :mod:`llm2vec_core.ui.templates`, which escapes what comes from outside."""
     return gr.HTML(value, apply_default_css=False, **options)
 
 

@@ -168,42 +168,18 @@ class Form:
         def place(name: str) -> Hashable:
             return (targets.get(name) or self._fields[name])._id
 
-        if inspect.isgeneratorfunction(handler):
-
-            def in_context(session: Session, **values: Any) -> Any:
-                yield from handler(self.page.context_of(session), session, **values)
-        else:
-
-            def in_context(session: Session, **values: Any) -> Any:
-                return handler(self.page.context_of(session), session, **values)
-
-        run = with_notice(functools.wraps(handler)(in_context))
+        run = with_notice(self._in_context(handler))
         if latest:
             run = latest_only(run, gives if decides is None else decides, place)
 
-        def arguments(values: dict[Any, Any]) -> dict[str, Any]:
-            return {name: values[self._fields[name]] for name in takes}
+        def call(values: dict[Any, Any], **event: Any) -> Any:
+            return run(values[self.page.session], **{name: values[self._fields[name]] for name in takes}, **event)
 
         def by_component(named: Results) -> dict[Any, Any]:
             return {targets[name]: value for name, value in named.items()}
 
-        def once(values: dict[Any, Any]) -> dict[Any, Any]:
-            return by_component(run(values[self.page.session], **arguments(values)))
-
-        def stream(values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
-            for named in run(values[self.page.session], **arguments(values)):
-                yield by_component(named)
-
-        def of_event(values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
-            sent = event._data if isinstance(event._data, dict) else {}
-            return by_component(run(values[self.page.session], **arguments(values), event=sent))
-
-        if "event" in inspect.signature(handler).parameters:
-            fn: Callable[..., Any] = of_event
-        else:
-            fn = stream if inspect.isgeneratorfunction(run) else once
         return {
-            "fn": fn,
+            "fn": _gradio_function(handler, call, by_component),
             "inputs": {self.page.session, *(self._fields[name] for name in takes)},
             "outputs": [targets[name] for name in gives],
             "concurrency_id": "interactive",
@@ -212,3 +188,35 @@ class Form:
             **({"trigger_mode": "always_last"} if latest else {}),
             **options,
         }
+
+    def _in_context(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """The handler with the context of the session's model in front of its arguments."""
+
+        @functools.wraps(handler)
+        def once(session: Session, **values: Any) -> Any:
+            return handler(self.page.context_of(session), session, **values)
+
+        @functools.wraps(handler)
+        def stream(session: Session, **values: Any) -> Any:
+            yield from handler(self.page.context_of(session), session, **values)
+
+        return stream if inspect.isgeneratorfunction(handler) else once
+
+
+def _gradio_function(
+    handler: Callable[..., Any], call: Callable[..., Any], by_component: Callable[[Results], dict[Any, Any]]
+) -> Callable[..., Any]:
+    """What gradio calls: it takes the values by component, and looks at the signature for the event's data."""
+
+    def once(values: dict[Any, Any]) -> dict[Any, Any]:
+        return by_component(call(values))
+
+    def stream(values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+        yield from map(by_component, call(values))
+
+    def of_event(values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        return by_component(call(values, event=event._data if isinstance(event._data, dict) else {}))
+
+    if "event" in inspect.signature(handler).parameters:
+        return of_event
+    return stream if inspect.isgeneratorfunction(handler) else once

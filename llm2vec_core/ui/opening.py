@@ -22,6 +22,8 @@ PAIR = pair_presets()[0]
 # Layer and head whose attention is shown first. SmolLM2's is the one in which, once adapted, "bank" gives most of its
 # attention to the words that say which bank it is.
 FIRST_HEAD = {BUNDLED.key: (2, 1), SMOLLM2.key: (24, 6)}
+# Read first by the logit lens: the shared word, in Sentence B.
+FIRST_VECTOR = "b:word"
 BEGINNING = "The bank was"
 ENDINGS = ("steep and muddy.", "robbed at noon.")
 
@@ -29,9 +31,9 @@ ENDINGS = ("steep and muddy.", "robbed at noon.")
 class Opening(NamedTuple):
     """What the See it tab shows at first, part by part."""
 
-    opening: str
+    spine: str
+    lens: str
     strips: str
-    lesson: str
     code: str
     endings: str
     picture: str
@@ -50,13 +52,15 @@ def stored_opening(key: str) -> Opening:
 def paint_opening(context: AppContext) -> Opening:
     """The same panels, computed now."""
     # Here and not above: the tab itself imports this module.
-    from llm2vec_core.ui.tabs.see import parts
+    from llm2vec_core.ui.tabs.see import view
 
     stage, session = context.preset.default.key, Session(context.preset.key)
-    found = parts.beginning(context, session, PAIR.a, PAIR.b, stage, "mean", 1)
-    endings = parts.endings(context, session, BEGINNING, *ENDINGS, stage, "cosine")
-    attention = parts.attention(context, session, PAIR.a, stage, *FIRST_HEAD[context.preset.key])
-    return Opening(*found, endings, attention.picture, attention.grid)
+    pair = {"a": PAIR.a, "b": PAIR.b, "stage": stage}
+    found = view.both(context, session, **pair, pooling="mean", step=1, vector=FIRST_VECTOR)
+    bars = view.endings(context, session, BEGINNING, *ENDINGS, stage, "cosine")["bars"]
+    layer, head = FIRST_HEAD[context.preset.key]
+    heads = view.attention(context, session, **pair, which="a", layer=layer, head=head)
+    return Opening(**found, endings=bars, picture=heads["picture"], grid=heads["grid"]["value"])
 
 
 def _file(key: str) -> Path:

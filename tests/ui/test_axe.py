@@ -13,7 +13,7 @@ from tests.ui.test_form import show
 
 # What a tab shows once it has computed; a tab is looked at only then.
 COMPUTED = {
-    "see": "#see-opening", "ladder": "#ladder-cloze", "compare": "#compare-pool td[data-key]", "search": "#search-scores",
+    "see": "#see-lesson-card", "ladder": "#ladder-cloze", "compare": "#compare-pool td[data-key]", "search": "#search-scores",
     "map": "#right-map[data-drawn]", "train": "#before-after", "away": "#away-command",
 }  # fmt: skip
 LOOKS = 30
@@ -103,5 +103,5 @@ def test_what_the_switch_told_of_other_sentences_is_not_left_standing(page):
     expect(told).to_contain_text("cosine")
     page.locator("#sentence-a textarea").fill("Rivers were high and muddy.")
     page.locator("#compare-button").click()
-    expect(page.locator("#see-opening")).to_contain_text("do not begin alike")
+    expect(page.locator("#see-spine")).to_contain_text("do not begin alike")
     expect(told).to_be_empty()

@@ -147,7 +147,12 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
         (
             1440,
             900,
-            ("#sentence-a", "#sentence-b", "#prefix svg >> nth=1", "#prefix-table", ".l2v-see-words .l2v-notice-line"),
+            (
+                "#sentence-a",
+                "#sentence-b",
+                "#see-spine .l2v-see-sentences svg >> nth=1",
+                "#see-spine .l2v-see-question",
+            ),
         ),
         (390, 844, ("#sentence-a", "#sentence-b")),
     ],
@@ -155,7 +160,7 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
 def test_the_effect_is_on_the_first_screen(open_page, width, height, wanted):
     page = open_page(width=width, height=height)
     page.evaluate("document.fonts.ready")
-    for shown in ("#l2v-see-bidi", ".l2v-see-hero b", *wanted):
+    for shown in ("#l2v-see-bidi", ".l2v-see-hero >> nth=0", *wanted):
         box = page.locator(shown).bounding_box()
         assert box["y"] + box["height"] <= height, f"{shown} ends at {box['y'] + box['height']:.0f}"
 

@@ -8,10 +8,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 from PIL import Image
 from playwright.sync_api import Page
 
-from llm2vec_core.ui.paint.base import figure_card
+from llm2vec_core.ui.templates import figure as figure_card
 from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILES
 
 FORMULAS = ["=1+1", "+SUM(A1)", "-cmd|' /C calc'!A0", "@x", "\tx"]
@@ -32,10 +33,10 @@ def figure(browser):
     page = browser.new_context(viewport={"width": 640, "height": 900}).new_page()
     card = figure_card(
         "A figure, in units",
-        PANELS,
+        Markup(PANELS),
         name="my-figure",
-        notice="what <em>counts</em> " + "in a caption that is longer than the card is wide, " * 3,
-        legend='<div class="l2v-key"><span><i style="background:var(--causal)"></i>causal</span></div>',
+        notice=Markup("what <em>counts</em> " + "in a caption that is longer than the card is wide, " * 3),
+        legend=Markup('<div class="l2v-key"><span><i style="background:var(--causal)"></i>causal</span></div>'),
         columns=["text", "=evil()"],
         rows=[[text, 1.5] for text in FORMULAS + PLAIN],
         elem_id="probe",

@@ -5,12 +5,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.comparison import Yardstick
-from llm2vec_core.ui.paint.base import data_table, figure_card
 from llm2vec_core.ui.pair_strips import similarity_strips
-from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.templates import figure, render
 
 EVIL = "<img src=x onerror=alert(1)>"
 VOID = {"img", "br", "input", "meta"}
@@ -44,8 +44,8 @@ YARDSTICK = Yardstick(np.linspace(0.5, 0.9, 80), np.linspace(0.0, 0.4, 80))
 def pictures(text: str) -> dict[str, str]:
     return {
         "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
-        "figure": figure_card(
-            text, "<svg></svg>", name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
+        "figure": figure(
+            text, Markup("<svg></svg>"), name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
     }
 
@@ -73,11 +73,11 @@ def test_strips_place_the_pair_among_the_known_ones():
 
 
 def test_a_figure_offers_what_it_has():
-    with_picture = figure_card("T", "<svg></svg>", name="n", columns=["a"], rows=[[0.123456]])
+    with_picture = figure("T", Markup("<svg></svg>"), name="n", columns=["a"], rows=[[0.123456]])
     assert re.findall(r'data-export="(\w+)"', with_picture) == ["png", "svg", "csv"]
     assert "<td>0.1235</td>" in with_picture
-    assert re.findall(r'data-export="(\w+)"', figure_card("T", "<p>", name="n")) == []
+    assert re.findall(r'data-export="(\w+)"', figure("T", Markup("<p>"), name="n")) == []
 
 
 def test_a_table_shows_nothing_as_a_dash():
-    assert "<td>–</td><td>3</td>" in data_table(["a", "b"], [[None, 3]])
+    assert "<td>–</td><td>3</td>" in figure("T", "", name="n", columns=["a", "b"], rows=[[None, 3]])

@@ -166,7 +166,7 @@ def test_two_visitors_train_at_once_and_each_has_their_own_adapter_texts_files_a
         # On the ladder too: a rung of their own, and another one than the other's.
         open_tab(page, "See it")
         page.locator("#compare-button").click()
-        expect(page.locator("#prefix")).to_contain_text("Your adapter")
+        expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
     assert strips(first)["own"] != strips(second)["own"]
     assert strips(first)["mntp"] == strips(second)["mntp"]
 

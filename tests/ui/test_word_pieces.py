@@ -35,7 +35,7 @@ def test_a_hyphen_stands_where_the_word_goes_on(text, tokens, expected):
 def test_every_example_has_a_word_to_follow_and_no_piece_passes_for_one(context):
     for preset in pair_presets():
         pair = checked_pair(context, Session(), preset.a, preset.b, context.preset.default.key)
-        change = pair.change(pair.causal.key)
+        change = pair.change(pair.causal)
         word = watched(change.tokens)
         assert word is not None, preset.name
         words = {w.strip(".,:()%=").lower() for w in f"{preset.a} {preset.b}".split()}

@@ -1,4 +1,4 @@
-"""The head of the page: what it is about, the live proof, the model in use, a link to this view, light or dark."""
+"""The head of the page: its subject, the live proof, the model in use, a link to this view, large type, the theme."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Header:
                     visible=SMOLLM2.key in page.models.presets and is_at_hand(SMOLLM2),
                 )
                 self.link = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=0)
+                present = gr.Button("Present", size="sm", elem_id="present", min_width=0)
                 theme = gr.Button("Light / dark", size="sm", elem_id="theme", min_width=0)
                 self.badge = panel(elem_id="badge")
         self.notice = notice_panel("link-notice")
+        present.click(None, None, None, js="() => window.__l2vPresent()", api_name=False, queue=False)
         theme.click(None, None, None, js="() => window.__l2vTheme()", api_name=False, queue=False)

@@ -60,7 +60,7 @@
     if (node.nodeType === 1 && !node.closest('.l2v-pan')) [...node.querySelectorAll('svg.l2v-svg'), ...(node.matches('svg.l2v-svg') ? [node] : [])].forEach(legible);
   }))).observe(document, {childList: true, subtree: true});
   // On a phone the result lies screens below its fields.
-  const RESULTS = {'compare-button': 'see-play', 'ladder-fill-button': 'ladder-filled', 'compare-run': 'compare-summary',
+  const RESULTS = {'compare-button': 'see-spine', 'ladder-fill-button': 'ladder-filled', 'compare-run': 'compare-summary',
     'search-button': 'search-note', 'map-draw': 'map-status', 'train-button': 'train-status', 'away-run': 'away-status'};
   document.addEventListener('click', event => {
     const button = innerWidth <= 700 && event.target.closest && event.target.closest('button[id]');
@@ -197,4 +197,16 @@
     window.dispatchEvent(new Event('l2v-theme'));
     return [];
   };
+  // Large type for a room: everything grows, and what only one reader needs is left out. An address carries it.
+  window.__l2vPresent = (on = !document.body.classList.contains('l2v-present')) => {
+    document.body.classList.toggle('l2v-present', on);
+    document.querySelector('#present')?.setAttribute('aria-pressed', String(on));
+    const address = new URL(location.href);
+    if (on) address.searchParams.set('present', '1');
+    else address.searchParams.delete('present');
+    history.replaceState(null, '', address.href);
+    window.dispatchEvent(new Event('resize'));
+    return [];
+  };
+  if (new URLSearchParams(location.search).has('present')) addEventListener('load', () => window.__l2vPresent(true));
 })();

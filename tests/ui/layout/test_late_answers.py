@@ -12,7 +12,7 @@ from llm2vec_core.ui.app import build_app, launch_settings
 from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.tabs.compare import view as compare_view
 from llm2vec_core.ui.tabs.search import model as search_model
-from llm2vec_core.ui.tabs.see import parts
+from llm2vec_core.ui.tabs.see import model as see_model
 from tests.ui.conftest import free_port, open_tab
 
 
@@ -120,20 +120,20 @@ def test_ones_own_question_is_not_covered_by_what_the_tab_opened_with(own_page, 
 
 
 def test_a_step_and_a_head_that_were_chosen_meanwhile_stay(own_page, held):
-    slow = held(parts, "beginning")
+    slow = held(see_model, "likenesses")
     own_page.locator("#sentence-b textarea").fill("The bank was closed.")
     own_page.locator("#compare-button").click()
     assert slow.begun.wait(120)
     own_page.get_by_role("button", name="Next →").click()
-    expect(own_page.locator("#see-lesson h3")).to_contain_text("Step 2 of 7")
+    expect(own_page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
     # A press while the same button's answer is on its way counts too.
     own_page.locator("#sentence-b textarea").fill("The bank was open at noon.")
     own_page.locator("#compare-button").click()
     slow.let_go(own_page)
-    expect(own_page.locator("#prefix")).to_contain_text("noon")
-    expect(own_page.locator("#see-lesson h3")).to_contain_text("Step 2 of 7")
+    expect(own_page.locator("#see-spine")).to_contain_text("noon")
+    expect(own_page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
     own_page.wait_for_timeout(1000)
-    slow = held(parts, "attention")
+    slow = held(see_model, "heads")
     for elem_id, number in (("layer", "3"), ("head", "4")):
         own_page.locator(f"#{elem_id} input").click()
         own_page.get_by_role("option", name=number, exact=True).click()

@@ -146,7 +146,7 @@ def test_a_link_carries_what_the_browser_alone_knows(open_page, server):
     page.locator("label:has(#l2v-see-bidi)").click()
     page.goto(copied())
     expect(page.locator("#l2v-see-bidi")).to_be_checked()
-    expect(page.locator("#see-opening .l2v-see-when-bidi").first).to_be_visible()
+    expect(page.locator("#see-spine .l2v-see-when-bidi").first).to_be_visible()
 
     page.goto(f"{server}/?tab=map&map_kind=pca&map_lines=true&map_words=false&map_pick=17&map_rows=3.5.9999.x")
     expect(page.locator("#map-picked")).to_have_attribute("data-row", "17")

@@ -16,10 +16,20 @@ def strips(page: Page) -> dict[str, float]:
 
 
 def prefix(page: Page, kind: str) -> list[float]:
-    return [
-        float(v)
-        for v in page.eval_on_selector_all(f"#prefix-table td[data-{kind}]", f"all => all.map(c => c.dataset.{kind})")
-    ]
+    """Cosines of the shared tokens, from the table under the picture: "causal" or "bidi"."""
+    column = {"causal": 1, "bidi": 2}[kind]
+    rows = page.eval_on_selector_all(
+        "#see-spine .l2v-data tbody tr", f"all => all.map(row => row.cells[{column}].textContent)"
+    )
+    return [float(v) for v in rows]
+
+
+def answer(page: Page, option: str) -> None:
+    page.locator("#see-spine .l2v-see-question").get_by_role("button", name=option, exact=True).click()
+
+
+def show(page: Page) -> None:
+    answer(page, "Just show me")
 
 
 def bars(page: Page, kind: str) -> list[float]:
@@ -29,7 +39,7 @@ def bars(page: Page, kind: str) -> list[float]:
 
 def values(page: Page) -> list[float]:
     """Numbers of the lesson's step."""
-    cells = page.locator("#see-lesson [data-value]")
+    cells = page.locator("#see-spine .l2v-see-answer text[data-value]")
     return [float(cells.nth(i).get_attribute("data-value")) for i in range(cells.count())]
 
 
@@ -56,52 +66,97 @@ def test_the_first_screen_answers_before_anything_is_pressed(page):
         "causal holds: changing the last word moved an earlier word by 0"
     )
     expect(page.locator("#prefix-badge")).not_to_contain_text("fails")
-    assert prefix(page, "causal") == [1.0, 1.0, 1.0]  # The bank was
+    assert prefix(page, "causal") == [1.0, 1.0, 1.0, 1.0]  # <s> The bank was
     assert all(value < 0.995 for value in prefix(page, "bidi"))
-    hero = page.locator(".l2v-see-hero b")
+    hero = page.locator(".l2v-see-hero b").first
     expect(hero).to_have_text("1.000", use_inner_text=True)
-    # A row of the mask each; the last token has no later one to look at.
-    future = page.locator("#see-opening svg").first.locator(".l2v-see-future")
-    rows = future.count()
-    assert rows == page.locator("#see-opening svg").first.locator("text").count() - 1
-    expect(future.nth(rows - 1)).to_have_css("opacity", "0")
-    expect(page.locator("#see-opening .l2v-notice-line")).to_contain_text(
-        "bank may look only at what stands before it", use_inner_text=True
-    )
-    # The switch fills the masks and the cosine drops, without the server: by keyboard, as any radio button.
+    picture = page.locator("#see-spine .l2v-see-sentences svg").first
+    ahead, moved = picture.locator("path.l2v-see-future"), picture.locator(".l2v-see-cell-bidi")
+    tokens = picture.locator("[data-token]").count() - 1
+    assert ahead.count() == tokens * (tokens - 1) / 2
+    expect(ahead.first).to_have_css("opacity", "0")
+    expect(moved.first).to_have_css("opacity", "0")
+    # The switch draws the arcs from later words and the cosines drop, without the server: by keyboard, as any radio button.
     page.locator("#l2v-see-causal").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#l2v-see-bidi")).to_be_checked()
-    for row in range(rows):
-        expect(future.nth(row)).to_have_css("opacity", "1")
-    expect(hero).to_have_text(f"{prefix(page, 'bidi')[1]:.3f}", use_inner_text=True)
-    expect(page.locator("#see-opening .l2v-notice-line")).to_contain_text(
-        "bank also takes in what follows, “steep and muddy.” or “robbed at noon.”", use_inner_text=True
-    )
+    expect(picture.locator("path.l2v-see-future.l2v-see-stressed").first).to_have_css("opacity", "1")
+    expect(moved.first).to_have_css("opacity", "1")
+    expect(hero).to_have_text(f"{prefix(page, 'bidi')[2]:.3f}", use_inner_text=True)
     # Who cannot see the number fall is told.
-    expect(page.locator("#see-switch [role=status]")).to_contain_text("bank also takes in what follows")
+    expect(page.locator("#see-switch [role=status]")).to_contain_text(f"{prefix(page, 'bidi')[2]:.3f}")
     page.locator(".l2v-see-switch label").first.click()
     expect(hero).to_have_text("1.000", use_inner_text=True)
-    expect(page.locator("#see-switch [role=status]")).to_contain_text("no shared vector moves")
+    expect(page.locator("#see-switch [role=status]")).to_contain_text("1.000")
     assert list(strips(page))[:2] == ["causal", "bidirectional"]
     attention = page.locator("#attention")
     assert float(attention.get_attribute("data-causal")) == 0.0
     assert float(attention.get_attribute("data-bidirectional")) > 0.05
 
 
+def test_a_question_comes_before_its_answer(page):
+    told = page.locator("#see-spine .l2v-see-answer")
+    expect(told).to_be_hidden()
+    answer(page, "all of them")
+    expect(told).to_contain_text("Not quite. The answer is “<s> The”")
+    expect(page.locator("#see-spine .l2v-see-question .right")).to_have_text("<s> The")
+    assert len(values(page)) == 2
+    page.get_by_role("button", name="Next →").click()
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
+    expect(told).to_be_hidden()
+    answer(page, "1: they are the same")
+    expect(told).to_contain_text("Right.")
+    # A step that was answered stays answered.
+    page.get_by_role("button", name="← Back").click()
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
+    expect(told).to_contain_text("Not quite")
+
+
+def test_a_term_is_explained_on_focus(page):
+    term = page.locator(".l2v-term").first
+    tip = term.locator("[role=tooltip]")
+    expect(tip).to_be_hidden()
+    term.focus()
+    expect(tip).to_be_visible()
+    expect(tip).to_contain_text("list of numbers")
+
+
+def test_a_part_of_the_picture_is_pressed_and_read(page):
+    lens = page.locator("#see-lens")
+    expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-token", "2")  # bank, in Sentence B
+    page.locator('#see-spine [data-sentence="a"][data-token="4"]').click()
+    expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-sentence", "a")
+    expect(lens.locator('[aria-pressed="true"]')).to_contain_text("ste")
+    rows = lens.locator(".l2v-see-lens tbody tr")
+    expect(rows).to_have_count(5)
+    assert rows.last.locator("td").nth(1).locator("span").count() == 5
+    expect(lens).to_be_in_viewport()
+    lens.get_by_role("button", name="whole sentence").nth(1).click()
+    expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-token", "pooled")
+    # By keyboard alone: one stop for all columns, arrows move, Enter reads.
+    chosen = page.locator("#see-spine .l2v-see-sentences svg").nth(1).locator('[data-token][tabindex="0"]')
+    assert chosen.count() == 1
+    chosen.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-sentence", "b")
+    expect(lens.locator('[aria-pressed="true"]')).to_have_text(".")
+
+
 def test_other_sentences_give_other_numbers_everywhere(page):
-    before, lesson = strips(page), values(page)
+    before = strips(page)
     page.locator("#sentence-a textarea").fill("She planted a tree.")
     page.locator("#sentence-b textarea").fill("She planted a bomb in the station.")
     page.locator("#compare-button").click()
-    expect(page.locator("#prefix-table tbody tr").first).to_contain_text("She")
+    expect(page.locator("#see-spine .l2v-see-sentences svg").first).to_contain_text("She")
     shared = prefix(page, "causal")
-    assert len(shared) >= 3
+    assert len(shared) >= 4
     assert set(shared) == {1.0}
     assert min(prefix(page, "bidi")) < 0.999
     assert strips(page) != before
-    assert lesson == values(page) == [1.0]
-    expect(page.locator("#see-lesson")).not_to_contain_text("bank")
+    expect(page.locator("#see-spine")).not_to_contain_text("bank")
+    expect(page.locator("#see-lens")).to_contain_text("bomb")
     expect(page.locator("#attention")).to_contain_text("She")
     page.get_by_role("button", name="The same in Python").locator("visible=true").click()
     expect(page.locator("#see-code")).to_contain_text("She planted a tree.")
@@ -126,7 +181,7 @@ def test_pooling_and_encoder_can_be_chosen(page):
     expect(page.locator("#see-heads")).to_contain_text("heads of Bidirectional, untrained")
     expect(page.locator("#see-endings")).to_contain_text("Bidirectional, untrained")
     assert bars(page, "bidi") != ending
-    expect(page.locator("#prefix")).to_contain_text("Bidirectional, untrained: ")
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "bidirectional")
     expect(page.locator("#similarity")).to_contain_text("(first token)")
 
 
@@ -186,58 +241,61 @@ def test_layer_head_and_sentence_of_the_attention_picture(page):
     expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 2")
 
 
-def test_seven_steps_each_with_a_number_of_ones_own_sentences(page):
+def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
     page.locator("#sentence-a textarea").fill("The light was switched off.")
     page.locator("#sentence-b textarea").fill("The light was easy to carry.")
     page.locator("#compare-button").click()
-    expect(page.locator("#see-lesson")).to_contain_text("light stands in both of your sentences")
-    assert values(page) == [1.0]
-    expect(page.get_by_role("button", name="← Previous")).to_be_visible()
-    seen = {1: values(page)}
-    for number in range(2, 8):
-        page.get_by_role("button", name="Next →").click()
-        expect(page.locator("#see-lesson h3")).to_contain_text(f"Step {number} of 7")
-        expect(page.locator("#see-step").get_by_label(str(number), exact=True)).to_be_checked()
-        seen[number] = values(page)
-        assert seen[number]
-    light = prefix(page, "bidi")[1]
-    assert seen[2][0] == 0
-    assert 0 < seen[2][1] < 1
-    assert seen[3][0] == 1.0
-    assert light in seen[3]
+    card = page.locator("#see-lesson-card")
+    expect(card.locator("legend em")).to_have_text("light")
+    seen, stages = {}, {}
+    for number in range(1, 9):
+        expect(card).to_have_attribute("data-step", str(number))
+        expect(page.locator("#see-step").get_by_role("radio").nth(number - 1)).to_be_checked()
+        show(page)
+        seen[number], stages[number] = values(page), card.get_attribute("data-stage")
+        # The switch follows the step: what is about the opened model shows it.
+        opened = card.get_attribute("data-switch") == "bidi"
+        expect(page.locator("#l2v-see-bidi" if opened else "#l2v-see-causal")).to_be_checked()
+        if number < 8:
+            page.get_by_role("button", name="Next →").click()
+    assert seen[1][0] < 1e-4 < seen[1][1]
+    assert seen[2] == [1.0]
+    assert seen[3][0] == 0
+    assert 0 < seen[3][1] < 1
     assert len(seen[4]) == 4
-    assert seen[5][0] == 1.0 > seen[5][1]
-    assert len(seen[6]) == len(strips(page))
-    assert f"{seen[7][0]:.3f}" == "0.000"
-    assert seen[7][1] > 0.001
-    expect(page.locator("#see-lesson")).to_contain_text("causal holds, bidirectional holds")
+    assert [len(seen[n]) for n in (5, 6, 7)] == [2, 3, 4]
+    assert seen[6][:2] == seen[5]
+    assert [stages[n] for n in (5, 6, 7)] == ["bidirectional", "mntp", "simcse"]
     page.get_by_role("button", name="Next →").click()
     settled(page)
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 7 of 7")
-    page.get_by_role("button", name="← Previous").click()
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 6 of 7")
-    # By keyboard alone, as a slider: the arrow keys go from step to step and stop at the end.
-    page.locator("#see-step").get_by_label("6", exact=True).focus()
+    expect(card).to_have_attribute("data-step", "8")
+    # By keyboard alone: the arrow keys go from step to step.
+    page.locator("#see-step").get_by_role("radio").nth(7).focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 5 of 7")
-    expect(page.locator("#see-step").get_by_label("5", exact=True)).to_be_focused()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 7 of 7")
+    expect(card).to_have_attribute("data-step", "7")
+    page.get_by_role("button", name="Next →").click()
+    expect(card).to_have_attribute("data-step", "8")
+    # The last step ends in a search on the visitor's sentence.
+    found = card.locator(".l2v-see-found ol").first.locator("li").first.inner_text()
+    card.get_by_role("button", name="Continue in Search").click()
+    expect(page.locator("#search-note")).to_contain_text("The light was switched off.")
+    expect(page.locator("#search-left-hits li").first).to_contain_text(found[:40])
 
 
 def test_an_empty_sentence_is_named_and_nothing_is_lost(page):
-    before = page.locator("#prefix").inner_text()
+    before = page.locator("#see-spine").inner_text()
     page.locator("#sentence-b textarea").fill("   ")
     page.locator("#compare-button").click()
     expect(page.locator("#compare-notice")).to_contain_text("Sentence B is empty")
     page.get_by_role("button", name="Next →").click()
     expect(page.locator("#lesson-notice")).to_contain_text("Sentence B is empty")
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 1 of 7")
-    assert page.locator("#prefix").inner_text() == before
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
+    page.locator('#see-spine [data-sentence="a"][data-token="1"]').click()
+    expect(page.locator("#lens-notice")).to_contain_text("Sentence B is empty")
+    assert page.locator("#see-spine").inner_text() == before
     page.locator("#sentence-b textarea").fill("The bank was closed.")
     page.locator("#compare-button").click()
-    expect(page.locator("#prefix svg").nth(1)).to_contain_text("cl")
+    expect(page.locator("#see-spine .l2v-see-sentences svg").nth(1)).to_contain_text("cl")
     expect(page.locator("#compare-notice .l2v-notice")).to_be_empty()
 
 
@@ -255,11 +313,11 @@ def test_hostile_and_odd_texts_are_shown_and_not_run(page):
         write(page, "see-ending", text)
         page.locator("#sentence-b textarea").fill("The end")
         page.locator("#compare-button").click()
-        expect(page.locator("#prefix-table tbody tr")).to_have_count(1)
-        expect(page.locator("#prefix")).to_contain_text("end")
+        expect(page.locator("#see-spine .l2v-data tbody tr")).to_have_count(2)
+        expect(page.locator("#see-spine")).to_contain_text("end")
         expect(page.locator("#compare-notice .l2v-notice")).to_be_empty()
         settled(page)
-    assert page.locator("#prefix img, #attention img, #see-endings img, #see-lesson img").count() == 0
+    assert page.locator("#see-spine img, #attention img, #see-endings img, #see-lens img").count() == 0
     assert dialogs == []
 
 
@@ -267,20 +325,21 @@ def test_a_text_of_100_000_characters_is_refused_with_its_size(page):
     write(page, "sentence-a", "word " * 20_000)
     page.locator("#compare-button").click()
     expect(page.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
-    assert prefix(page, "causal") == [1.0, 1.0, 1.0]
+    assert prefix(page, "causal") == [1.0, 1.0, 1.0, 1.0]
 
 
 def test_a_link_brings_sentences_step_and_head_back(open_page, server):
     page = open_page()
     page.goto(
         f"{server}/?tab=see&see_a=The+bank+was+closed.&see_b=The+bank+was+flooded.&see_step=3&see_layer=4&see_head=3"
-        "&see_ending=gone.&see_stage=mntp"
+        "&see_ending=gone.&see_stage=mntp&see_vector=a:pooled"
     )
-    expect(page.locator("#see-lesson h3")).to_contain_text("Step 3 of 7")
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "3")
     expect(page.locator("#attention-picture")).to_contain_text("layer 4, head 3")
     expect(page.locator("#sentence-a textarea")).to_have_value("The bank was closed.")
     expect(page.locator("#see-endings")).to_contain_text("Other ending: gone.")
     expect(page.locator("#see-heads")).to_contain_text("heads of + MNTP")
-    expect(page.locator("#see-step").get_by_label("3", exact=True)).to_be_checked()
+    expect(page.locator("#see-lens .l2v-see-lens")).to_have_attribute("data-token", "pooled")
+    expect(page.locator("#see-step").get_by_role("radio").nth(2)).to_be_checked()
     expect(page.locator('#see-grid [aria-pressed="true"]')).to_have_attribute("data-layer", "4")
-    assert prefix(page, "causal") == [1.0, 1.0, 1.0]
+    assert prefix(page, "causal") == [1.0, 1.0, 1.0, 1.0]

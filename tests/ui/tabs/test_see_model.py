@@ -1,4 +1,4 @@
-"""What the See it tab computes and paints, without a page."""
+"""What the See it tab computes and shows, without a page."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llm2vec_core.comparison import Yardstick, compare_prefix
+from llm2vec_core.bundled_data import passages
+from llm2vec_core.comparison import compare_prefix
 from llm2vec_core.errors import InputError
-from llm2vec_core.presets import BUNDLED
+from llm2vec_core.evaluation.bootstrap import Estimate
+from llm2vec_core.logit_lens import pooled_lens, token_lens
+from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.separation import PairCosines
 from llm2vec_core.token_change import TokenChange, token_change
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.see import lesson, model, paint, paint_attention, paint_endings, parts
+from llm2vec_core.ui.tabs.see import charts, copy, lens, model, panels, spine, view
 from llm2vec_core.ui.tabs.see.code import see_snippet
-from llm2vec_core.ui.tabs.see.paint_lesson import lesson_card
+from llm2vec_core.ui.tabs.see.forward_pass import MOST_TOKENS, ForwardPass, Sentence, forward_pass
 from tests.ui.test_paint import EVIL, Tags
 
 A, B = "The bank was steep and muddy.", "The bank was robbed at noon."
 BOTH = EncoderOption("b", "Both ways", "bidirectional", "")
+STEPS = range(1, len(spine.STEPS) + 1)
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +36,28 @@ def pair(context) -> model.Pair:
     return model.checked_pair(context, Session(), A, B, context.preset.default.key)
 
 
+@pytest.fixture(scope="module")
+def shown(pair) -> dict[str, spine.Shown]:
+    """Every step, by its key."""
+    steps = [spine.show(pair, number) for number in STEPS]
+    return {each.step.key: each for each in steps}
+
+
 def change(*cosines: float, token: str = "word", rest: tuple[str, ...] = ("so",)) -> TokenChange:
     values = np.array([1.0, *cosines])
     tokens = ("<s>", *(f"{token}{i}" for i in range(len(cosines))))
-    return TokenChange(tokens, values, np.sqrt(2 - 2 * values), rest, rest, " ".join(rest), " ".join(rest))
+    layers = np.stack([np.ones_like(values), (1 + values) / 2, values])
+    return TokenChange(tokens, layers, np.sqrt(2 - 2 * values), rest, rest, " ".join(rest), " ".join(rest))
 
 
-def likeness(cosine: float, direction: str, low: float = 0.0) -> model.Likeness:
-    choice = EncoderOption(direction, direction.title(), direction, "")
-    return model.Likeness(choice, cosine, Yardstick(np.linspace(0.5, 1, 50), np.linspace(low, low + 0.5, 50)))
+def picture(causal: TokenChange, other: TokenChange, stage: EncoderOption = BOTH) -> ForwardPass:
+    tokens = (*causal.tokens, *causal.rest_a)
+    sentences = tuple(Sentence(name, tokens[:MOST_TOKENS], len(tokens), len(causal.tokens)) for name in "AB")
+    return ForwardPass(sentences, stage, causal, other, (1, 2), (0.9, 0.3), 576)
+
+
+def numbers(finding: spine.Finding) -> list[float]:
+    return [value.value for value in finding.values]
 
 
 def test_fields_are_checked(context):
@@ -53,9 +71,12 @@ def test_fields_are_checked(context):
         model.endings(context, Session(), " ", "a", "b", stage)
     with pytest.raises(InputError, match="other ending has 2,001"):
         model.endings(context, Session(), "The", "a", "b" * 2001, stage)
-    for step in (0, 8, None, "1", True, 1.0):
+    for step in (0, 9, None, "1", True, 1.0):
         with pytest.raises(InputError, match="no step"):
-            parts.lesson(context, Session(), A, B, stage, step)
+            view.step_of(context, Session(), A, B, stage, step)
+    for vector in ("c:1", "a:-1", "a:", "a:one", None, "a:pooled:1"):
+        with pytest.raises(InputError, match="no vector"):
+            lens.read_lens(model.checked_pair(context, Session(), A, B, stage), vector)
 
 
 def test_a_head_of_a_larger_model_becomes_the_last_one():
@@ -76,26 +97,27 @@ def test_endings_move_a_beginning_in_one_direction_only(context):
     assert found.other.distances.min() > 0.05
     same = model.endings(context, Session(), "The bank was", "closed", "closed ", stage)
     assert same.other.distances.max() == 0
-    html = paint_endings.endings_card(same, "cosine", 32)
-    assert "Both endings are the same" in html
+    assert "Both endings are the same" in panels.endings(same, "cosine", 32)
     alone = model.endings(context, Session(), "The bank was", None, "closed", stage)
     assert alone.causal.ending_a == ""
-    assert "(nothing more)" in paint_endings.endings_card(alone, "distance", 32)
+    assert "(nothing more)" in panels.endings(alone, "distance", 32)
 
 
 def test_bars_show_the_numbers_of_the_chosen_measure():
     found = model.Endings(BOTH, change(1.0, 1.0), change(0.9, 0.25))
     for measure, expected in (("cosine", [0, 0.1, 0.75]), ("distance", [0, 0.2**0.5, 1.5**0.5])):
-        html = paint_endings.endings_card(found, measure, 32)
-        shown = [float(v) for v in re.findall(r'data-bidi="([\d.]+)"', html)]
-        np.testing.assert_allclose(shown, expected, atol=1e-8)
+        html = panels.endings(found, measure, 32)
+        drawn = [float(v) for v in re.findall(r'data-bidi="([\d.]+)"', html)]
+        np.testing.assert_allclose(drawn, expected, atol=1e-8)
         assert set(re.findall(r'data-causal="([\d.]+)"', html)) == {"0.000000000"}
     assert "2 of 3 tokens move" in html
     assert "no token of the beginning moves (largest distance exactly 0)" in html
-    broken = paint_endings.endings_card(model.Endings(BOTH, change(0.5), change(1.0)), "cosine", 32)
+    broken = panels.endings(model.Endings(BOTH, change(0.5), change(1.0)), "cosine", 32)
     assert "though they should not" in broken
     assert "none moves either" in broken
-    assert "1 more shared tokens" in paint_endings.endings_card(found, "cosine", 2)
+    assert "1 more shared tokens" in panels.endings(found, "cosine", 2)
+    nothing = replace(change(), tokens=(), by_layer=np.ones((3, 0)), distances=np.ones(0))
+    assert "no vector to follow" in panels.endings(model.Endings(BOTH, nothing, nothing), "cosine", 32)
 
 
 def test_attention_of_all_heads(context):
@@ -106,27 +128,26 @@ def test_attention_of_all_heads(context):
     assert np.triu(found.causal, 1).max() == 0
     oracle = context.encoder(stage).attentions(A)
     np.testing.assert_allclose(found.future, oracle.future_share(), atol=1e-6)
-    html = paint_attention.grid_card(found)
-    shown = [float(v) for v in re.findall(r'data-share="([\d.]+)"', html)]
-    np.testing.assert_allclose(shown, found.future.ravel(), atol=6e-5)
-    assert "every one of them has 0%" in html
+    html = panels.heads(found)
+    drawn = [float(v) for v in re.findall(r'data-share="([\d.]+)"', html)]
+    np.testing.assert_allclose(drawn, found.future.ravel(), atol=6e-5)
+    assert "all of them have 0%" in html
 
 
 def test_a_model_of_32_layers_and_heads_fits_the_page():
     generator = np.random.default_rng(0)
     weights = generator.dirichlet(np.full(30, 0.2), size=(32, 32, 30))
     heads = model.Heads(tuple("abcdefghijklmnopqrstuvwxyz0123"), np.tril(weights), weights, BOTH)
-    html = paint_attention.grid_card(heads)
+    html = panels.heads(heads)
     Tags(html)
     assert html.count("data-head=") == 1024
-    assert len(html) < 1_500_000
+    assert len(html) < 1_600_000
     most = np.unravel_index(int(heads.future.argmax()), (32, 32))
     assert f"Layer {most[0] + 1}, head {most[1] + 1} looks ahead most" in html
 
 
 def test_a_coarse_thumbnail_keeps_the_rows_sums():
-    weights = np.full((16, 16), 1 / 16)
-    html = paint_attention._thumbnail(weights, 84, 8)
+    html = charts.thumbnail(np.full((16, 16), 1 / 16), 84, 8)
     # Means of two rows of sums of two columns: 1/8 everywhere, the second strength.
     assert html.count("M") == 64
     assert re.findall(r'opacity="([\d.]+)"', html) == ["0.55", "0.55"]
@@ -134,57 +155,110 @@ def test_a_coarse_thumbnail_keeps_the_rows_sums():
 
 def test_attention_tells_what_the_mask_hides():
     causal, weights = np.array([[1.0, 0.0], [0.25, 0.75]]), np.array([[0.5, 0.5], [0.25, 0.75]])
-    html = paint_attention.attention_pair(["a", "b"], causal, weights, 2, 3, "LLM2Vec")
+    stage = replace(BOTH, label="LLM2Vec")
+
+    def painted(one: np.ndarray, other: np.ndarray) -> str:
+        padded = [np.broadcast_to(w, (2, 3, 2, 2)) for w in (one, other)]
+        return panels.attention(model.Heads(("a", "b"), *padded, stage), 2, 3)
+
+    html = painted(causal, weights)
     assert 'data-causal="0.0000" data-bidirectional="0.2500"' in html
     assert "layer 2, head 3" in html
     assert "a takes 50% from b" in html
     assert "from <em>a</em> to <em>b</em>, 50%" in html
-    wrong = paint_attention.attention_pair(["a", "b"], weights, causal, 2, 3, "S")
+    wrong = painted(weights, causal)
     assert "this model is not causal here" in wrong
-    assert "strongest look ahead" not in wrong
+    assert "strongest forward look" not in wrong
 
 
-def test_the_opening_shows_both_states():
-    html = paint.opening_card(change(1.0, 1.0), change(0.9, 0.25), "LLM2Vec", 10)
-    assert re.findall(r'data-causal="([\d.]+)"', html) == ["1.000000", "1.000000"]
-    assert re.findall(r'data-bidi="([\d.]+)"', html) == ["0.900000", "0.250000"]
-    assert re.findall(r"--causal-width:([\d.]+)%;--bidi-width:([\d.]+)%", html) == [("0.0", "10.0"), ("0.0", "75.0")]
-    assert "no shared vector moves: cosine 1.000" in html
-    assert "their cosine is 0.250" in html
-    assert "2 more shared tokens" in paint.opening_card(change(*[1.0] * 5), change(*[0.9] * 5), "S", 3)
+def test_the_picture_holds_the_vectors_of_every_layer(pair, context):
+    found = forward_pass(pair)
+    stage = context.encoder(pair.stage.key)
+    states = [stage.token_states(text).hidden_states for text in (A, B)]
+    for row, layer in enumerate(found.layers):
+        for token in range(found.sentences[0].shared):
+            x, y = (s[layer, token].astype(float) for s in states)
+            expected = 1 - x @ y / (np.linalg.norm(x) * np.linalg.norm(y))
+            assert found.changes(found.other)[row, token] == pytest.approx(max(0, expected), abs=1e-6)
+    assert found.changes(found.causal).max() < 1e-6
+    vectors = [
+        context.encoder(o.key).encode([A, B], pooling_mode="mean", normalize=True) for o in (pair.causal, pair.stage)
+    ]
+    assert found.cosines == pytest.approx([float(v[0] @ v[1]) for v in vectors], abs=1e-6)
+    assert found.width == vectors[0].shape[1]
 
 
-def test_the_opening_is_honest_about_a_model_that_does_otherwise():
-    html = paint.opening_card(change(0.6), change(1.0), "LLM2Vec", 10)
-    assert "not causal in every layer" in html
-    assert "hardly moves: cosine 1.000" in html
-    assert "do not begin alike" in paint.opening_card(change(), change(), "S", 10)
+def test_every_pair_of_words_has_its_arc_and_every_changed_cell_its_colour():
+    found = picture(change(1.0, 1.0, rest=("so", "on")), change(0.9, 0.25, rest=("so", "on")))
+    html = charts.forward_pass(found, found.sentences[0])
+    arcs = [re.findall(rf'<path [^>]*class="{css}[ "]', html) for css in ("l2v-see-past", "l2v-see-future")]
+    assert [len(each) for each in arcs] == [10, 10]  # 5 tokens
+    assert html.count("l2v-see-cell-causal") == 0
+    # Layer 1 has half of the last one's change; the begin token has none.
+    assert [float(v) for v in re.findall(r'data-change="([\d.]+)"', html)] == pytest.approx([0.05, 0.1, 0.375, 0.75])
+    assert html.count('role="button"') == 6
+    # What is watched has stressed arcs: from 2 earlier and 2 later tokens.
+    assert len(re.findall(r"<path [^>]*l2v-see-past l2v-see-stressed", html)) == 2
+    assert len(re.findall(r"<path [^>]*l2v-see-future l2v-see-stressed", html)) == 2
+    broken = picture(change(0.6), change(1.0))
+    assert charts.forward_pass(broken, broken.sentences[0]).count("l2v-see-cell-causal") == 2
+    long = picture(change(*[1.0] * 20), change(*[1.0] * 20))
+    assert "(the first 12 of 22 tokens)" in panels.spine(_step(long), "")
 
 
-def test_a_mask_has_every_cell_once():
-    html = paint.mask_svg(("<s>", "a", "b", "c"), 2, "Sentence A")
-    past, *rows = (
-        found for name in ("causal", "bidi") for found in re.findall(rf'd="([^"]*)" fill="var\(--{name}\)"', html)
-    )
-    assert (past.count("M"), [row.count("M") for row in rows]) == (10, [3, 2, 1])
-    # Two masks beside each other have cells of one size: the shorter one leaves room.
-    width = [re.search(r'viewBox="0 0 (\d+)', paint.mask_svg(("a",) * n, 1, "A", 6)).group(1) for n in (4, 6)]
-    assert width[0] == width[1]
-    assert paint.mask_svg(tuple("abcdefghijklmnopqrst"), 2, "A").count("<text") == paint.MASK_TOKENS
+def _step(found: ForwardPass, **finding) -> spine.Shown:
+    return spine.Shown(1, spine.STEPS[0], found, spine.Finding(None, "so", **finding))
+
+
+def test_both_states_of_the_switch_are_in_the_page():
+    html = panels.spine(_step(picture(change(1.0, 1.0), change(0.9, 0.25))), "q")
+    assert 'data-causal="1.000000" data-bidi="0.250000"' in html
+    for state, shown in (("causal", "1.000"), ("bidi", "0.250"), ("causal", "0.900"), ("bidi", "0.300")):
+        assert f'<span class="l2v-see-when-{state}" data-value="{shown}">{shown}</span>' in html
+    assert "do not begin alike" in panels.spine(_step(picture(change(), change())), "q")
 
 
 PAINTED = {
-    "opening": lambda t: paint.opening_card(change(1.0, token=t, rest=(t,)), change(0.5, token=t, rest=(t,)), t, 10),
-    "nothing shared": lambda t: paint.opening_card(change(rest=(t,)), change(rest=(t,)), t, 10),
-    "endings": lambda t: paint_endings.endings_card(
+    "spine": lambda t: panels.spine(
+        spine.Shown(
+            8,
+            spine.STEPS[7],
+            picture(change(1.0, token=t, rest=(t,)), change(0.5, token=t, rest=(t,)), replace(BOTH, label=t)),
+            spine.Finding(
+                spine.Question(t, (t, t), 1),
+                t,
+                t,
+                (spine.Value(t, "causal", -0.2),),
+                hits=(spine.Hits(BOTH, (t,), (1.0,)),),
+            ),
+        ),
+        t,
+    ),
+    "numbers": lambda t: panels.spine(
+        _step(
+            picture(change(1.0, token=t), change(0.5, token=t)),
+            unit=t,
+            values=(spine.Value(t, "causal", -0.2), spine.Value(t, "", 1.4)),
+        ),
+        t,
+    ),
+    "endings": lambda t: panels.endings(
         model.Endings(replace(BOTH, label=t), change(1.0, token=t, rest=(t,)), change(0.5, token=t)), "cosine", 9
     ),
-    "pair": lambda t: paint_attention.attention_pair([t] * 3, np.eye(3), np.full((3, 3), 1 / 3), 1, 1, t),
-    "grid": lambda t: paint_attention.grid_card(
+    "pair": lambda t: panels.attention(
+        model.Heads((t,) * 3, np.eye(3)[None, None], np.full((1, 1, 3, 3), 1 / 3), replace(BOTH, label=t)), 1, 1
+    ),
+    "grid": lambda t: panels.heads(
         model.Heads((t,) * 3, np.ones((2, 2, 3, 3)), np.ones((2, 2, 3, 3)) / 3, replace(BOTH, label=t))
     ),
-    "lesson": lambda t: lesson_card(
-        1, 7, lesson.STEPS[0], lesson.Finding(t, (lesson.Value(t, "causal", -0.2), lesson.Value(t, "", 1.4)), "so")
+    "lens": lambda t: panels.lens(
+        lens.Lens(
+            "a",
+            {"a": (t, t), "b": (t,)},
+            0,
+            replace(BOTH, label=t),
+            (lens.LensRow(t, (lens.Prediction(t, 0.5),), (lens.Prediction(t, 0.2),)),),
+        )
     ),
 }
 
@@ -199,79 +273,159 @@ def test_everything_is_escaped_and_nests(name):
 def test_texts_of_visitors_are_escaped_in_every_step(context):
     stage = context.preset.default.key
     pair = model.checked_pair(context, Session(), f"The {EVIL} end", f"The {EVIL} start", stage)
-    for number, step in enumerate(lesson.STEPS, 1):
-        assert "img" not in Tags(lesson_card(number, 7, step, step.find(pair))).names
+    for number in STEPS:
+        assert "img" not in Tags(panels.spine(spine.show(pair, number), pair.a)).names
 
 
-def test_the_lessons_numbers_are_the_models(pair, context):
+def test_the_steps_numbers_are_the_models(pair, shown, context):
     causal, stage = context.encoder(pair.causal.key), context.encoder(pair.stage.key)
-    found = {step.find.__name__: step.find(pair) for step in lesson.STEPS}
     bank = 2
-    blind = found["blind"]
-    assert [v.value for v in blind.values] == [pytest.approx(compare_prefix(causal, A, B).cosines[bank])]
-    assert "<b>1.000</b>" in blind.sentence
-    np.testing.assert_allclose(
-        [v.value for v in found["opened"].values],
-        [encoder.attentions(A).future_share().mean() for encoder in (causal, stage)],
-        atol=1e-6,
-    )
-    keys = [s.key for s in context.preset.stages]
-    np.testing.assert_allclose(
-        [v.value for v in found["moved"].values],
-        [compare_prefix(context.encoder(key), A, B).cosines[bank] for key in keys],
-        atol=1e-6,
-    )
+    moved = [token_change(e, A, A + " indeed").distances.max() for e in (causal, stage)]
+    assert numbers(shown["mask"].finding) == pytest.approx(moved)
+    assert "causal holds, bidirectional holds" in shown["mask"].finding.sentence
+    assert numbers(shown["shared-word"].finding) == pytest.approx([compare_prefix(causal, A, B).cosines[bank]])
+    assert "<b>1.000</b>" in shown["shared-word"].finding.sentence
+    shares = [encoder.attentions(A).future_share().mean() for encoder in (causal, stage)]
+    np.testing.assert_allclose(numbers(shown["attention"].finding), shares, atol=1e-6)
+    assert f"<b>{compare_prefix(stage, A, B).cosines[bank]:.3f}</b>" in shown["attention"].finding.sentence
+
     count = len(causal.token_states(A).tokens)
-    assert f"<b>{np.tril(np.ones((count, count))).mean():.0%}</b>" in found["pooled"].sentence
-    first, second, _ = (v.value for v in found["echoed"].values)
-    assert first == pytest.approx(1.0)
-    assert second < 0.9995
-    for value, key in zip(found["compared"].values, keys, strict=True):
-        vectors = context.encoder(key).encode([A, B], pooling_mode="mean", normalize=True)
-        below = context.yardstick(key, "mean").unrelated < float(vectors[0] @ vectors[1])
-        assert value.value == pytest.approx(below.mean(), abs=0.02)
-    assert "causal holds, bidirectional holds" in found["proven"].sentence
-    moved = token_change(stage, A, A + " indeed").distances.max()
-    assert found["proven"].values[1].value == pytest.approx(moved)
+    assert f"<b>{np.tril(np.ones((count, count))).mean():.0%}</b>" in shown["pooled"].finding.sentence
+    pooled = [
+        float(np.prod(causal.encode([A, B], pooling_mode=mode, normalize=True), axis=0).sum())
+        for mode in ("last_token", "mean")
+    ]
+    assert numbers(shown["pooled"].finding)[:2] == pytest.approx(pooled, abs=1e-6)
+    assert len(numbers(shown["pooled"].finding)) == 4
+
+    keys = ["causal", "bidirectional", "mntp", "simcse"]
+    cosines = [context.pair_cosines(key) for key in keys]
+    scores = [each.separation().score for each in cosines]
+    assert numbers(shown["dip"].finding) == pytest.approx(scores[:2])
+    assert numbers(shown["mntp"].finding) == pytest.approx(scores[:3])
+    assert numbers(shown["simcse"].finding) == pytest.approx([each.mean("unrelated") for each in cosines])
+    # The picture of a step about a stage shows that stage.
+    assert [shown[key].picture.stage.key for key in ("mask", "dip", "mntp", "simcse")] == [
+        pair.stage.key, "bidirectional", "mntp", "simcse",
+    ]  # fmt: skip
+
+    texts = [p.text for p in passages()]
+    for hits in shown["search"].finding.hits:
+        encoder = context.encoder(hits.encoder.key)
+        vectors, query = (encoder.encode(t, pooling_mode="mean", normalize=True) for t in (texts, [A]))
+        best = np.argsort(-(vectors @ query[0]), kind="stable")[: spine.TOP]
+        assert hits.texts == tuple(texts[i] for i in best)
+        assert hits.cosines == pytest.approx((vectors @ query[0])[best], abs=2e-3)
+
+
+def test_right_answers_are_what_was_computed(shown):
+    """An oracle of its own for each question, from the numbers that the step shows."""
+    right = {key: each.finding.question.options[each.finding.question.answer] for key, each in shown.items()}
+    assert right["mask"] == "<s> The"
+    assert right["shared-word"].startswith("1:")
+    share = numbers(shown["attention"].finding)[1]
+    assert {"almost none": 0, "about a quarter": 0.25, "about a half": 0.5, "nearly all": 1}[right["attention"]] == min(
+        (0, 0.25, 0.5, 1), key=lambda level: abs(level - share)
+    )
+    assert (
+        right["pooled"].rstrip("%")
+        == f"{(shown['pooled'].picture.sentences[0].count + 1) / 2 / shown['pooled'].picture.sentences[0].count:.0%}".rstrip(
+            "%"
+        )
+    )
+    causal, opened = numbers(shown["dip"].finding)
+    assert right["dip"].startswith("better") == (opened > causal)
+    hits = shown["search"].finding.hits
+    assert right["search"] == ("yes" if hits[0].texts[0] == hits[1].texts[0] else "no")
+
+
+def test_the_larger_model_shows_the_dip():
+    """From what is stored: opening the mask spoils it, MNTP mends it, and the questions say so."""
+    context, session = AppContext(SMOLLM2), Session(SMOLLM2.key)
+    options = {option.key: option for option in session.choices(context)}
+
+    def verdict(upto: str, before: str) -> int:
+        cosines = [context.pair_cosines(key) for key in (upto, before)]
+        return spine._verdict(cosines[0].above(cosines[1]))
+
+    assert list(options)[:4] == ["causal", "bidirectional", "mntp", "simcse"]
+    assert verdict("bidirectional", "causal") == spine.WORSE
+    assert verdict("mntp", "bidirectional") == spine.BETTER
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.1, 0.2, spine.BETTER), (-0.2, -0.1, spine.WORSE), (-0.1, 0.1, spine.SAME_AS)]
+)
+def test_a_difference_within_its_interval_is_none(low, high, verdict):
+    assert spine._verdict(Estimate((low + high) / 2, low, high)) == verdict
 
 
 def test_a_step_says_what_came_out_whichever_way(pair, monkeypatch):
     still = replace(pair, stage=pair.causal)
-    assert "bidirectional fails" in lesson.proven(still).sentence
-    assert "does not use it" in lesson.opened(still).sentence
+    assert "bidirectional fails" in spine.mask(still, forward_pass(still)).sentence
+    assert "still the same" in spine.attention(still, forward_pass(still)).sentence
     turned = replace(pair, causal=pair.stage)
-    assert "not causal in every layer" in lesson.blind(turned).sentence
-    assert "causal fails" in lesson.proven(turned).sentence
-    monkeypatch.setattr(lesson, "_bidirectional", lambda pair: [pair.causal])
-    assert "could move now, yet it hardly does" in lesson.moved(pair).sentence
-    once = pair.change(pair.causal.key)
-    monkeypatch.setattr(
-        lesson, "echoed_change", lambda *_: replace(once, tokens=once.tokens[1:], cosines=once.cosines[1:])
+    assert "not causal in every layer" in spine.shared_word(turned, forward_pass(turned)).sentence
+    assert "causal fails" in spine.mask(turned, forward_pass(turned)).sentence
+    low, high = (
+        PairCosines({"similar": np.linspace(0, 1, 80), "unrelated": np.linspace(0, 1, 80)}),
+        PairCosines({"similar": np.linspace(0.5, 1, 80), "unrelated": np.linspace(0, 0.4, 80)}),
     )
-    assert "changed nothing that can be seen" in lesson.echoed(pair).sentence
-    monkeypatch.setattr(lesson, "echoed_change", lambda *_: replace(once, tokens=()))
-    assert "no second copy" in lesson.echoed(pair).sentence
-    for second, word in (
-        (0.1, "less alike than"),
-        (0.45, "more alike than"),
-        (0.3, "stands about where it stood"),
-        (0.31, "stands about where it stood"),
-    ):
-        monkeypatch.setattr(
-            lesson,
-            "likenesses",
-            lambda *_, second=second: [likeness(0.3, "causal"), likeness(second, "bidirectional")],
-        )
-        assert word in lesson.compared(pair).sentence
+    for find, upto in ((spine.dip, "bidirectional"), (spine.mntp, "mntp")):
+        stage = replace(pair, stage=pair.session.choice(upto, pair.context))
+        for before, after, options in ((low, high, 0), (high, high, 1), (high, low, 2)):
+            found = dict.fromkeys(("causal", "bidirectional", "mntp"), before) | {upto: after}
+            monkeypatch.setattr(Session, "pair_cosines_for", lambda self, key, context, found=found: found[key])
+            finding = find(stage, forward_pass(stage))
+            assert finding.question.answer == options
+            said = {
+                spine.dip: (copy.DIP_BETTER, copy.DIP_SAME, copy.DIP_WORSE),
+                spine.mntp: (copy.MNTP_BETTER, copy.MNTP_SAME, copy.MNTP_WORSE),
+            }
+            assert said[find][options] in finding.sentence
+    for unrelated, said in ((0.05, copy.SIMCSE_APART), (0.2, copy.SIMCSE_STILL)):
+        found = {key: PairCosines({"similar": np.ones(8), "unrelated": np.full(8, value)}) for key, value in
+                 (("causal", 0.2), ("bidirectional", 0.2), ("mntp", 0.2), ("simcse", unrelated))}  # fmt: skip
+        monkeypatch.setattr(Session, "pair_cosines_for", lambda self, key, context, found=found: found[key])
+        stage = replace(pair, stage=pair.session.choice("simcse", pair.context))
+        assert said in spine.simcse(stage, forward_pass(stage)).sentence
 
 
 def test_sentences_without_a_shared_word(context):
     stage = context.preset.default.key
     pair = model.checked_pair(context, Session(), "Rivers run.", "The bank was robbed.", stage)
-    findings = [step.find(pair) for step in lesson.STEPS]
-    assert [bool(f.values) for f in findings] == [False, True, False, True, False, True, True]
-    assert "do not begin with the same word" in findings[0].sentence
-    assert "do not begin alike" in parts.beginning(context, Session(), pair.a, pair.b, stage, "mean", 1).opening
+    found = [spine.show(pair, number) for number in STEPS]
+    assert [bool(each.finding.question) for each in found] == [False, False, *[True] * 6]
+    assert found[1].finding.sentence == copy.NOTHING_SHARED
+    assert "do not begin alike" in panels.spine(found[0], pair.a)
+    assert lens.read_lens(pair, "b:word").token == "<s>"
+
+
+def test_the_lens_reads_what_the_core_reads(pair, context):
+    encoders = [context.encoder(o.key) for o in (pair.causal, pair.stage)]
+    found = lens.read_lens(pair, "b:word")
+    assert found.token == "bank"
+    layers = lens.shown_layers(context.layers_and_heads()[0])
+    for encoder, words in zip(encoders, ([r.causal for r in found.rows], [r.other for r in found.rows]), strict=True):
+        expected = token_lens(encoder, B, 2, layers=layers, top=lens.TOP)
+        assert [[w.token for w in row] for row in words] == [[w.token for w in row] for row in expected.words]
+    pooled = lens.read_lens(pair, "a:pooled")
+    assert pooled.is_pooled
+    assert [w.token for w in pooled.rows[0].other] == [
+        w.token for w in pooled_lens(encoders[1], A, pooling_mode="mean")
+    ]
+    # The sentence may have become shorter since a word of it was pressed.
+    assert lens.read_lens(pair, "a:99").position == len(found.tokens["a"]) - 1
+
+
+def test_later_words_are_counted_where_the_lens_finds_them():
+    def words(*found: str) -> tuple[lens.Prediction, ...]:
+        return tuple(lens.Prediction(token, 0.1) for token in found)
+
+    row = lens.LensRow("4", words(" the", " er"), words(" robbed", " Noon", " bank"))
+    found = lens.Lens("b", {"a": (), "b": ("The", "bank", "was", "robbed", "at", "noon", ".")}, 1, BOTH, (row,))
+    assert found.later_words == ("robbed", "noon")
+    assert found.seen == (0, 2)
 
 
 def test_a_model_of_two_stages_that_is_not_bundled(tmp_path):
@@ -280,8 +434,10 @@ def test_a_model_of_two_stages_that_is_not_bundled(tmp_path):
     context = AppContext(replace(BUNDLED, key="other", base=str(folder), stages=BUNDLED.stages[:2]))
     pair = model.checked_pair(context, Session(), A, B, "bidirectional")
     assert [c.key for c in model.shown_choices(pair)] == ["causal", "bidirectional"]
-    for number in range(1, len(lesson.STEPS) + 1):
-        assert f"Step {number} of 7" in parts.lesson(context, Session(), A, B, "bidirectional", number)
+    for number in STEPS:
+        html = view.step_of(context, Session(), A, B, "bidirectional", number)["spine"]
+        assert f'data-step="{number}"' in html
+    assert copy.SEARCH_ELSEWHERE in html
 
 
 @pytest.mark.process
@@ -291,5 +447,5 @@ def test_the_snippet_finds_the_numbers_of_the_page(context, a, b):
     run = subprocess.run([sys.executable, "-c", see_snippet(pair)], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     printed = re.findall(r"causal (-?[\d.]+)   bidirectional (-?[\d.]+)", run.stdout)
-    expected = [pair.change(key).cosines for key in ("causal", "mntp")]
+    expected = [pair.change(option).cosines for option in (pair.causal, pair.stage)]
     np.testing.assert_allclose(np.array(printed, float).T, expected, atol=2e-6)

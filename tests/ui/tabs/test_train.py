@@ -93,7 +93,7 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     open_tab(page, "See it")
     expect(page.locator("#stage input")).to_have_value("Your adapter")
     page.locator("#compare-button").click()
-    expect(page.locator("#prefix")).to_contain_text("Your adapter")
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
     assert list(strips(page))[-1] == "own"
     assert strips(page)["own"] != strips(page)["bidirectional"]
 
@@ -143,7 +143,7 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     expect(page.locator("#train-download")).to_be_hidden()
     open_tab(page, "See it")
     page.locator("#compare-button").click()
-    expect(page.locator("#prefix")).to_contain_text("Your adapter")
+    expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
     assert abs(strips(page)["own"] - strips(page)["mntp"]) < 1e-4
 
 

@@ -1,93 +1,156 @@
-"""What this tab says. Plain words first; a technical term is explained where it first appears."""
+"""What this tab says. Plain words first; a technical term is explained on hover and focus where it first appears."""
 
 from __future__ import annotations
 
-INTRO = """
-<div class="l2v"><h2>Does a word know what follows it?</h2>
-<p>A model turns each word into a <em>vector</em>, a list of numbers. Take two sentences that begin alike: do their shared
-words have the same vectors? <span class="l2v-wide">Turn the switch, then write your own.</span></p></div>
-"""
+from markupsafe import Markup
 
-# The two states of the opening; page-wide names, because tab.css looks for them from the container.
+from llm2vec_core.bundled_data import passages
+from llm2vec_core.ui.glossary import term
+
+INTRO = Markup(
+    '<div class="l2v"><h2>Does a word know what comes after it?</h2>'
+    "<p>A model turns each word into a {}. Take two sentences that begin alike, and follow them through the model in eight "
+    'short steps. <span class="l2v-wide">Everything is computed from your own words.</span></p></div>'
+).format(term("vector"))
+
+# The two states of the picture; page-wide names, because tab.css looks for them from the container.
 SWITCH = """
-<fieldset class="l2v l2v-see-switch"><legend>Who may look at whom?</legend><div>
+<fieldset class="l2v l2v-see-switch"><legend>Which words can each word see?</legend><div>
 <label class="c"><input type="radio" name="l2v-see-direction" id="l2v-see-causal" checked>
-<span>Causal <small>only backwards</small></span></label>
+<span>Causal <small>only what comes before</small></span></label>
 <label class="b"><input type="radio" name="l2v-see-direction" id="l2v-see-bidi">
-<span>Bidirectional <small>both ways</small></span></label></div><p role="status"></p></fieldset>
+<span>Bidirectional <small>both sides</small></span></label></div><p role="status"></p></fieldset>
 """
 
-ENDINGS_INTRO = """
-<div class="l2v"><h2>Change the ending, watch the beginning</h2>
-<p>Type in <b>another ending</b>. The bars show how far the vector of each word of the beginning moves from where it was with
-the first ending. A word may be cut into several <em>tokens</em>, the pieces that the model reads; a hyphen shows where it goes on.</p></div>
-"""
+WORKSHOP = Markup(
+    '<div class="l2v l2v-see-workshop"><h2>Workshop</h2><p>The same sentences, taken apart: '
+    '<a href="#see-endings">change the ending</a>, <a href="#see-lens">read a vector</a>, '
+    '<a href="#attention-picture">look at every head</a>, <a href="#similarity">compare the sentences</a>.</p></div>'
+)
 
-ATTENTION_INTRO = """
-<div class="l2v"><h2>Where each word looks</h2>
-<p><em>Attention</em> is how much of each other word a word takes in; every row adds up to 1. One <em>layer</em> holds several
-<em>heads</em>, each looking for something else. Choose one in the overview, or in the two fields.</p></div>
-"""
+ENDINGS_INTRO = Markup(
+    '<div class="l2v"><h2>Change the ending, watch the beginning</h2>'
+    "<p>Type <b>another ending</b>. The bars show how far the vector of each word of the beginning moves from where it was "
+    "with the first ending. A word may be split into several {}; a hyphen marks where it continues.</p></div>"
+).format(term("token", "tokens"))
 
-LESSON_INTRO = """
-<div class="l2v"><h2>A lesson in seven steps, on your own sentences</h2>
-<p>Each step ends in a number that is computed now from Sentence A and Sentence B above.</p></div>
-"""
+ATTENTION_INTRO = Markup(
+    '<div class="l2v"><h2>Where each word looks</h2>'
+    "<p>Each {} holds several {} of {}, and each of them looks for something else. Choose one in the overview, or in the two "
+    "fields.</p></div>"
+).format(term("layer"), term("head", "heads"), term("attention"))
 
-STRIPS_INTRO = """
-<div class="l2v"><h2>How alike are the two sentences?</h2>
-<p><em>Pooling</em> makes one vector of all token vectors. The <em>cosine</em> of two vectors is 1 if they point the same way
-and 0 if they have nothing in common.</p></div>
-"""
+LENS_INTRO = Markup(
+    '<div class="l2v"><h2>What a vector says</h2>'
+    "<p>The {} reads any vector with the model's own output layer: which words would it predict? Choose a word, or the whole "
+    "sentence.</p></div>"
+).format(term("logit lens"))
+
+STRIPS_INTRO = Markup(
+    '<div class="l2v"><h2>How similar are the two sentences?</h2>'
+    "<p>{} makes one vector out of all token vectors. The {} of two such vectors says how similar the sentences are to "
+    "the {}.</p></div>"
+).format(term("pooling", "Pooling"), term("cosine"), term("encoder"))
 
 MEASURES = [("Change of direction (1 − cosine)", "cosine"), ("Relative distance", "distance")]
 
 ADDED_WORD = "indeed"
+SEPARATION = "separation: chance that a similar pair has a higher cosine than an unrelated one"
 
 NOTHING_SHARED = (
-    "Your two sentences do not begin with the same word, so there is none to follow. Give them the same first words, or "
-    "take an example with a shared beginning."
+    "Your two sentences do not begin with the same word, so there is no shared word to follow. Give them the same first "
+    "words, or choose an example with a shared beginning."
 )
-NO_SECOND_COPY = "Twice the sentence is more than the model reads at once, so there is no second copy to look at."
+SEARCH_ELSEWHERE = "For this encoder our texts have not been encoded yet. Open the Search tab, which encodes them once and shows its progress."
 
-LESSON = (
+DIP_WORSE = Markup(
+    "opening the mask has <b>spoiled</b> it. The weights were trained for words that see only what comes before; now each "
+    "word is mixed with words that it never learned to use. This is the dip that training has to mend."
+)
+DIP_SAME = Markup(
+    "no clear difference. On large language models opening the mask usually does harm. This model shows no dip."
+)
+DIP_BETTER = Markup(
+    "it has become <b>better</b> at it. On large language models opening the mask usually does harm; a model as small as "
+    "this one shows no dip."
+)
+MNTP_BETTER = Markup("Guessing words from both sides has taught it to use both sides.")
+MNTP_SAME = Markup("The step makes no clear difference to this measure here.")
+MNTP_WORSE = Markup("By this measure the step did harm here.")
+SIMCSE_APART = Markup(
+    "That is what contrastive training does: it moves unrelated texts apart, so that a high cosine means something."
+)
+SIMCSE_STILL = Markup("For this model they have hardly moved apart.")
+
+STEPS = (
     (
-        "A word cannot see what follows it",
-        "A language model learns to guess the next word. So that it cannot cheat, each word may look only at the words "
-        "before it: this is <b class='c'>causal attention</b>. We take the longest word that your sentences share at their "
-        "beginning and compare its two vectors. A <em>cosine</em> of 1 means that they point the same way.",
+        "Mask",
+        "A word cannot see what comes after it",
+        Markup(
+            "A language model learns to guess the next word. So that it cannot cheat, each word can see only the words before "
+            "it: {}. The arcs above the words show it: each one leads from a word that is seen to a word that sees it. Which "
+            "words can see which is decided by a yes/no table, the {}."
+        ).format(term("causal attention"), term("mask")),
     ),
     (
+        "Shared words",
+        "Same beginning, same vectors",
+        Markup(
+            "Each row below the words is a {}, and each cell holds one {}. For the words that both sentences share, the colour "
+            "shows how far the two vectors differ: pale blue means not at all. We watch the longest shared word."
+        ).format(term("layer"), term("vector")),
+    ),
+    (
+        "Attention",
         "Open the mask",
-        "The rule of who may look at whom is a table of yes and no, the <em>mask</em>. LLM2Vec’s first step fills its empty "
-        "half: <b class='b'>bidirectional attention</b>. How much of their attention do words then give to what comes "
-        "later?",
+        Markup(
+            "The first step of LLM2Vec opens the empty half of the mask: {}. New arcs appear below the words, from later "
+            "words to earlier ones, and the vectors of the shared words part, layer by layer."
+        ).format(term("bidirectional attention")),
     ),
     (
-        "The same word, two vectors",
-        "With the mask open, a word takes in what follows it. In training with masked words (<em>MNTP</em>, masked next token "
-        "prediction) the model practises using both sides, and in contrastive training (<em>SimCSE</em>) it practises telling "
-        "sentences apart. Does the shared word now differ between your sentences?",
-    ),
-    (
+        "Pooling",
         "From words to one vector",
-        "A search engine wants one vector for the whole sentence. One can take the last token’s, or the mean of all. Under "
-        "causal attention the first tokens have seen little of the sentence, and they count in the mean all the same.",
+        Markup(
+            "Search needs one vector for the whole sentence. {} makes it: usually the mean of all token vectors. You can also "
+            "take the last token's vector, the only one that has seen everything under causal attention."
+        ).format(term("pooling", "Pooling")),
     ),
     (
-        "A way round it: say it twice",
-        "<em>Echo embeddings</em> leave the model causal and give it the sentence twice. A word in the second copy comes after "
-        "the whole first copy, so it has seen everything.",
+        "The dip",
+        "Opening alone is not enough",
+        Markup(
+            "The picture shows the opened model before any training. To judge it, we use 240 pairs of sentences that we "
+            "labelled: the {} is the chance that a similar pair gets a higher cosine than an unrelated one."
+        ).format(term("separation")),
     ),
     (
-        "Alike, compared with what?",
-        "A cosine by itself says little: some encoders find any two sentences alike. So we hold your pair against pairs "
-        "of sentences that have nothing to do with each other, under the same encoder, and count how many of them are less "
-        "alike than yours.",
+        "MNTP",
+        "Practise using both sides",
+        Markup(
+            "The second step of LLM2Vec is {}: some words are hidden, and the model guesses them from both sides. It is a "
+            "few hundred steps of training of a small adapter on plain text, without labels."
+        ).format(term("MNTP")),
     ),
     (
-        "Prove it on your sentence",
-        "The <em>prefix test</em> needs no knowledge of the model: write one more word at the end and look whether any earlier "
-        "vector moves. If none does, the model is causal. If they do, it sees the future.",
+        "SimCSE",
+        "Tell sentences apart",
+        Markup(
+            "The third step is {} ({}). Each sentence is read twice with random dropout. Its two vectors should match, and all "
+            "others should differ. No labels are needed."
+        ).format(term("contrastive training"), term("SimCSE")),
+    ),
+    (
+        "Search",
+        "Put it to use",
+        Markup(
+            "A text {} is judged by what it finds. Your Sentence A becomes a query, and every text of our collection is ranked "
+            "by its {} with it."
+        ).format(term("encoder"), term("cosine")),
     ),
 )
+
+
+def collection() -> tuple[str, ...]:
+    """The bundled texts that the last step searches."""
+    return tuple(passage.text for passage in passages())

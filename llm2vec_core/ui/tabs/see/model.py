@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm2vec_core.comparison import Yardstick
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
@@ -42,9 +43,13 @@ class Pair:
     causal: EncoderOption
     stage: EncoderOption
 
-    def change(self, key: str) -> TokenChange:
+    def encoder(self, option: EncoderOption) -> LLM2Vec:
+        """The encoder of a stage, or the visitor's own."""
+        return self.session.encoder_for(option.key, self.context)
+
+    def change(self, option: EncoderOption) -> TokenChange:
         """How far the shared tokens lie apart under an encoder."""
-        return marked_change(token_change(self.session.encoder_for(key, self.context), self.a, self.b), self.a, self.b)
+        return marked_change(token_change(self.encoder(option), self.a, self.b), self.a, self.b)
 
 
 def checked_pair(context: AppContext, session: Session, a: str | None, b: str | None, stage_key: str) -> Pair:
@@ -103,7 +108,7 @@ def likenesses(pair: Pair, pooling_mode: str) -> list[Likeness]:
     """The pair's cosine under each encoder, with its yardstick."""
     found = []
     for choice in shown_choices(pair):
-        vectors = pair.session.encoder_for(choice.key, pair.context).encode([pair.a, pair.b], pooling_mode=pooling_mode)
+        vectors = pair.encoder(choice).encode([pair.a, pair.b], pooling_mode=pooling_mode)
         cosine = float(cosine_of_pairs(vectors[:1], vectors[1:])[0])
         found.append(Likeness(choice, cosine, pair.session.yardstick_for(choice.key, pooling_mode, pair.context)))
     return found

@@ -8,18 +8,119 @@ from typing import Any
 import gradio as gr
 
 from llm2vec_core.bundled_data import pair_presets
+from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
-from llm2vec_core.ui.handlers import guarded, latest_only
-from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, PAIR, stored_opening
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.form import Form
+from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, FIRST_VECTOR, PAIR, stored_opening
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.see import copy, parts
-from llm2vec_core.ui.tabs.see.lesson import STEPS
+from llm2vec_core.ui.tabs.see import copy, model, panels
+from llm2vec_core.ui.tabs.see.code import see_snippet
+from llm2vec_core.ui.tabs.see.lens import read_lens
+from llm2vec_core.ui.tabs.see.spine import STEPS, show
 
-HEADS_SCRIPT = Path(__file__).with_name("heads.js")
-SWITCH_SCRIPT = Path(__file__).with_name("switch.js")
+HERE = Path(__file__).parent
+HEADS_SCRIPT, SPINE_SCRIPT = (HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heads.js", "spine.js"))
+
+
+def both(
+    context: AppContext, session: Session, a: str, b: str, stage: str, pooling: str, step: int, vector: str
+) -> dict[str, Any]:
+    """Everything that depends on both sentences."""
+    pair = model.checked_pair(context, session, a, b, stage)
+    return {
+        "spine": _step(pair, step),
+        "lens": panels.lens(read_lens(pair, vector)),
+        "strips": panels.strips(model.likenesses(pair, pooling), pooling),
+        "code": see_snippet(pair),
+    }
+
+
+def strips(context: AppContext, session: Session, a: str, b: str, stage: str, pooling: str) -> dict[str, Any]:
+    """The pair among pairs of known relation, under another pooling."""
+    found = model.likenesses(model.checked_pair(context, session, a, b, stage), pooling)
+    return {"strips": panels.strips(found, pooling)}
+
+
+def step_of(context: AppContext, session: Session, a: str, b: str, stage: str, step: int) -> dict[str, Any]:
+    """One step of the lesson."""
+    return {"spine": _step(model.checked_pair(context, session, a, b, stage), step)}
+
+
+def turn(by: int) -> Any:
+    """A handler that goes so many steps on."""
+
+    def turned(context: AppContext, session: Session, a: str, b: str, stage: str, step: int) -> dict[str, Any]:
+        step = min(max((step or 1) + by, 1), len(STEPS))
+        return {"step": step, **step_of(context, session, a, b, stage, step)}
+
+    return turned
+
+
+def _step(pair: model.Pair, step: object) -> str:
+    if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= len(STEPS):
+        raise InputError(f"{step!r} is no step of the lesson; choose one from 1 to {len(STEPS)}.")
+    return panels.spine(show(pair, step), pair.a)
+
+
+def lens(context: AppContext, session: Session, a: str, b: str, stage: str, event: Any) -> dict[str, Any]:
+    """The vector that was pressed."""
+    chosen = f"{event.get('sentence')}:{event.get('token')}"
+    found = read_lens(model.checked_pair(context, session, a, b, stage), chosen)
+    return {"lens": panels.lens(found), "vector": chosen}
+
+
+def endings(
+    context: AppContext, session: Session, beginning: str, reference: str, ending: str, stage: str, measure: str
+) -> dict[str, Any]:
+    """How far a beginning moves when its ending changes."""
+    found = model.endings(context, session, beginning, reference, ending, stage)
+    return {"bars": panels.endings(found, measure, context.limits.token_pictures)}
+
+
+def attention(
+    context: AppContext, session: Session, a: str, b: str, which: str, stage: str, layer: object, head: object
+) -> dict[str, Any]:
+    """One head's attention, and all heads as thumbnails."""
+    found = model.heads(context, session, a if which == "a" else b, stage)
+    wanted = (layer, head)
+    layer, head = model.checked_head(layer, head, found.causal.shape[:2])
+    results: dict[str, Any] = {
+        "picture": panels.attention(found, layer, head),
+        "grid": gr.update(value=panels.heads(found), chosen=f"{layer},{head}"),
+    }
+    counts = context.layers_and_heads()
+    for name, number, count, field in zip(("layer", "head"), (layer, head), counts, wanted, strict=True):
+        # A field that shows it already is not set: by now another one may have been chosen there.
+        results[name] = gr.update(choices=_numbered(count), **({} if number == field else {"value": number}))
+    return results
+
+
+def pick(context: AppContext, session: Session, a: str, b: str, which: str, stage: str, event: Any) -> dict[str, Any]:
+    """The head that was pressed in the overview."""
+    layer, head = event.get("layer"), event.get("head")
+    results = attention(context, session, a, b, which, stage, layer, head)
+    counts = context.layers_and_heads()
+    numbers = model.checked_head(layer, head, counts)
+    fields = zip(("layer", "head"), counts, numbers, strict=True)
+    return results | {name: gr.update(choices=_numbered(n), value=number) for name, n, number in fields}
+
+
+def everything(context: AppContext, session: Session, **fields: Any) -> dict[str, Any]:
+    """The whole tab, from all its fields."""
+
+    def of(*names: str) -> dict[str, Any]:
+        return {name: fields[name] for name in names}
+
+    pair = of("a", "b", "stage")
+    return {
+        **both(context, session, **pair, **of("pooling", "step", "vector")),
+        **endings(context, session, **of("beginning", "reference", "ending", "stage", "measure")),
+        **attention(context, session, **pair, **of("which", "layer", "head")),
+    }
 
 
 def _build(page: Page, _tab: gr.Tab) -> None:
@@ -42,30 +143,27 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=0, min_width=104)
     notice = notice_panel("compare-notice")
     with gr.Column(elem_id="see-play"):
-        panel(copy.SWITCH, elem_id="see-switch", js_on_load=SWITCH_SCRIPT.read_text(encoding="utf-8"))
-        table = panel(opening.opening, elem_id="prefix")
+        with gr.Row(equal_height=True, elem_id="see-steps"):
+            back = gr.Button("← Back", elem_id="see-back", scale=0, min_width=96)
+            step = gr.Radio(
+                [(name, number) for number, (name, *_) in enumerate(copy.STEPS, 1)],
+                value=1,
+                label="Step",
+                show_label=False,
+                container=False,
+                elem_id="see-step",
+                elem_classes="l2v-stops",
+                min_width=260,
+            )
+            forth = gr.Button("Next →", elem_id="see-next", scale=0, min_width=96)
+        panel(copy.SWITCH, elem_id="see-switch")
+        step_notice = notice_panel("lesson-notice")
+        spine = panel(opening.spine, elem_id="see-spine", js_on_load=SPINE_SCRIPT)
 
-    panel(copy.LESSON_INTRO)
-    with gr.Row(equal_height=True, elem_id="see-steps"):
-        back = gr.Button("← Previous", elem_id="see-back", scale=0, min_width=110)
-        step = gr.Radio(
-            [(str(n), n) for n in range(1, len(STEPS) + 1)],
-            value=1,
-            label="Step",
-            show_label=False,
-            container=False,
-            elem_id="see-step",
-            elem_classes="l2v-stops",
-            min_width=260,
-            scale=0,
-        )
-        forth = gr.Button("Next →", elem_id="see-next", scale=0, min_width=110)
-    lesson_notice = notice_panel("lesson-notice")
-    lesson = panel(opening.lesson, elem_id="see-lesson")
-
+    panel(copy.WORKSHOP)
     panel(copy.ENDINGS_INTRO)
     with gr.Row(equal_height=True):
-        start = gr.Textbox(BEGINNING, label="Beginning", lines=1, elem_id="see-beginning", min_width=200)
+        beginning = gr.Textbox(BEGINNING, label="Beginning", lines=1, elem_id="see-beginning", min_width=200)
         reference = gr.Textbox(ENDINGS[0], label="First ending", lines=1, elem_id="see-reference", min_width=200)
         ending = gr.Textbox(
             ENDINGS[1], label="Another ending (type here)", lines=1, elem_id="see-ending", min_width=200
@@ -75,6 +173,11 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     )
     ending_notice = notice_panel("ending-notice")
     bars = panel(opening.endings, elem_id="see-endings")
+
+    panel(copy.LENS_INTRO)
+    vector = gr.Textbox(FIRST_VECTOR, visible=False, label="Vector", max_length=8)
+    lens_notice = notice_panel("lens-notice")
+    lens_panel = panel(opening.lens, elem_id="see-lens", js_on_load=SPINE_SCRIPT)
 
     panel(copy.ATTENTION_INTRO)
     with gr.Row(equal_height=True):
@@ -93,7 +196,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         with gr.Column(min_width=330, scale=4):
             grid = gr.HTML(
                 opening.grid,
-                js_on_load=HEADS_SCRIPT.read_text(encoding="utf-8"),
+                js_on_load=HEADS_SCRIPT,
                 apply_default_css=False,
                 chosen=f"{first_layer},{first_head}",
                 elem_id="see-grid",
@@ -109,150 +212,47 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         elem_id="pooling",
     )
     strips_notice = notice_panel("strips-notice")
-    strips = panel(opening.strips, elem_id="similarity")
+    strips_panel = panel(opening.strips, elem_id="similarity")
     code = code_view("see-code", opening.code)
 
-    def on_beginning(session: Session, *values: Any) -> tuple[str, ...]:
-        return parts.beginning(page.context_of(session), session, *values)
-
-    def on_strips(session: Session, *values: Any) -> str:
-        return parts.strips(page.context_of(session), session, *values)
-
-    def on_step(session: Session, now: int, *values: Any) -> str:
-        return parts.lesson(page.context_of(session), session, *values, now or 1)
-
-    def on_turn(by: int) -> Any:
-        def turned(session: Session, now: int, *values: Any) -> tuple[int, str]:
-            now = min(max((now or 1) + by, 1), len(STEPS))
-            return now, on_step(session, now, *values)
-
-        return guarded(2)(turned)
-
-    def on_endings(session: Session, *values: Any) -> str:
-        return parts.endings(page.context_of(session), session, *values)
-
-    def attention(session: Session, sentence: str, stage_key: str, wanted: Any, fields: Any) -> tuple[Any, ...]:
-        context = page.context_of(session)
-        found = parts.attention(context, session, sentence, stage_key, *wanted)
-        # A field that shows it already is not set: by now another one may have been chosen there.
-        lists = (
-            gr.update(choices=_numbered(count), **({} if number == field else {"value": number}))
-            for count, number, field in zip(context.layers_and_heads(), (found.layer, found.head), fields, strict=True)
-        )
-        return found.picture, gr.update(value=found.grid, chosen=f"{found.layer},{found.head}"), *lists
-
-    def on_attention(session: Session, a: str, b: str, which: str, stage_key: str, *head: Any) -> tuple[Any, ...]:
-        return attention(session, a if which == "a" else b, stage_key, head, head)
-
-    def on_pick(session: Session, a: str, b: str, which: str, stage_key: str, event: gr.EventData) -> tuple[Any, ...]:
-        sent = event._data if isinstance(event._data, dict) else {}
-        wanted = (sent.get("layer"), sent.get("head"))
-        return attention(session, a if which == "a" else b, stage_key, wanted, (None, None))
-
-    def on_show(session: Session, *values: Any) -> tuple[Any, ...]:
-        a, b, stage_key, pooling_mode, step, start, reference, ending, measure, which, layer, head = values
-        return (
-            *on_beginning(session, a, b, stage_key, pooling_mode, step),
-            on_endings(session, start, reference, ending, stage_key, measure),
-            *on_attention(session, a, b, which, stage_key, layer, head),
-        )
-
-    session = page.session
-    common = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    sentences = [session, a, b, stage]
-    heads_out = [picture, grid, layer, head]
-    beginning_io = latest_only(
-        {
-            "fn": guarded(4)(on_beginning),
-            "inputs": [*sentences, pooling, step],
-            "outputs": [notice, table, strips, lesson, code],
-            **common,
-        }
+    form = Form(page, "see", notice)
+    form.fields(a=a, b=b, stage=stage, layer=layer, head=head, step=step, which=which, pooling=pooling)
+    form.fields(beginning=beginning, reference=reference, ending=ending, measure=measure, vector=vector)
+    form.results(spine=spine, lens=lens_panel, strips=strips_panel, code=code, bars=bars, picture=picture, grid=grid)
+    form.results(layer=layer, head=head, step=step, vector=vector)
+    sentences = ("a", "b", "stage")
+    heads_out = ("picture", "grid", "layer", "head")
+    both_io = form.io(both, (*sentences, "pooling", "step", "vector"), ("spine", "lens", "strips", "code"))
+    attention_io = form.io(attention, (*sentences, "which", "layer", "head"), heads_out, notice=attention_notice)
+    pick_io = form.io(pick, (*sentences, "which"), heads_out, notice=attention_notice)
+    fields = ("beginning", "reference", "ending", "stage", "measure")
+    endings_io = form.io(endings, fields, ("bars",), notice=ending_notice, show_progress="hidden")
+    strips_io = form.io(strips, (*sentences, "pooling"), ("strips",), notice=strips_notice)
+    # The step that was pressed is not set by the answer: by then another one may have been.
+    step_io = form.io(
+        step_of, (*sentences, "step"), ("spine",), notice=step_notice, decides=("notice", "spine", "step")
     )
-    attention_io = latest_only(
-        {
-            "fn": guarded(4)(on_attention),
-            "inputs": [session, a, b, which, stage, layer, head],
-            "outputs": [attention_notice, *heads_out],
-            **common,
-        }
-    )
-    endings_io = latest_only(
-        {
-            "fn": guarded(1)(on_endings),
-            "inputs": [session, start, reference, ending, stage, measure],
-            "outputs": [ending_notice, bars],
-            **common,
-            "show_progress": "hidden",
-        }
-    )
-    strips_io = latest_only(
-        {
-            "fn": guarded(1)(on_strips),
-            "inputs": [*sentences, pooling],
-            "outputs": [strips_notice, strips],
-            **common,
-        }
-    )
-    step_io = latest_only(
-        {
-            "fn": guarded(1)(on_step),
-            "inputs": [session, step, *sentences[1:]],
-            "outputs": [lesson_notice, lesson],
-            **common,
-        },
-        # The dot that was pressed is not set by the answer: by then another one may have been.
-        places=[lesson_notice, lesson, step],
-    )
-    pick_io = latest_only(
-        {
-            "fn": guarded(4)(on_pick),
-            "inputs": [session, a, b, which, stage],
-            "outputs": [attention_notice, *heads_out],
-            **common,
-        }
-    )
+    lens_io = form.io(lens, sentences, ("lens", "vector"), notice=lens_notice)
+
     example = chosen_example(preset)
     chosen = example.change(
         lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), example, [a, b], api_name=False, queue=False
     )
-    chosen.then(**beginning_io).then(**attention_io)
-    gr.on([run.click, a.submit, b.submit], **beginning_io).then(**attention_io)
-    stage.input(**beginning_io).then(**attention_io).then(**endings_io)
+    chosen.then(**both_io).then(**attention_io)
+    gr.on([run.click, a.submit, b.submit], **both_io).then(**attention_io)
+    stage.input(**both_io).then(**attention_io).then(**endings_io)
     pooling.input(**strips_io)
     for event, by in ((back.click, -1), (forth.click, 1)):
-        turned = {"fn": on_turn(by), "inputs": step_io["inputs"], "outputs": [lesson_notice, step, lesson], **common}
-        event(**latest_only(turned))
+        event(**form.io(turn(by), (*sentences, "step"), ("spine", "step"), notice=step_notice))
     step.input(**step_io)
+    spine.pick(**lens_io)
+    lens_panel.pick(**lens_io)
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
-    typed = [start.change, reference.change, ending.change, measure.input]
-    gr.on(typed, **endings_io)
+    gr.on([beginning.change, reference.change, ending.change, measure.input], **endings_io)
     gr.on([which.input, layer.input, head.input], **attention_io)
     grid.pick(**pick_io)
-
-    page.link(
-        see_a=a,
-        see_b=b,
-        see_stage=stage,
-        see_layer=layer,
-        see_head=head,
-        see_step=step,
-        see_which=which,
-        see_pooling=pooling,
-        see_beginning=start,
-        see_reference=reference,
-        see_ending=ending,
-        see_measure=measure,
-    )
-    page.refreshers["see"] = latest_only(
-        {
-            "fn": guarded(9)(on_show),
-            "inputs": [*sentences, pooling, step, start, reference, ending, measure, which, layer, head],
-            "outputs": [notice, table, strips, lesson, code, bars, *heads_out],
-            **common,
-        }
-    )
+    page.refreshers["see"] = form.io(everything)
 
 
 def _numbered(count: int) -> list[tuple[str, int]]:

@@ -1,0 +1,410 @@
+# ruff: noqa: E501 (prose)
+"""The lesson: eight steps through one picture, each with a question first and an answer from the visitor's sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from llm2vec_core.evaluation.bootstrap import Estimate
+from llm2vec_core.evaluation.sts import cosine_of_pairs
+from llm2vec_core.provision import is_at_hand
+from llm2vec_core.token_change import SAME, token_change
+from llm2vec_core.ui.encoders import EncoderOption
+from llm2vec_core.ui.tabs.see import copy
+from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, forward_pass
+from llm2vec_core.ui.tabs.see.model import Pair, future_share
+
+# Numbers are shown to three digits: a smaller difference is none on the screen.
+VISIBLE = 0.0005
+TOP = 3
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asked before the answer is shown.
+
+    Attributes:
+        text: the question.
+        options: what can be answered.
+        answer: index of the right one, computed from the visitor's sentences or from the model's measurements.
+    """
+
+    text: str | Markup
+    options: tuple[str, ...]
+    answer: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a step.
+
+    Attributes:
+        label: what it belongs to.
+        direction: of the encoder: "causal" or "bidirectional".
+        value: the number.
+    """
+
+    label: str
+    direction: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What a search with Sentence A returns first.
+
+    Attributes:
+        encoder: that was used.
+        texts: the nearest texts, nearest first.
+        cosines: of each.
+    """
+
+    encoder: EncoderOption
+    texts: tuple[str, ...]
+    cosines: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a step found.
+
+    Attributes:
+        question: asked first; None where the sentences leave nothing to ask.
+        sentence: what the numbers say; texts from outside are escaped.
+        unit: what the numbers are, for the axis.
+        values: the numbers.
+        percent: whether they are shares.
+        hits: lists of a search, if the step makes one.
+    """
+
+    question: Question | None
+    sentence: str | Markup
+    unit: str = ""
+    values: tuple[Value, ...] = ()
+    percent: bool = False
+    hits: tuple[Hits, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        key: in the style sheet, which decides what of the picture is stressed.
+        name: in the list of steps.
+        title: its headline.
+        prose: what it explains.
+        find: computes its finding.
+        opens: whether the switch is set to bidirectional.
+        stage: key of the stage that the picture shows; "" for the chosen one.
+    """
+
+    key: str
+    name: str
+    title: str
+    prose: Markup
+    find: Callable[[Pair, ForwardPass], Finding]
+    opens: bool = True
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A step with what it found.
+
+    Attributes:
+        number: from 1.
+        step: the step.
+        picture: both sentences on their way through the model.
+        finding: what the step found.
+    """
+
+    number: int
+    step: Step
+    picture: ForwardPass
+    finding: Finding
+
+
+def show(pair: Pair, number: int) -> Shown:
+    """Compute a step.
+
+    Args:
+        pair: the visitor's sentences.
+        number: from 1.
+    """
+    step = STEPS[number - 1]
+    if step.stage in [option.key for option in _options(pair)]:
+        pair = replace(pair, stage=pair.session.choice(step.stage, pair.context))
+    picture = forward_pass(pair)
+    return Shown(number, step, picture, step.find(pair, picture))
+
+
+def _options(pair: Pair) -> list[EncoderOption]:
+    """Bidirectional encoders that are already at hand, the chosen one among them."""
+    if is_at_hand(pair.context.preset):
+        return pair.session.choices(pair.context, causal=False)
+    return [pair.stage]
+
+
+def _value(option: EncoderOption, value: float, what: str = "") -> Value:
+    return Value(option.label + what, option.direction, float(value))
+
+
+def _word(picture: ForwardPass, word: int) -> Markup:
+    return Markup("<em>{}</em>").format(picture.causal.tokens[word])
+
+
+def mask(pair: Pair, picture: ForwardPass) -> Finding:
+    """Which words can reach the watched word under causal attention; proven by changing the end of the sentence."""
+    longer = f"{pair.a.rstrip()} {copy.ADDED_WORD}"
+    moved = [
+        float(token_change(pair.encoder(o), pair.a, longer).distances.max(initial=0.0))
+        for o in (pair.causal, pair.stage)
+    ]
+    told = Markup(
+        "Test it: with “{}” added to Sentence A, the vectors of its own tokens change by at most <b>{:.3f}</b> of their "
+        "length under causal attention and by up to <b>{:.3f}</b> under {}. Prefix test on your sentence: <b>{}, {}</b>."
+    ).format(
+        copy.ADDED_WORD,
+        *moved,
+        pair.stage.label,
+        "causal holds" if moved[0] < SAME else "causal fails",
+        "bidirectional holds" if moved[1] >= SAME else "bidirectional fails",
+    )
+    values = tuple(_value(o, value) for o, value in zip((pair.causal, pair.stage), moved, strict=True))
+    question = None
+    if picture.word is not None and picture.causal.rest_b:
+        tokens = (*picture.causal.tokens, *picture.causal.rest_b)
+        before, after = tokens[: picture.word], tokens[picture.word + 1 :]
+        question = Question(
+            Markup("Sentence B, causal attention: which of the other words can change the vector of {}?").format(
+                _word(picture, picture.word)
+            ),
+            (_listed(before) or "none of them", _listed(after), "all of them"),
+            0,
+        )
+    return Finding(question, told, "largest change of an earlier token, as a share of its length", values)
+
+
+def _listed(tokens: Sequence[str], most: int = 5) -> str:
+    return " ".join(tokens[:most]) + (" …" if len(tokens) > most else "")
+
+
+def shared_word(pair: Pair, picture: ForwardPass) -> Finding:
+    """The watched word's two vectors under causal attention."""
+    if picture.word is None:
+        return Finding(None, copy.NOTHING_SHARED)
+    cosine = float(picture.causal.cosines[picture.word])
+    name = _word(picture, picture.word)
+    if picture.causal.distances[picture.word] < SAME:
+        told = Markup(
+            "{} appears in both of your sentences, and the cosine of its two vectors is <b>{:.3f}</b>: the model sees the "
+            "same word in both, whatever comes next."
+        ).format(name, cosine)
+    else:
+        told = Markup(
+            "The cosine of the two vectors of {} is <b>{:.3f}</b>. Causal attention should give exactly 1: this model is "
+            "not causal in every layer."
+        ).format(name, cosine)
+    levels = (1.0, 0.5, 0.0)
+    question = Question(
+        Markup("{} gets one vector in Sentence A and one in Sentence B. What is their cosine?").format(name),
+        ("1: they are the same", "about 0.5", "about 0: they are unrelated"),
+        min(range(3), key=lambda i: abs(levels[i] - cosine)),
+    )
+    return Finding(question, told, "cosine of the word's two vectors", (_value(pair.causal, cosine),))
+
+
+def attention(pair: Pair, picture: ForwardPass) -> Finding:
+    """Open the mask: the share of attention that goes to later words, and what it does to the watched word."""
+    limit = pair.context.limits.token_pictures
+    shares = [
+        float(future_share(pair.encoder(o).attentions(pair.a, limit).weights).mean()) for o in (pair.causal, pair.stage)
+    ]
+    told = Markup(
+        "In Sentence A, averaged over all layers and heads, <b>{:.1%}</b> of each word's attention goes to later words "
+        "under causal attention, and <b>{:.1%}</b> under {}."
+    ).format(*shares, pair.stage.label)
+    if picture.word is not None:
+        cosine = float(picture.other.cosines[picture.word])
+        told += Markup(" {} has {}: their cosine is <b>{:.3f}</b>.").format(
+            _word(picture, picture.word),
+            "now two different vectors" if cosine < 1 - VISIBLE else "two vectors that are still the same",
+            cosine,
+        )
+    question = Question(
+        "With the mask open, how much of its attention does a word give to later words?",
+        ("almost none", "about a quarter", "about a half", "nearly all"),
+        min(range(4), key=lambda i: abs((0.0, 0.25, 0.5, 1.0)[i] - shares[1])),
+    )
+    values = (_value(pair.causal, shares[0]), _value(pair.stage, shares[1]))
+    return Finding(question, told, "share of attention that goes to later words", values, percent=True)
+
+
+def pooled(pair: Pair, picture: ForwardPass) -> Finding:
+    """How much of the sentence the tokens behind a sentence vector have seen; echo as the way round it."""
+    count = picture.sentences[0].count
+    # Token i of n sees i of them: (n + 1) / 2n on average.
+    seen = (count + 1) / (2 * count)
+    found: list[tuple[EncoderOption, str, float]] = []
+    for option, mode, what in (
+        (pair.causal, "last_token", ", last token"),
+        (pair.causal, "mean", ", mean"),
+        (pair.stage, "mean", ", mean"),
+    ):
+        vectors = pair.encoder(option).encode([pair.a, pair.b], pooling_mode=mode)
+        found.append((option, what, float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
+    echo = pair.session.handle("echo", pair.context)
+    vectors = echo.encode([pair.a, pair.b])
+    found.insert(2, (echo.option, "", float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
+    told = Markup(
+        "Sentence A has {} tokens. Under causal attention an average token has seen <b>{:.0%}</b> of them, only the last one "
+        "all; the mean counts them all the same. A workaround is to say it twice (echo embeddings): in the second copy "
+        "every token has read the whole sentence, at twice the cost. The cosine of your two sentences is {:.3f} with the "
+        "causal mean, {:.3f} with echo, and {:.3f} with {}."
+    ).format(count, seen, found[1][2], found[2][2], found[3][2], pair.stage.label)
+    question = Question(
+        "Causal attention, and the sentence vector is the mean of all token vectors. How much of the sentence has an average "
+        "token seen?",
+        ("all of it", f"{seen:.0%}", f"{1 / count:.0%}") if count > 1 else ("all of it",),
+        1 if count > 1 else 0,
+    )
+    values = tuple(_value(option, value, what) for option, what, value in found)
+    return Finding(question, told, "cosine of the two sentence vectors", values)
+
+
+BETTER, SAME_AS, WORSE = 0, 1, 2
+
+
+def _verdict(difference: Estimate) -> int:
+    if difference.low > 0:
+        return BETTER
+    return WORSE if difference.high < 0 else SAME_AS
+
+
+def _measured(pair: Pair, upto: str) -> tuple[list[EncoderOption], list[float], Estimate]:
+    """Separation of the causal model and of the stages up to one, and that one's lead over the model before it."""
+    options = [pair.causal]
+    for option in _options(pair):
+        options.append(option)
+        if option.key == upto or option == pair.stage:
+            break
+    cosines = [pair.session.pair_cosines_for(option.key, pair.context) for option in options]
+    return (
+        options,
+        [each.separation().score for each in cosines],
+        cosines[-1].above(cosines[-2 if len(cosines) > 1 else 0]),
+    )
+
+
+def dip(pair: Pair, picture: ForwardPass) -> Finding:
+    """What opening the mask does to an encoder that was not trained for it."""
+    options, scores, difference = _measured(pair, "bidirectional")
+    verdict = _verdict(difference)
+    told = (
+        Markup("On our 240 labelled pairs the separation goes from <b>{:.1%}</b> to <b>{:.1%}</b>: ").format(
+            scores[0], scores[-1]
+        )
+        + (copy.DIP_BETTER, copy.DIP_SAME, copy.DIP_WORSE)[verdict]
+    )
+    told += _hidden_words(pair, options)
+    question = Question(
+        "The mask is open, and not one weight has changed. Does the model now tell similar from unrelated sentences better?",
+        ("better: it sees more", "about as well as before", "worse"),
+        verdict,
+    )
+    return Finding(question, told, copy.SEPARATION, _values(options, scores), percent=True)
+
+
+def mntp(pair: Pair, picture: ForwardPass) -> Finding:
+    """What practice with masked words mends."""
+    options, scores, difference = _measured(pair, "mntp")
+    verdict = _verdict(difference)
+    told = Markup("Separation: <b>{:.1%}</b> after MNTP, {:.1%} before it, {:.1%} for the causal model. ").format(
+        scores[-1], scores[-2 if len(scores) > 1 else 0], scores[0]
+    )
+    told += (copy.MNTP_BETTER, copy.MNTP_SAME, copy.MNTP_WORSE)[verdict] + _hidden_words(pair, options)
+    question = Question(
+        "The model now practises guessing masked words from both sides. No pair of similar sentences is shown to it. Does it "
+        "tell similar from unrelated sentences better than before the practice?",
+        ("better", "about as well", "worse"),
+        verdict,
+    )
+    return Finding(question, told, copy.SEPARATION, _values(options, scores), percent=True)
+
+
+def simcse(pair: Pair, picture: ForwardPass) -> Finding:
+    """What contrastive training does: unrelated texts move apart."""
+    options, _, _ = _measured(pair, "simcse")
+    means = [pair.session.pair_cosines_for(option.key, pair.context).mean("unrelated") for option in options]
+    change = means[-1] - means[0]
+    told = Markup(
+        "Two unrelated sentences have a mean cosine of <b>{:.2f}</b> under the causal model and of <b>{:.2f}</b> under {}. "
+    ).format(means[0], means[-1], options[-1].label)
+    told += copy.SIMCSE_APART if change < -0.05 else copy.SIMCSE_STILL
+    told += Markup(" Your pair: {:.3f}, then {:.3f}.").format(*picture.cosines)
+    levels = (0.0, 0.5, 0.9)
+    question = Question(
+        "Take two sentences that have nothing to do with each other. What is their cosine under the causal model?",
+        ("near 0", "about 0.5", "0.7 or more"),
+        min(range(3), key=lambda i: abs(levels[i] - means[0])),
+    )
+    return Finding(question, told, "mean cosine of 80 unrelated pairs", _values(options, means))
+
+
+def _values(options: Sequence[EncoderOption], numbers: Sequence[float]) -> tuple[Value, ...]:
+    return tuple(_value(option, number) for option, number in zip(options, numbers, strict=True))
+
+
+def _hidden_words(pair: Pair, options: Sequence[EncoderOption]) -> Markup:
+    """What became of the guessing of hidden words; "" for a model that would have to be measured first."""
+    if not is_at_hand(pair.context.preset):
+        return Markup("")
+    shares = [pair.session.cloze_for(option.key, pair.context).within(5) for option in options]
+    return Markup(" Hidden words of our texts that are among its first five guesses: {}.").format(
+        ", then ".join(f"{share:.0%}" for share in shares)
+    )
+
+
+def search(pair: Pair, picture: ForwardPass) -> Finding:
+    """Sentence A as a query over the bundled collection."""
+    options = (pair.causal, pair.stage)
+    if not all(pair.context.has_stored_collection(option.key) for option in options):
+        return Finding(None, copy.SEARCH_ELSEWHERE)
+    lists = []
+    texts = copy.collection()
+    for option in options:
+        query = pair.encoder(option).encode([pair.a], pooling_mode="mean")[0]
+        hits = pair.context.index(option.key, "mean").search(query, TOP)
+        lists.append(Hits(option, tuple(texts[h.index] for h in hits), tuple(h.cosine for h in hits)))
+    same = lists[0].texts[0] == lists[1].texts[0]
+    told = Markup("Of {:,} texts, the nearest to Sentence A is {} under both encoders.").format(
+        len(texts), "the same one" if same else "not the same one"
+    )
+    question = Question(
+        f"Sentence A searches our {len(texts):,} texts. Do both encoders find the same text first?",
+        ("yes", "no"),
+        0 if same else 1,
+    )
+    return Finding(
+        question,
+        told,
+        "cosine with the nearest text",
+        _values(options, [x.cosines[0] for x in lists]),
+        hits=tuple(lists),
+    )
+
+
+STEPS: Sequence[Step] = tuple(
+    Step(find.__name__.replace("_", "-"), name, title, prose, find, opens, stage)
+    for (name, title, prose), find, opens, stage in zip(
+        copy.STEPS,
+        (mask, shared_word, attention, pooled, dip, mntp, simcse, search),
+        (False, False, True, False, True, True, True, True),
+        ("", "", "", "", "bidirectional", "mntp", "simcse", ""),
+        strict=True,
+    )
+)
