@@ -99,7 +99,7 @@ def read_rows(
             lists=lists,
             encoding=encoding,
             hint=hint,
-            encoding_hint="name its encoding,",
+            encoding_hint="give its encoding,",
         )
         if found.kind == "txt":
             if len(columns) > 1:

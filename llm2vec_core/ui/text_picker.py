@@ -85,6 +85,18 @@ def described(texts: Texts | None) -> str:
     return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} {whose}"
 
 
+def encoding_field(elem_id: str) -> gr.Dropdown:
+    """A choice of encodings for an uploaded file, hidden until there is one."""
+    return gr.Dropdown(
+        ENCODINGS,
+        value=FOUND_OUT,
+        label="Encoding of the file",
+        info="If letters look wrong in the rows below, choose another.",
+        elem_id=elem_id,
+        visible=False,
+    )
+
+
 def _upload_of(session: Session, file: str) -> Path:
     """The path of an upload, to be deleted when the visit ends.
 
@@ -186,14 +198,7 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
                 visible=False,
                 min_width=200,
             )
-        encoding = gr.Dropdown(
-            ENCODINGS,
-            value=FOUND_OUT,
-            label="Encoding of the file",
-            info="If letters look wrong in the rows below, choose another.",
-            elem_id=f"{tab_id}-encoding",
-            visible=False,
-        )
+        encoding = encoding_field(f"{tab_id}-encoding")
         preview = gr.HTML("", apply_default_css=False, elem_id=f"{tab_id}-preview")
         notice = notice_panel(f"{tab_id}-own-notice")
         status = gr.HTML(

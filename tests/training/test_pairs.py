@@ -178,6 +178,6 @@ def test_a_list_that_a_table_program_wrote_into_a_cell(tmp_path):
 
 def test_an_encoding_can_be_named(tmp_path):
     (tmp_path / "a.csv").write_bytes("query,positive\nгде река,река здесь\n".encode("koi8-r"))
-    with pytest.raises(InputError, match="name its encoding, such as cp1251"):
+    with pytest.raises(InputError, match="give its encoding, such as cp1251"):
         list(read_pairs(tmp_path / "a.csv"))
     assert [pair.query for pair in read_pairs(tmp_path / "a.csv", encoding="koi8-r")] == ["где река"]

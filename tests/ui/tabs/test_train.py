@@ -165,9 +165,15 @@ def test_own_texts_and_own_pairs(page, tmp_path):
     page.locator("#objective").get_by_text("Supervised").click()
     page.locator("#train-pairs-source").get_by_text("Your pairs").click()
     file = tmp_path / "pairs.csv"
-    file.write_text("query,positive\n" + "".join(f"<i>q{i}</i>,answer {i}\n" for i in range(90)))
+    rows = "query,positive\n" + "".join(f"<i>q{i}</i>,ответ {i}\n" for i in range(90))
+    file.write_bytes(rows.encode("cp1251"))
     page.locator("#train-pairs-file input[type=file]").set_input_files(file)
-    expect(page.locator("#train-pairs-file")).to_contain_text("pairs")
+    shown = page.locator("#train-pairs-preview")
+    expect(page.locator("#train-notice")).to_contain_text("choose its encoding below")
+    page.locator("#train-pairs-encoding input").click()
+    page.get_by_role("option", name="cp1251").click()
+    expect(shown.locator("tr").nth(1)).to_contain_text("ответ 0")
+    assert shown.locator("i:text('q0')").count() == 0
     for name, value in (("steps", 2), ("batch-size", 4)):
         page.locator(f"#train-{name} input").fill(str(value))
     page.locator("#train-button").click()

@@ -18,7 +18,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import charts, copy, model, uploads
-from llm2vec_core.ui.tabs.train.data import training_data
+from llm2vec_core.ui.tabs.train.data import pairs_preview, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.run import QueuedJob, TrainingQueue, check_memory, starting_point, train
@@ -438,3 +438,16 @@ def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_
     files = [str(file) for file in tmp_path.rglob("*") if file.suffix in (".json", ".safetensors")]
     uploads.load(staged, session, files, "bidirectional")
     np.testing.assert_allclose(session.encoder.encode("river"), mine.encoder.encode("river"), atol=1e-5)
+
+
+def test_pairs_in_a_named_encoding(tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_bytes(("query,positive\n" + "".join(f"вопрос {i},ответ {i}\n" for i in range(20))).encode("cp1251"))
+    with pytest.raises(InputError, match="give its encoding, such as cp1251"):
+        training_data("supervised", "own", None, str(file), LIMITS)
+    with pytest.raises(InputError, match="choose its encoding below"):
+        pairs_preview(str(file), LIMITS, "")
+    data = training_data("supervised", "own", None, str(file), LIMITS, "cp1251")
+    assert {pair.query for pair in (*data.train, *data.held_out)} == {f"вопрос {i}" for i in range(20)}
+    shown = pairs_preview(str(file), LIMITS, "cp1251")
+    assert "CP1251" in shown and "вопрос 0" in shown and "(embedded)" not in shown

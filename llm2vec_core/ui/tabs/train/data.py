@@ -13,8 +13,9 @@ from llm2vec_core.corpus.source import Mended
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.bundled import bundled_pairs, bundled_texts, hold_out, measured_pairs
 from llm2vec_core.training.pairs import Cleaning, Pair, clean_pairs, read_pairs
+from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.limits import Limits
-from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, NO_TEXTS_YET, Texts
+from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, NO_TEXTS_YET, Texts, upload_reading
 
 FEWEST = 16
 PAIR_KINDS = (".jsonl", ".json", ".csv", ".tsv")
@@ -45,7 +46,7 @@ class TrainingData:
 
 
 def training_data(
-    objective: str, source: str, texts: Texts | None, pairs_file: str | None, limits: Limits
+    objective: str, source: str, texts: Texts | None, pairs_file: str | None, limits: Limits, pairs_encoding: str = ""
 ) -> TrainingData:
     """Examples for an objective.
 
@@ -55,6 +56,7 @@ def training_data(
         texts: the visitor's own, if there are any.
         pairs_file: the visitor's own pairs, an uploaded file.
         limits: how many and how long they may be.
+        pairs_encoding: of its bytes; "" to find it out.
 
     Raises:
         InputError: if there is nothing to train on; the message says what would be right.
@@ -62,7 +64,7 @@ def training_data(
     if objective == "supervised":
         if source == BUNDLED_TEXTS:
             return TrainingData(*bundled_pairs(), measured_pairs(), "our pairs")
-        return own_pairs(pairs_file, limits)
+        return own_pairs(pairs_file, limits, pairs_encoding)
     if source == BUNDLED_TEXTS:
         return TrainingData(*bundled_texts(objective), measured_pairs(), "our collection")
     return own_training_texts(texts, limits)
@@ -91,8 +93,22 @@ def own_training_texts(texts: Texts | None, limits: Limits) -> TrainingData:
     )
 
 
-def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
+def pairs_preview(pairs_file: str, limits: Limits, encoding: str) -> str:
+    """HTML: how an uploaded file of pairs is read, and its first rows.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    return file_preview(upload_reading(Path(pairs_file), limits, header=True, encoding=encoding), "", None)
+
+
+def own_pairs(pairs_file: str | None, limits: Limits, encoding: str = "") -> TrainingData:
     """The visitor's pairs from an uploaded file, cleaned.
+
+    Args:
+        pairs_file: the file.
+        limits: how many and how long they may be.
+        encoding: of its bytes; "" to find it out.
 
     Raises:
         InputError: if there is none, it cannot be read, or holds too few, too many or too long ones.
@@ -105,7 +121,9 @@ def own_pairs(pairs_file: str | None, limits: Limits) -> TrainingData:
             f"{file.name} is not a file type that pairs can be read from; upload one of {', '.join(PAIR_KINDS)}."
         )
     report, mended = Cleaning(), Mended()
-    found = list(clean_pairs(_bounded(read_pairs(file, mended=mended), file.name, limits), report))
+    found = list(
+        clean_pairs(_bounded(read_pairs(file, mended=mended, encoding=encoding or None), file.name, limits), report)
+    )
     replaced = f"invalid bytes in {mended.rows:,} rows replaced" if mended.rows else ""
     told = "; ".join(part for part in (str(report), replaced, *mended.notes) if part)
     if len(found) < FEWEST:

@@ -157,7 +157,13 @@ def stop(session: Session) -> str:
 
 
 def run(
-    queue: TrainingQueue, context: AppContext, session: Session, pairs_source: str, pairs_file: str | None, *fields: Any
+    queue: TrainingQueue,
+    context: AppContext,
+    session: Session,
+    pairs_source: str,
+    pairs_file: str | None,
+    *fields: Any,
+    pairs_encoding: str = "",
 ) -> Iterator[Shown]:
     """Train for a visitor.
 
@@ -168,6 +174,7 @@ def run(
         pairs_source: "ours" or "own", for supervised training.
         pairs_file: the visitor's own pairs.
         fields: of :func:`llm2vec_core.ui.tabs.train.settings.checked_settings`, in its order.
+        pairs_encoding: of the pairs' file; "" to find it out.
 
     Raises:
         LLM2VecError: if a field, the data or the model cannot be used, or the run diverged; what could be kept has been
@@ -183,7 +190,7 @@ def run(
     queue.take(context.limits.training_seconds)
     try:
         session.uploads.update(map(Path, filter(None, [pairs_file])))
-        yield from _run(context, session, job, pairs_source, pairs_file, fields)
+        yield from _run(context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.
         yield Shown(training_status(job.standing))
@@ -199,6 +206,7 @@ def _run(
     job: QueuedJob,
     pairs_source: str,
     pairs_file: str | None,
+    pairs_encoding: str,
     fields: Sequence[Any],
 ) -> Iterator[Shown]:
     objective, source, *rest = fields
@@ -209,7 +217,7 @@ def _run(
         preset=context.preset,
         limits=context.limits,
     )
-    data = training_data(objective, settings.source, session.texts, pairs_file, context.limits)
+    data = training_data(objective, settings.source, session.texts, pairs_file, context.limits, pairs_encoding)
     yield Shown(
         training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
         code=_code(context, session, settings, pairs_file),

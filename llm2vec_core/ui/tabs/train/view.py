@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.components import code_view, notice_panel, panel
-from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only, notice_for
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import copy, model, uploads
-from llm2vec_core.ui.tabs.train.data import PAIR_KINDS
+from llm2vec_core.ui.tabs.train.data import PAIR_KINDS, pairs_preview
 from llm2vec_core.ui.tabs.train.run import TrainingQueue
 from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
 from llm2vec_core.ui.templates import render
-from llm2vec_core.ui.text_picker import text_picker
+from llm2vec_core.ui.text_picker import FOUND_OUT, encoding_field, text_picker
 
 FIRST = "mntp"
 RECIPE = "train recipe"  # of which model the fields are, in Session.by_tab
@@ -81,6 +82,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
                     visible=False,
                     elem_id="train-pairs-file",
                 )
+                pairs_encoding = encoding_field("train-pairs-encoding")
+                pairs_shown = panel(elem_id="train-pairs-preview")
             with gr.Row():
                 run = gr.Button("Train", variant="primary", elem_id="train-button", min_width=120)
                 stop = gr.Button("Stop", elem_id="stop-button", min_width=120)
@@ -181,8 +184,22 @@ def _build(page: Page, tab: gr.Tab) -> None:
         lambda chosen: gr.update(visible=chosen == "own"), pairs_source, pairs_file, queue=False, **QUIET
     )
 
-    def on_run(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for found in model.run(queue, page.context_of(session), session, *values):
+    def on_pairs(session: Session, file: str | None, encoding: str = FOUND_OUT) -> tuple[Any, ...]:
+        if file is None:
+            return "", gr.update(visible=False, value=FOUND_OUT), ""
+        session.uploads.add(Path(file))
+        chosen = gr.update(visible=True, value=encoding)
+        try:
+            return "", chosen, pairs_preview(file, page.context.limits, encoding)
+        except Exception as error:
+            return notice_for(error), chosen, ""
+
+    pairs_fields = [notice, pairs_encoding, pairs_shown]
+    pairs_file.change(on_pairs, [page.session, pairs_file], pairs_fields, **QUIET)
+    pairs_encoding.input(on_pairs, [page.session, pairs_file, pairs_encoding], pairs_fields, **QUIET)
+
+    def on_run(session: Session, encoding: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        for found in model.run(queue, page.context_of(session), session, *values, pairs_encoding=encoding):
             yield shown_values(found, session)
 
     # A second press while a run goes on would wait behind it: the button says so by itself.
@@ -194,7 +211,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         **QUIET,
     ).then(
         guarded_stream(len(shown))(on_run),
-        [page.session, pairs_source, pairs_file, objective, own.source, start, *numbers],
+        [page.session, pairs_encoding, pairs_source, pairs_file, objective, own.source, start, *numbers],
         [notice, *shown],
         concurrency_id="training",
         concurrency_limit=1,
