@@ -497,6 +497,10 @@ class LLM2Vec:
         several: Sequence[str] = [texts] if isinstance(texts, str) else texts
         if precision not in OUTPUT_PRECISIONS:
             raise InputError(f"unknown precision {precision!r}; choose one of {', '.join(OUTPUT_PRECISIONS)}")
+        if pool is not None and not hasattr(pool, "readers"):
+            raise InputError(f"pool {pool!r:.60} is none: start_pool makes one")
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress {progress!r:.60} must be a function of (texts done, texts in all)")
         if truncate_dim is not None and (type(truncate_dim) is not int or truncate_dim < 1):
             raise InputError(f"truncate_dim {truncate_dim!r} must be a whole number of at least 1")
         mode = pooling_mode or self.pooling_mode
@@ -556,7 +560,13 @@ class LLM2Vec:
             >>> encoder.similarity(embeddings, embeddings).diagonal().round(4).tolist()
             [1.0, 1.0]
         """
-        sides = [torch.as_tensor(side).float() for side in (left, right)]
+        try:
+            sides = [torch.as_tensor(side).float() for side in (left, right)]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"similarity compares embeddings, of shape (texts, hidden), not {type(left).__name__} and "
+                f"{type(right).__name__}: encode the texts first"
+            ) from error
         sides = [side[None] if side.ndim == 1 else side for side in sides]
         if sides[0].ndim != 2 or sides[1].ndim != 2 or sides[0].shape[1] != sides[1].shape[1]:
             shapes = " and ".join(str(tuple(side.shape)) for side in sides)
@@ -643,6 +653,7 @@ class LLM2Vec:
         if pool is not None:
             encoders = pool.readers(self)
         elif devices:
+            devices = [devices] if isinstance(devices, (str, torch.device)) else devices
             encoders = [self._on(find_device(device)) for device in devices]
         # A process tells of a window when it is done, so it gets several.
         share = -(-count // len(encoders)) if pool is None else max(FEWEST_SENT, -(-count // (4 * len(encoders))))

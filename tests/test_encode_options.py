@@ -51,11 +51,22 @@ def test_one_text_takes_every_option_of_many(prompted, options):
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_tokens_per_batch": 0}, {"batch_size": 0}, {"truncate_dim": 0}, {"precision": "int4"}], ids=str
+    "options",
+    [
+        {"max_tokens_per_batch": 0},
+        {"batch_size": 0},
+        {"truncate_dim": 0},
+        {"precision": "int4"},
+        {"pool": 5},
+        {"progress": 5},
+        {"devices": ["tpu7"]},
+        {"devices": "tpu7"},
+    ],
+    ids=str,
 )
 def test_wrong_values_are_named_for_one_text_and_for_many(bundled, options):
     for texts in (TEXTS, TEXTS[0]):
-        with pytest.raises(InputError, match=next(iter(options))):
+        with pytest.raises(InputError, match=next(iter(options)).removesuffix("s")):
             bundled.encode(texts, **options)
 
 
@@ -183,3 +194,17 @@ def test_a_file_is_no_folder_to_save_to(prompted, tmp_path):
     with pytest.raises(ModelError, match="cannot write the model to 'file'"):
         prompted.save_pretrained(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("ranges", ["x", [["a"]], np.zeros((2, 3))], ids=str)
+def test_ranges_that_are_none(bundled, ranges):
+    with pytest.raises(InputError, match="ranges"):
+        bundled.encode(TEXTS, precision="int8", ranges=ranges)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [("a", "b"), (None, None), (["a river"], ["a bank"]), ([[1.0], [1.0, 2.0]], [[1.0]])], ids=str
+)
+def test_similarity_of_what_are_no_embeddings(bundled, left, right):
+    with pytest.raises(InputError, match="encode the texts first"):
+        bundled.similarity(left, right)
