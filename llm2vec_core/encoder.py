@@ -181,7 +181,7 @@ class LLM2Vec:
     def from_pretrained(
         cls,
         source: str | Path,
-        adapters: Sequence[str | Path] = (),
+        adapters: str | Path | Sequence[str | Path] = (),
         *,
         dtype: torch.dtype | str | None = None,
         device: str | torch.device | None = None,
@@ -229,7 +229,7 @@ class LLM2Vec:
             MissingPackageError: for a GGUF file, if the package ``gguf`` is not installed.
             AdapterError: if an adapter does not belong to the base.
             ConversionError: if the architecture cannot be made bidirectional.
-            InputError: for a setting that does not exist.
+            InputError: for a setting that does not exist, or a name that is none.
 
         Example:
             >>> from llm2vec_core.presets import BUNDLED
@@ -237,11 +237,16 @@ class LLM2Vec:
             >>> encoder.prefix_test().is_bidirectional
             True
         """
+        # A single name would else be taken for a list of its letters.
+        names = [adapters] if isinstance(adapters, (str, Path)) else list(adapters or ())
+        given = [source, *names, *([] if subfolder is None else [subfolder])]
+        if wrong := [name for name in given if not isinstance(name, (str, Path))]:
+            raise InputError(f"{wrong[0]!r:.60} must be the name of a folder or a Hub id")
         with hub_access(token=token, cache_dir=cache_dir):
             source = folder_of(source, subfolder, revision) if subfolder else source
             return cls._load(
                 source,
-                tuple(map(str, adapters)),
+                tuple(map(str, names)),
                 find_device(device),
                 dtype,
                 attn_implementation,
@@ -857,6 +862,8 @@ class LLM2Vec:
     def _one(
         self, text: str, max_length: int | None
     ) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, torch.Tensor]]:
+        if max_length is not None and (type(max_length) is not int or max_length < 1):
+            raise InputError(f"max_length {max_length!r} must be a whole number of at least 1")
         limit = min(max_length or self.max_length, self.max_length)
         (row,) = tokenize(self.tokenizer, [text], max_length=limit)
         check_ids([row], self.tokenizer, self.model.get_input_embeddings().weight.shape[0])

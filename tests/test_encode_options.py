@@ -208,3 +208,10 @@ def test_ranges_that_are_none(bundled, ranges):
 def test_similarity_of_what_are_no_embeddings(bundled, left, right):
     with pytest.raises(InputError, match="encode the texts first"):
         bundled.similarity(left, right)
+
+
+@pytest.mark.parametrize("most", [0, -1, "3", 1.5, True], ids=repr)
+def test_a_length_that_is_none(bundled, most):
+    for look in (bundled.token_states, bundled.attentions):
+        with pytest.raises(InputError, match=f"max_length {most!r} must be a whole number"):
+            look("a river bank", most)

@@ -283,3 +283,14 @@ def test_a_file_that_is_no_model_is_refused_for_that(tmp_path):
     (tmp_path / "notes.txt").write_text("no model")
     with pytest.raises(ModelError, match=r"'notes.txt' is a file; a model is a folder, a .gguf file, or a Hub id"):
         LLM2Vec.from_pretrained(tmp_path / "notes.txt")
+
+
+def test_one_adapter_by_its_name(adapter):
+    alone, listed = (LLM2Vec.from_pretrained(BASE, names).encode(["a river"]) for names in (str(adapter), [adapter]))
+    np.testing.assert_array_equal(alone, listed)
+
+
+@pytest.mark.parametrize("arguments", [(None,), (5,), (BASE, [None]), (BASE, [3])], ids=str)
+def test_names_that_are_none(arguments):
+    with pytest.raises(InputError, match="must be the name of a folder or a Hub id"):
+        LLM2Vec.from_pretrained(*arguments)
