@@ -193,7 +193,7 @@ def test_equal_texts_and_five_texts_are_drawn(context, color, kind):
         )
         view, measures = last(context, session, settings)
         assert np.isfinite(view.points).all()
-        json.loads(map_value(view))
+        assert "density" not in json.loads(map_value(view))["left"]
         told = numbers(view, measures)
         assert "nan" not in told.lower().replace("finance", "")
         if len(set(texts)) == 1:

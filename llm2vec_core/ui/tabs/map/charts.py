@@ -74,7 +74,7 @@ def map_value(view: View, *, with_texts: bool = True) -> str:
             "name": f"map-{view.settings.kind}-{choice.key}",
             "words": [_words(groups) for groups in view.groups[i]],
         }
-        if points.shape[1] == 2 and points.any():
+        if view.has_density(i):
             ends = low - MARGIN * (high - low), high + MARGIN * (high - low)
             contours = density_contours(density_grid(points, *ends), *ends)
             value[side]["density"] = json.loads(contours.to_json())

@@ -60,7 +60,9 @@ def caption(view: View, side: int) -> str:
     if side == 1:
         told += f" Matched to the first map; remaining mismatch after alignment: {view.disparity:.0%} (0%: identical)."
     if any(view.groups[side]):
-        told += " Words: the most characteristic in each group of marks (class-based TF-IDF). Lines: density of marks."
+        told += " Words: the most characteristic in each group of marks (class-based TF-IDF)."
+    if view.has_density(side):
+        told += " Lines: density of the marks."
     return f"{told} Precomputed." if view.stored else told
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from llm2vec_core.projection import NamedGroup, align, disparity, leveled, neighbor_ranks
 from llm2vec_core.projection.neighbors import shared_neighbors
+from llm2vec_core.projection.words import FEWEST_POINTS
 from llm2vec_core.threads import Emit, iterate_in_thread
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
@@ -51,6 +52,11 @@ class View:
     explained: tuple[np.ndarray, np.ndarray] | None
     stored: bool
     groups: tuple[tuple[list[NamedGroup], list[NamedGroup]], ...]
+
+    def has_density(self, side: int) -> bool:
+        """Whether a panel is flat and has enough marks for contours of their density to mean something."""
+        points = self.points[side]
+        return points.shape[1] == 2 and len(points) >= FEWEST_POINTS and bool(points.any())
 
 
 @dataclass(frozen=True)
