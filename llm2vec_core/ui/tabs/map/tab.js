@@ -207,7 +207,7 @@ function layoutOf(side) {
   }
   return layout;
 }
-const zooming = {};
+const zooming = {}, close = {};
 function listen(side) {
   const target = plot(side);
   if (target.dataset.listens) return;
@@ -223,6 +223,10 @@ function listen(side) {
   // Closer up there is room for more words.
   target.on('plotly_relayout', change => {
     if (!Object.keys(change).some(name => name.startsWith('xaxis'))) return;
+    // A panel that only got another size is left alone: a mark that is pointed at just then would lose its click.
+    const was = close[side];
+    close[side] = zoomed(side);
+    if (!was && !close[side]) return;
     clearTimeout(zooming[side]);
     zooming[side] = setTimeout(paint, 120);
   });
