@@ -108,6 +108,8 @@ def launch_settings(models: Models) -> dict[str, Any]:
     """
     scripts = "".join(f"<script>{file.read_text(encoding='utf-8')}</script>" for file in SCRIPT_FILES)
     return {
+        # Otherwise gradio asks its own address first and gives up after three seconds: a busy machine needs longer.
+        "_frontend": False,
         "theme": page_theme(),
         "css_paths": list(CSS_FILES),
         "head": f"<style>{STILL}</style>{scripts}",
@@ -152,9 +154,6 @@ def serve(host: str, port: int, model: str | None = None) -> None:
         print(f"The page opens with the bundled model. {why}", file=sys.stderr)
     models = Models(default=key)
     demo = build_app(models)
-    # Otherwise gradio asks its own address first and gives up after three seconds: a busy machine needs longer.
-    demo.launch(
-        server_name=host, server_port=port, prevent_thread_lock=True, _frontend=False, **launch_settings(models)
-    )
+    demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_settings(models))
     warm_up_in_background(models)
     demo.block_thread()
