@@ -150,7 +150,7 @@ def test_the_focus_can_be_seen_and_the_headline_skipped(page):
             (
                 "#sentence-a",
                 "#sentence-b",
-                "#see-spine .l2v-see-sentences svg >> nth=1",
+                "#see-spine .l2v-see-arcs >> nth=1",
                 "#see-spine .l2v-see-question",
             ),
         ),

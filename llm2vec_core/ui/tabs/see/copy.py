@@ -9,8 +9,8 @@ from llm2vec_core.ui.glossary import term
 
 INTRO = Markup(
     '<div class="l2v"><h2>Does a word know what comes after it?</h2>'
-    "<p>A model turns each word into a {}. Take two sentences that begin alike, and follow them through the model in eight "
-    'short steps. <span class="l2v-wide">Everything is computed from your own words.</span></p></div>'
+    '<p><span class="l2v-wide">A model turns each word into a {}. </span>Follow two sentences that begin alike through the '
+    "model, in eight short steps.</p></div>"
 ).format(term("vector"))
 
 # The two states of the picture; page-wide names, because tab.css looks for them from the container.
