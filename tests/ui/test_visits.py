@@ -65,7 +65,7 @@ def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
     page.locator("#away-source").get_by_label("Your texts").check()
     page.locator("#away-upload input[type=file]").set_input_files(file)
     expect(page.locator("#away-own")).to_contain_text("3 texts from")
-    expect(page.locator("#away-own")).to_contain_text("2 different labels")  # one of them: none
+    expect(page.locator("#away-own")).to_contain_text("2 labels")  # one of them: none
     expect(page.locator("#away-text-column input")).to_have_value(column)
     page.locator("#away-label-column input").click()
     expect(page.get_by_role("option").filter(has_text=column)).to_be_visible()
