@@ -188,7 +188,8 @@ def _column(
         tabindex="-1",
         data_sentence=sentence.name.lower(),
         data_token=i,
-        aria_label=f"{sentence.tokens[i]}, token {i + 1} of Sentence {sentence.name}",
+        # Read aloud, a begin token's angle brackets would only look like markup.
+        aria_label=f"{sentence.tokens[i].strip('<>') or 'token'}, token {i + 1} of Sentence {sentence.name}",
     )
 
 
