@@ -10,8 +10,8 @@ HERO = """
 <header class="l2v l2v-hero">
 <a class="l2v-skip" href="#tabs">Skip to the tabs</a>
 <h1><span>A language model reads left to right.</span> <span>An embedding has to know the whole sentence.</span></h1>
-<p>A decoder computes each word's vector from the words <em>before</em> it: <b class="c">causal attention</b>. LLM2Vec opens the
-view to <b class="b">both sides</b> and lets the model practise<span class="l2v-wide">: here, live</span>.</p>
+<p>A decoder computes each word's vector from the words <em>before</em> it: <b class="c">causal attention</b>. LLM2Vec, a
+recipe of three steps, opens the view to <b class="b">both sides</b> and trains the model to use it<span class="l2v-wide">: here, live</span>.</p>
 </header>
 """
 

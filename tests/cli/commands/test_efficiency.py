@@ -40,7 +40,7 @@ def test_wrong_input_is_named(folder, run):
             ("--preset", "sheared-llama-1.3b", "--stages", "supervised"),
             "stage 'supervised' was trained on labelled pairs",
         ),
-        (("--sets", "pairs"), "--sets pairs: sentence similarity is measured here"),
+        (("--sets", "pairs"), "--sets pairs: this command measures sentence similarity"),
     ):
         code, _, err = run(*base, *arguments)
         assert code == 2

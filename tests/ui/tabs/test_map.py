@@ -231,13 +231,15 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map
     ready(map_page)
     span = "document.querySelector('#left-map').layout.xaxis.range"
     whole = map_page.evaluate(span)
+    coarse = map_page.locator("#left-map").get_attribute("data-words")
     map_page.locator("#left-map .modebar-btn[data-title='Zoom in']").click()
     map_page.wait_for_function(f"{span}[1] - {span}[0] < {0.6 * (whole[1] - whole[0])}")
     zoomed = map_page.evaluate(span)
     # Closer up, groups within groups have words; none stands on another.
     words = "document.querySelector('#left-map').dataset.words"
     fine = {" · ".join(group.words) for group in named_groups(*places_and_texts(map_page))[1]}
-    map_page.wait_for_function(f"found => {words} && {words}.split('|').every(w => found.includes(w))", arg=list(fine))
+    expect(map_page.locator("#left-map")).not_to_have_attribute("data-words", coarse)
+    assert set(map_page.evaluate(words).split("|")) <= fine
     boxes = map_page.eval_on_selector_all(
         "#left-map .annotation rect.bg",
         "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.right, r.bottom])",

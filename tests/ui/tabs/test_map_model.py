@@ -290,9 +290,9 @@ def test_what_to_notice_follows_the_numbers(context):
     for votes, told in (
         (
             (0.9, 0.8),
-            f"{left} keeps equal labels together better: on the full vectors the neighbour vote is right for 90%",
+            f"By the neighbour vote {left} keeps equal labels together better: on the full vectors it is right for 90%",
         ),
-        ((0.8, 0.9), f"{right} keeps equal labels together better"),
+        ((0.8, 0.9), f"By the neighbour vote {right} keeps equal labels together better"),
         ((0.88, 0.884), "right about equally often for both (88.0% and 88.4%)"),
     ):
         quality = tuple(replace(q, accuracy=vote) for q, vote in zip(there_measures.quality, votes, strict=True))

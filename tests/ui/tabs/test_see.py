@@ -98,18 +98,18 @@ def test_a_question_comes_before_its_answer(page):
     told = page.locator("#see-spine .l2v-see-answer")
     expect(told).to_be_hidden()
     answer(page, "all of them")
-    expect(told).to_contain_text("Not quite. The answer is “<s> The”")
+    expect(told).to_contain_text("No. The answer is “<s> The”")
     expect(page.locator("#see-spine .l2v-see-question .right")).to_have_text("<s> The")
     assert len(values(page)) == 2
     page.get_by_role("button", name="Next →").click()
     expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
     expect(told).to_be_hidden()
-    answer(page, "1: they are the same")
+    answer(page, "all that the model can see up to this word is the same in both")
     expect(told).to_contain_text("Right.")
     # A step that was answered stays answered.
     page.get_by_role("button", name="← Back").click()
     expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
-    expect(told).to_contain_text("Not quite")
+    expect(told).to_contain_text("No. The answer")
 
 
 def test_a_term_is_explained_on_focus(page):

@@ -82,7 +82,7 @@ def findings(view: View, measures: Measures) -> str:
         else:
             better, worse = (right, left) if b > a else (left, right)
             told += (
-                f" {better} keeps equal labels together better: on the full vectors the neighbour vote is right for "
+                f" By the neighbour vote {better} keeps equal labels together better: on the full vectors it is right for "
                 f"{max(a, b):.0%} of the texts, against {min(a, b):.0%} with {worse}."
             )
     drawn = [quality.trust for quality in measures.quality]

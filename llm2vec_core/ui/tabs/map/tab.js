@@ -224,11 +224,13 @@ function listen(side) {
   target.on('plotly_relayout', change => {
     if (!Object.keys(change).some(name => name.startsWith('xaxis'))) return;
     // A panel that only got another size is left alone: a mark that is pointed at just then would lose its click.
-    const was = close[side];
-    close[side] = zoomed(side);
-    if (!was && !close[side]) return;
+    // Looked at once the panel is at rest: a new answer may just have come.
     clearTimeout(zooming[side]);
-    zooming[side] = setTimeout(paint, 120);
+    zooming[side] = setTimeout(() => {
+      const was = close[side], stale = given[side]?.revision !== shown.revision;
+      close[side] = zoomed(side);
+      if (was || close[side] || stale) paint();
+    }, 120);
   });
 }
 // What is highlighted, in words beside both panels.

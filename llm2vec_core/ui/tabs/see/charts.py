@@ -98,7 +98,7 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
         tabindex="-1",
         data_sentence=sentence.name.lower(),
         data_token="pooled",  # noqa: S106 - a token of text
-        aria_label=f"Vector of Sentence {sentence.name}: which words it leans to",
+        aria_label=f"Vector of Sentence {sentence.name}: which words it leans towards",
     )
     name = (
         f"Sentence {sentence.name}: {count} tokens, {len(picture.layers)} layers, one vector; press a part to open it"
@@ -179,7 +179,7 @@ def _column(
     frame = rect(x - width / 2 + 1, ARC + 4, width - 2, bottom - ARC - 4, rx=5, fill="transparent", class_="f")
     return element(
         "g",
-        title(f"{sentence.tokens[i]}: press to see which words its vectors lean to"),
+        title(f"{sentence.tokens[i]}: press to see which words its vectors lean towards"),
         written,
         *cells,
         frame,

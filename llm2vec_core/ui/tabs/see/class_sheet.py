@@ -20,13 +20,13 @@ SHEET = ASSETS / "docs" / "CLASS.md"
 # Minutes of each step, with its question and its discussion; they leave ten for the search at the end and for questions.
 MINUTES = (5, 4, 5, 4, 6, 4, 4, 3)
 
-HEAD = """# A class of 45 minutes: why does bidirectional attention matter for embeddings?
+HEAD = """# A 45-minute class: why does bidirectional attention matter for embeddings?
 
 For anyone who has heard of word vectors. No programming, no account: the page runs in a browser (`make app`, or a hosted
 one). *Present* at the top of the page sets everything in large type; `&present=1` in an address does the same.
 
 **Aims.** Afterwards the class can say (1) what a causal mask hides from a word, (2) why the vectors of a shared beginning are
-identical under it, (3) what opening the mask breaks, and what mends it, (4) why a cosine needs something to compare with.
+identical under it, (3) what opening the mask breaks, and what mends it, (4) why a cosine needs something to compare it with.
 
 **How.** Each step has a question. Let everyone write down an answer before anyone presses a button; then take a vote, press, and
 discuss. The answers below are what {model} gives for the two sentences that the page opens with:
@@ -36,20 +36,21 @@ discuss. The answers below are what {model} gives for the two sentences that the
 
 With sentences of your own the page computes other answers, and says so.
 
-| minutes | step | address behind the page's own |
+| minutes | step | add this to the page's address |
 |---|---|---|
 """
 
 TAIL = """
 ## The last ten minutes
 
-- Everyone finds two sentences with the same beginning for which the shared word's cosine falls furthest. Record: ____
+- Everyone finds two sentences with the same beginning for which the shared word's cosine falls furthest below 1 once the mask is
+  open. Record: ____
 - *Search*: a question in words that the texts do not use. Which encoder finds the answer, and at which rank?
 - *Train*: start a short run, and watch what happens to pairs that were not trained on.
 
 ## What to take home
 
-- A causal model cannot know what follows. That is no defect: it is how it learns to predict.
+- A causal model cannot know what follows. That is not a defect: it is how it learns to predict.
 - Opening the mask is free, and on a language model it does harm until the weights have practised using both sides.
 - Similar compared with what? A cosine says something only next to the cosines of other pairs.
 - Studies do not agree on how much bidirectional attention itself contributes; echo embeddings and prompts get part of the

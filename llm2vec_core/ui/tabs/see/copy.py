@@ -55,6 +55,13 @@ STRIPS_INTRO = Markup(
 MEASURES = [("Change of direction (1 − cosine)", "cosine"), ("Relative distance", "distance")]
 
 ADDED_WORD = "indeed"
+# Why a shared word has the same vector twice; REASON is the right one.
+REASONS = (
+    "the two sentences mean the same",
+    "all that the model can see up to this word is the same in both",
+    "the word has only one meaning",
+)
+REASON = 1
 SEPARATION = "separation: chance that a similar pair has a higher cosine than an unrelated one"
 
 NOTHING_SHARED = (
@@ -64,7 +71,7 @@ NOTHING_SHARED = (
 SEARCH_ELSEWHERE = "For this encoder our texts have not been encoded yet. Open the Search tab, which encodes them once and shows its progress."
 
 DIP_WORSE = Markup(
-    "opening the mask has <b>spoiled</b> it. The weights were trained for words that see only what comes before; now each "
+    "opening the mask has <b>damaged</b> it. The weights were trained for words that see only what comes before; now each "
     "word is mixed with words that it never learned to use. This is the dip that training has to mend."
 )
 DIP_SAME = Markup(
@@ -74,21 +81,19 @@ DIP_BETTER = Markup(
     "it has become <b>better</b> at it. On large language models opening the mask usually does harm; a model as small as "
     "this one shows no dip."
 )
-MNTP_BETTER = Markup("Guessing words from both sides has taught it to use both sides.")
+MNTP_BETTER = Markup("Practice at guessing words has carried over to comparing sentences.")
 MNTP_SAME = Markup("The step makes no clear difference to this measure here.")
 MNTP_WORSE = Markup("By this measure the step did harm here.")
-SIMCSE_APART = Markup(
-    "That is what contrastive training does: it moves unrelated texts apart, so that a high cosine means something."
-)
-SIMCSE_STILL = Markup("For this model they have hardly moved apart.")
+SIMCSE_APART = Markup("That is what contrastive training does: it moves unrelated texts further apart.")
+SIMCSE_STILL = Markup("Here this step has hardly moved them apart.")
 
 STEPS = (
     (
         "Mask",
         "A word cannot see what comes after it",
         Markup(
-            "A language model learns to guess the next word. So that it cannot cheat, each word can see only the words before "
-            "it: {}. The arcs above the words show it: each one leads from a word that is seen to a word that sees it. Which "
+            "A language model learns to guess the next word. So that it cannot cheat, each word can see only itself and the "
+            "words before it: {}. The arcs above the words show it: each one leads from a word that is seen to a word that sees it. Which "
             "words can see which is decided by a yes/no table, the {}."
         ).format(term("causal attention"), term("mask")),
     ),
@@ -97,15 +102,17 @@ STEPS = (
         "Same beginning, same vectors",
         Markup(
             "Each row below the words is a {}, and each cell holds one {}. For the words that both sentences share, the colour "
-            "shows how far the two vectors differ: pale blue means not at all. We watch the longest shared word."
-        ).format(term("layer"), term("vector")),
+            "shows how far the two vectors differ: pale blue means not at all. We follow the longest shared word. A {} of 1 "
+            "says that its two vectors point the same way, 0 that they have nothing in common."
+        ).format(term("layer"), term("vector"), term("cosine")),
     ),
     (
         "Attention",
         "Open the mask",
         Markup(
-            "The first step of LLM2Vec opens the empty half of the mask: {}. New arcs appear below the words, from later "
-            "words to earlier ones, and the vectors of the shared words part, layer by layer."
+            "LLM2Vec is a recipe of three steps. The first opens the empty half of the mask: {}. New arcs appear below the words, "
+            "from later words to earlier ones. The picture shows the model after all three steps; what opening alone does "
+            "comes in step 5."
         ).format(term("bidirectional attention")),
     ),
     (
@@ -120,31 +127,31 @@ STEPS = (
         "The dip",
         "Opening alone is not enough",
         Markup(
-            "The picture shows the opened model before any training. To judge it, we use 240 pairs of sentences that we "
-            "labelled: the {} is the chance that a similar pair gets a higher cosine than an unrelated one."
+            "The picture now shows the opened model before any training. To judge it, we use pairs of sentences that we "
+            "labelled: the {} is the chance that a similar pair gets a higher cosine than an unrelated one. 50% is a coin toss."
         ).format(term("separation")),
     ),
     (
         "MNTP",
         "Practise using both sides",
         Markup(
-            "The second step of LLM2Vec is {}: some words are hidden, and the model guesses them from both sides. It is a "
-            "few hundred steps of training of a small adapter on plain text, without labels."
+            "The second step of LLM2Vec is {}, masked next token prediction: some words are hidden, and the model guesses them from "
+            "both sides. Only a small add-on is trained, an adapter, on plain text without labels."
         ).format(term("MNTP")),
     ),
     (
         "SimCSE",
         "Tell sentences apart",
         Markup(
-            "The third step is {} ({}). Each sentence is read twice with random dropout. Its two vectors should match, and all "
-            "others should differ. No labels are needed."
+            "The third step is {} ({}). Each sentence is read twice with random dropout. Its two vectors should match, and "
+            "differ from those of all other sentences. No labels are needed."
         ).format(term("contrastive training"), term("SimCSE")),
     ),
     (
         "Search",
         "Put it to use",
         Markup(
-            "A text {} is judged by what it finds. Your Sentence A becomes a query, and every text of our collection is ranked "
+            "A text {} is judged by what it finds. Your Sentence A becomes a query, and every text in our collection is ranked "
             "by its {} with it."
         ).format(term("encoder"), term("cosine")),
     ),

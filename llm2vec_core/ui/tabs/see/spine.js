@@ -42,7 +42,7 @@ function reveal(option) {
     button.classList.toggle('wrong', chosen && option !== '' && button !== right);
   }
   answer.querySelector('.l2v-see-verdict').textContent =
-    option === '' ? '' : right.dataset.option === option ? 'Right.' : `Not quite. The answer is “${right.textContent}”.`;
+    option === '' ? '' : right.dataset.option === option ? 'Right.' : `No. The answer is “${right.textContent}”.`;
   answer.hidden = false;
 }
 let shown = '';

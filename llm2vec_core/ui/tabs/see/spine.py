@@ -20,6 +20,9 @@ from llm2vec_core.ui.tabs.see.model import Pair, future_share
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
 TOP = 3
+# Levels that a question offers; the nearest one is right.
+SHARES = (0.1, 0.3, 0.6, 0.9)
+COSINES = (0.1, 0.4, 0.7)
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,8 @@ def mask(pair: Pair, picture: ForwardPass) -> Finding:
         for o in (pair.causal, pair.stage)
     ]
     told = Markup(
-        "Test it: with “{}” added to Sentence A, the vectors of its own tokens change by at most <b>{:.3f}</b> of their "
-        "length under causal attention and by up to <b>{:.3f}</b> under {}. Prefix test on your sentence: <b>{}, {}</b>."
+        "We tested it on Sentence A: with “{}” added to its end, the vectors of its words change by at most <b>{:.3f}</b> of "
+        "their length under causal attention, and by up to <b>{:.3f}</b> under {}. Prefix test on your sentence: <b>{}, {}</b>."
     ).format(
         copy.ADDED_WORD,
         *moved,
@@ -198,23 +201,22 @@ def shared_word(pair: Pair, picture: ForwardPass) -> Finding:
     if picture.word is None:
         return Finding(None, copy.NOTHING_SHARED)
     cosine = float(picture.causal.cosines[picture.word])
-    name = _word(picture, picture.word)
+    name, question = _word(picture, picture.word), None
     if picture.causal.distances[picture.word] < SAME:
         told = Markup(
-            "{} appears in both of your sentences, and the cosine of its two vectors is <b>{:.3f}</b>: the model sees the "
-            "same word in both, whatever comes next."
+            "Everything up to and including {} is the same in both sentences, and the model cannot see any further. So it "
+            "computes the same vector twice: cosine <b>{:.3f}</b>."
         ).format(name, cosine)
+        question = Question(
+            Markup("The cosine of the two vectors of {} is {:.3f}. Why?").format(name, cosine),
+            copy.REASONS,
+            copy.REASON,
+        )
     else:
         told = Markup(
             "The cosine of the two vectors of {} is <b>{:.3f}</b>. Causal attention should give exactly 1: this model is "
             "not causal in every layer."
         ).format(name, cosine)
-    levels = (1.0, 0.5, 0.0)
-    question = Question(
-        Markup("{} gets one vector in Sentence A and one in Sentence B. What is their cosine?").format(name),
-        ("1: they are the same", "about 0.5", "about 0: they are unrelated"),
-        min(range(3), key=lambda i: abs(levels[i] - cosine)),
-    )
     return Finding(question, told, "cosine of the word's two vectors", (_value(pair.causal, cosine),))
 
 
@@ -225,20 +227,20 @@ def attention(pair: Pair, picture: ForwardPass) -> Finding:
         float(future_share(pair.encoder(o).attentions(pair.a, limit).weights).mean()) for o in (pair.causal, pair.stage)
     ]
     told = Markup(
-        "In Sentence A, averaged over all layers and heads, <b>{:.1%}</b> of each word's attention goes to later words "
+        "In Sentence A, on average over all words, layers and heads, <b>{:.1%}</b> of a word's attention goes to later words "
         "under causal attention, and <b>{:.1%}</b> under {}."
     ).format(*shares, pair.stage.label)
     if picture.word is not None:
         cosine = float(picture.other.cosines[picture.word])
         told += Markup(" {} has {}: their cosine is <b>{:.3f}</b>.").format(
             _word(picture, picture.word),
-            "now two different vectors" if cosine < 1 - VISIBLE else "two vectors that are still the same",
+            "two different vectors now" if cosine < 1 - VISIBLE else "two vectors that are still the same",
             cosine,
         )
     question = Question(
         "With the mask open, how much of its attention does a word give to later words?",
-        ("almost none", "about a quarter", "about a half", "nearly all"),
-        min(range(4), key=lambda i: abs((0.0, 0.25, 0.5, 1.0)[i] - shares[1])),
+        tuple(f"about {level:.0%}" for level in SHARES),
+        min(range(len(SHARES)), key=lambda i: abs(SHARES[i] - shares[1])),
     )
     values = (_value(pair.causal, shares[0]), _value(pair.stage, shares[1]))
     return Finding(question, told, "share of attention that goes to later words", values, percent=True)
@@ -261,14 +263,15 @@ def pooled(pair: Pair, picture: ForwardPass) -> Finding:
     vectors = echo.encode([pair.a, pair.b])
     found.insert(2, (echo.option, "", float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
     told = Markup(
-        "Sentence A has {} tokens. Under causal attention an average token has seen <b>{:.0%}</b> of them, only the last one "
-        "all; the mean counts them all the same. A workaround is to say it twice (echo embeddings): in the second copy "
-        "every token has read the whole sentence, at twice the cost. The cosine of your two sentences is {:.3f} with the "
-        "causal mean, {:.3f} with echo, and {:.3f} with {}."
+        "Sentence A has {} tokens. Under causal attention the average token has seen <b>{:.0%}</b> of them, itself included; only "
+        "the last has seen them all, and the mean weights them equally. One workaround is to feed the sentence in twice (echo "
+        "embeddings): in the second copy every token has read all of it, at twice the cost. The cosine of your two sentences is "
+        "{:.3f} with the causal mean, {:.3f} with echo, and {:.3f} with {}. Which of these is right, a cosine alone does not say: "
+        "the next steps compare it with other pairs."
     ).format(count, seen, found[1][2], found[2][2], found[3][2], pair.stage.label)
     question = Question(
-        "Causal attention, and the sentence vector is the mean of all token vectors. How much of the sentence has an average "
-        "token seen?",
+        "Causal attention, and the sentence vector is the mean of all token vectors. How much of the sentence has the average "
+        "token seen, itself included?",
         ("all of it", f"{seen:.0%}", f"{1 / count:.0%}") if count > 1 else ("all of it",),
         1 if count > 1 else 0,
     )
@@ -305,12 +308,12 @@ def dip(pair: Pair, picture: ForwardPass) -> Finding:
     options, scores, difference = _measured(pair, "bidirectional")
     verdict = _verdict(difference)
     told = (
-        Markup("On our 240 labelled pairs the separation goes from <b>{:.1%}</b> to <b>{:.1%}</b>: ").format(
+        Markup("On our labelled pairs, separation goes from <b>{:.1%}</b> to <b>{:.1%}</b>: ").format(
             scores[0], scores[-1]
         )
         + (copy.DIP_BETTER, copy.DIP_SAME, copy.DIP_WORSE)[verdict]
     )
-    told += _hidden_words(pair, options)
+    told += _harder(pair, options) + _hidden_words(pair, options)
     question = Question(
         "The mask is open, and not one weight has changed. Does the model now tell similar from unrelated sentences better?",
         ("better: it sees more", "about as well as before", "worse"),
@@ -326,9 +329,10 @@ def mntp(pair: Pair, picture: ForwardPass) -> Finding:
     told = Markup("Separation: <b>{:.1%}</b> after MNTP, {:.1%} before it, {:.1%} for the causal model. ").format(
         scores[-1], scores[-2 if len(scores) > 1 else 0], scores[0]
     )
-    told += (copy.MNTP_BETTER, copy.MNTP_SAME, copy.MNTP_WORSE)[verdict] + _hidden_words(pair, options)
+    told += (copy.MNTP_BETTER, copy.MNTP_SAME, copy.MNTP_WORSE)[verdict]
+    told += _harder(pair, options) + _hidden_words(pair, options)
     question = Question(
-        "The model now practises guessing masked words from both sides. No pair of similar sentences is shown to it. Does it "
+        "The model now practises guessing hidden words from both sides. It is never shown pairs of similar sentences. Does it "
         "tell similar from unrelated sentences better than before the practice?",
         ("better", "about as well", "worse"),
         verdict,
@@ -340,17 +344,19 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
     """What contrastive training does: unrelated texts move apart."""
     options, _, _ = _measured(pair, "simcse")
     means = [pair.session.pair_cosines_for(option.key, pair.context).mean("unrelated") for option in options]
-    change = means[-1] - means[0]
+    before = means[-2 if len(means) > 1 else 0]
     told = Markup(
-        "Two unrelated sentences have a mean cosine of <b>{:.2f}</b> under the causal model and of <b>{:.2f}</b> under {}. "
-    ).format(means[0], means[-1], options[-1].label)
-    told += copy.SIMCSE_APART if change < -0.05 else copy.SIMCSE_STILL
-    told += Markup(" Your pair: {:.3f}, then {:.3f}.").format(*picture.cosines)
-    levels = (0.0, 0.5, 0.9)
+        "Two unrelated sentences have a mean cosine of {:.2f} under the causal model, of <b>{:.2f}</b> before this step and of "
+        "<b>{:.2f}</b> after it. "
+    ).format(means[0], before, means[-1])
+    told += copy.SIMCSE_APART if means[-1] - before < -0.05 else copy.SIMCSE_STILL
+    told += Markup(
+        " Your pair has {:.3f} under the causal model and {:.3f} under {}: look at it next to these means."
+    ).format(*picture.cosines, options[-1].label)
     question = Question(
-        "Take two sentences that have nothing to do with each other. What is their cosine under the causal model?",
-        ("near 0", "about 0.5", "0.7 or more"),
-        min(range(3), key=lambda i: abs(levels[i] - means[0])),
+        "Take pairs of sentences that have nothing to do with each other. What is their average cosine under the causal model?",
+        tuple(f"about {level}" for level in COSINES),
+        min(range(len(COSINES)), key=lambda i: abs(COSINES[i] - means[0])),
     )
     return Finding(question, told, "mean cosine of 80 unrelated pairs", _values(options, means))
 
@@ -364,9 +370,23 @@ def _hidden_words(pair: Pair, options: Sequence[EncoderOption]) -> Markup:
     if not is_at_hand(pair.context.preset):
         return Markup("")
     shares = [pair.session.cloze_for(option.key, pair.context).within(5) for option in options]
-    return Markup(" Hidden words of our texts that are among its first five guesses: {}.").format(
-        ", then ".join(f"{share:.0%}" for share in shares)
+    return Markup(" Asked for a hidden word, it has the right one among its first five guesses: {}.").format(
+        _listing(options, shares)
     )
+
+
+def _harder(pair: Pair, options: Sequence[EncoderOption]) -> Markup:
+    """The same measure against pairs that share their words and not their meaning."""
+    cosines = [pair.session.pair_cosines_for(option.key, pair.context) for option in options]
+    shares = [each.area("similar", "misleading") for each in cosines]
+    return Markup(" Unrelated pairs are easy. Against pairs with the same words in another meaning: {}.").format(
+        _listing(options, shares)
+    )
+
+
+def _listing(options: Sequence[EncoderOption], shares: Sequence[float]) -> str:
+    """Each encoder with its share."""
+    return "; ".join(f"{option.label} {share:.0%}" for option, share in zip(options, shares, strict=True))
 
 
 def search(pair: Pair, picture: ForwardPass) -> Finding:
@@ -381,11 +401,19 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
         hits = pair.context.index(option.key, "mean").search(query, TOP)
         lists.append(Hits(option, tuple(texts[h.index] for h in hits), tuple(h.cosine for h in hits)))
     same = lists[0].texts[0] == lists[1].texts[0]
-    told = Markup("Of {:,} texts, the nearest to Sentence A is {} under both encoders.").format(
-        len(texts), "the same one" if same else "not the same one"
+    scores = [pair.context.query_scores(option.key).estimate("ndcg_at_10").score for option in options]
+    told = Markup(
+        "{} Read both lists: which encoder has understood your sentence? One query proves little. On our test questions the mean "
+        "nDCG@10 (1: every answer comes first) is <b>{:.2f}</b> with {} and <b>{:.2f}</b> with {}."
+    ).format(
+        "Both find the same text first." if same else "They do not find the same text first.",
+        scores[0],
+        pair.causal.label,
+        scores[1],
+        pair.stage.label,
     )
     question = Question(
-        f"Sentence A searches our {len(texts):,} texts. Do both encoders find the same text first?",
+        f"We search our {len(texts):,} texts with Sentence A. Do both encoders find the same text first?",
         ("yes", "no"),
         0 if same else 1,
     )
