@@ -18,7 +18,9 @@ from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.api import NAMES, Endpoints
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
-from llm2vec_core.ui.tabs.export import copy, paint
+from llm2vec_core.ui.tabs.export import copy
+from llm2vec_core.ui.tabs.export.endpoints import described
+from llm2vec_core.ui.templates import render
 
 TEXTS = ["The bank was steep and muddy.", "The bank was robbed at noon."]
 
@@ -56,7 +58,7 @@ def test_errors_over_the_wire_can_be_read(client):
 
 
 def test_the_python_on_the_page_runs(server, capsys):
-    exec(compile(copy.API_PYTHON.replace(paint.ORIGIN, server), "example", "exec"), {})
+    exec(compile(copy.API_PYTHON.replace("ORIGIN", server), "example", "exec"), {})
     lines = capsys.readouterr().out.strip().splitlines()[-3:]
     assert [line.split()[0] for line in lines] == ["1", "2", "3"]
     known = {p.text for p in passages()}
@@ -65,7 +67,7 @@ def test_the_python_on_the_page_runs(server, capsys):
 
 def test_the_shell_lines_on_the_page_are_what_the_server_answers(server):
     """Both requests of the example, read from it and sent without a shell (curl may be missing here)."""
-    source = copy.API_CURL.replace(paint.ORIGIN, server).replace("\\\n", " ")
+    source = copy.API_CURL.replace("ORIGIN", server).replace("\\\n", " ")
     first, second = source.rsplit("\n", 1)
     words = shlex.split(re.search(r"\$\((.+) \| cut", first, re.DOTALL)[1])
     url = next(word for word in words if word.startswith("http"))
@@ -133,7 +135,7 @@ def test_bad_requests_are_named(endpoints, call, message):
 
 
 def test_the_table_on_the_page_tells_every_argument(endpoints):
-    table = paint.endpoint_table([getattr(endpoints, name) for name in NAMES])
+    table = render("export/endpoints.html", endpoints=[described(getattr(endpoints, name)) for name in NAMES])
     for name in NAMES:
         assert f"<code>/{name}</code>" in table
     assert "how token vectors become one" in table

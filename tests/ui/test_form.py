@@ -32,7 +32,8 @@ window.checks = (() => {
     .filter(e => seen(e) && !e.disabled && e.type !== 'file');
   const figures = () => [...panel().querySelectorAll('.l2v-figure')].filter(f => seen(f) && f.querySelector('.l2v-tools:not([hidden]), h3'));
   const clipped = () => [...panel().querySelectorAll('button, .l2v h2, .l2v h3, label > span')].filter(e => seen(e)
-      && e.scrollWidth > e.clientWidth + 2 && getComputedStyle(e).display !== 'inline' && getComputedStyle(e).overflowX !== 'visible')
+      && e.scrollWidth > e.clientWidth + 2 && getComputedStyle(e).display !== 'inline' && getComputedStyle(e).overflowX !== 'visible'
+      && getComputedStyle(e).clipPath === 'none')  /* what is only for screen readers is cut off on purpose */
     .map(e => e.textContent.trim().slice(0, 40));
   return {panel, seen, faint, busy, stops, figures, clipped};
 })();

@@ -66,7 +66,8 @@ function whole(side) {
   if (!seen) return null;
   const across = seen.width / 2 / seen.scale, up = seen.height / 2 / seen.scale;
   const ranges = [[seen.x - across, seen.x + across], [seen.y - up, seen.y + up]];
-  given[side] = {revision: shown.revision, ranges};
+  // A copy: plotly writes a zoom into the arrays that it was given.
+  given[side] = {revision: shown.revision, ranges: structuredClone(ranges)};
   return ranges;
 }
 function zoomed(side) {
