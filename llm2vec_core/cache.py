@@ -84,6 +84,16 @@ class Cache:
             return iter(list(self._entries))
 
     @property
+    def bytes(self) -> int:
+        """Of all results, as :func:`size_of` measured them."""
+        with self._guard:
+            return sum(entry.size for entry in self._entries.values())
+
+    def clear(self) -> None:
+        """Drop every result."""
+        self.discard_where(lambda key: True)
+
+    @property
     def pending(self) -> int:
         """Number of computations that are running or waited for, each with its lock."""
         return len(self._pending)

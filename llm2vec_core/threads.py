@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotReady
+from contextlib import suppress
 from enum import Enum, auto
 from time import monotonic
 from typing import TypeVar, cast
@@ -23,7 +26,7 @@ class _Kind(Enum):
     ERROR = auto()
 
 
-def iterate_in_thread(work: Callable[[Emit], None]) -> Iterator[Item]:
+def iterate_in_thread(work: Callable[[Emit], None], *, nice: int = 0) -> Iterator[Item]:
     """Run ``work(emit)`` in a thread of its own and yield what it emits.
 
     The thread and the consumer take turns: ``emit`` returns only when the next item is asked for, so nothing is done
@@ -32,6 +35,7 @@ def iterate_in_thread(work: Callable[[Emit], None]) -> Iterator[Item]:
 
     Args:
         work: the function; called with ``emit``.
+        nice: how far other threads go before this one, from 0 to 19 (Linux; elsewhere all are equal).
 
     Yields:
         What was emitted, in order.
@@ -57,6 +61,10 @@ def iterate_in_thread(work: Callable[[Emit], None]) -> Iterator[Item]:
         return not left.is_set()
 
     def run() -> None:
+        if nice and sys.platform == "linux":
+            # There the number of a thread is taken as that of a process; its pool of workers inherits it.
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
         try:
             work(emit)
         except BaseException as error:

@@ -6,7 +6,6 @@ import importlib.util
 import sys
 import threading
 from typing import Any
-from weakref import WeakValueDictionary
 
 import gradio as gr
 from fastapi import Depends
@@ -20,6 +19,7 @@ from llm2vec_core.ui.embeddings_api import embedding_routes
 from llm2vec_core.ui.layout.header import Header
 from llm2vec_core.ui.layout.sidebar import QUEUE_ROOM, Sidebar
 from llm2vec_core.ui.layout.views import Views
+from llm2vec_core.ui.memory import few_arenas
 from llm2vec_core.ui.models import Models, opening_model
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.served import ICON, OwnHead, routes
@@ -28,8 +28,8 @@ from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import bind_status
 from llm2vec_core.ui.theme import CSS_FILES, SCRIPT_FILES, page_theme
+from llm2vec_core.ui.visits import SESSION, Visits
 
-SESSION_SECONDS = 3600
 # More visitors than this at once push out the one who was idle longest.
 SESSION_CAPACITY = 200
 # Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
@@ -46,7 +46,7 @@ def build_app(models: Models) -> gr.Blocks:
         The Blocks, ready for ``launch(**launch_settings(models))``.
     """
     with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
-        session = gr.State(Session(models.default.preset.key), time_to_live=SESSION_SECONDS)
+        session = gr.State(Session(models.default.preset.key), time_to_live=SESSION.total_seconds())
         page = Page(models, session, demo)
         sidebar = Sidebar(page)
         header = Header(page)
@@ -70,27 +70,11 @@ def build_app(models: Models) -> gr.Blocks:
                 api_name=False,
                 show_progress="hidden",
             )
-        end_visits(demo, session)
+        demo.visits = Visits(demo, models.limits)
+        demo.visits.bind(session)
         add_endpoints(models)
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
     return demo
-
-
-def end_visits(demo: gr.Blocks, session: gr.State) -> None:
-    """Delete what a visitor uploaded as soon as the page is closed or loaded anew."""
-    visits: WeakValueDictionary[str, Session] = WeakValueDictionary()
-
-    def arrive(session: Session, request: gr.Request) -> None:
-        if request.session_hash:
-            visits[request.session_hash] = session
-
-    def leave(request: gr.Request) -> None:
-        visit = visits.pop(request.session_hash or "", None)
-        if visit is not None:
-            visit.delete_uploads()
-
-    demo.load(arrive, session, None, api_name=False, show_progress="hidden")
-    demo.unload(leave)
 
 
 def prove(context: AppContext) -> str:
@@ -149,6 +133,7 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     Raises:
         InputError: if the page cannot open with that model.
     """
+    few_arenas()
     key, why = (model, "") if model else opening_model()
     if why:
         print(f"The page opens with the bundled model. {why}", file=sys.stderr)
@@ -156,4 +141,5 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     demo = build_app(models)
     demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_settings(models))
     warm_up_in_background(models)
+    demo.visits.sweep_in_background()
     demo.block_thread()

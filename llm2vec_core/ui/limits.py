@@ -16,6 +16,7 @@ class Limits:
         training_steps: steps of one run.
         training_seconds: after which a run stops by itself.
         results: search results shown.
+        results_megabytes: of what all sessions together keep of their own texts and adapters, over a longer time.
         index_at_once: own texts that are indexed without being asked; more wait for the button.
         index_megabytes: of one index of own texts (20,000 x 384 in float32 are 30.7); a visitor keeps two at most.
         scored_queries: of a visitor's labelled texts, this many ask for the others of their label.
@@ -36,6 +37,7 @@ class Limits:
     training_steps: int = 400
     training_seconds: float = 180.0
     results: int = 8
+    results_megabytes: int = 1024
     index_at_once: int = 400
     index_megabytes: int = 64
     scored_queries: int = 200

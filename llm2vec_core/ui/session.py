@@ -92,8 +92,8 @@ class Session:
         known = {option.key: option for option in self.choices(context, baselines=True)}
         if key == USER_ADAPTER and key not in known:
             raise InputError(
-                "Your adapter is no longer here: it is kept for an hour, and belongs to the model that it was trained "
-                "on. Train it again, or choose a stage."
+                "Your adapter is no longer here: it is kept while the page is open, for an hour at most without a "
+                "question, and belongs to the model that it was trained on. Train it again, or choose a stage."
             )
         if key not in known:
             raise InputError(f"{key!r} is not an encoder of {context.preset.label}; choose one of {', '.join(known)}.")

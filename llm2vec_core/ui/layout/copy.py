@@ -22,7 +22,7 @@ Wikipedia); its weights are CC-BY-SA-4.0. Each Hub model stands under its makers
 Secretly Powerful Text Encoders</a> (2024). <b>The rival</b> that needs no training: Springer et al.,
 <a href="https://arxiv.org/abs/2402.15449">Repetition Improves Language Model Embeddings</a> (2024).</p>
 <p><b>Your data.</b> What you type, paste or train is held in this server's memory for your visit alone, and forgotten within
-an hour after you leave. A file that you upload, and one that is made for you to download, lies on this server's disk: uploads are
+minutes after you leave. A file that you upload, and one that is made for you to download, lies on this server's disk: uploads are
 deleted when you close or reload the page, the rest within two hours. Nobody else is shown any of it. Lines that you choose to keep
 stay in your browser. Nothing on this page asks another host for anything.</p></div>
 """

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ def fields(
 
 
 def trained(context, session, *values, queue=None, pairs=("ours", None)):
-    queue = queue or TrainingQueue()
+    queue = queue or TrainingQueue(180)
     model.ask(queue, session)
     return list(model.run(queue, context, session, *pairs, *values))
 
@@ -104,17 +105,19 @@ def test_the_card_shows_the_cosines_that_were_measured(context):
 
 
 def test_stop_keeps_the_last_step(context):
-    session, queue = Session(), TrainingQueue()
+    session, queue = Session(), TrainingQueue(180)
     model.ask(queue, session)
     stream = model.run(queue, context, session, "ours", None, *fields(steps=50))
     shown = [next(stream) for _ in range(3)]
-    assert queue.wait() is not None
+    waits = Session()
+    assert "Waiting" in model.ask(queue, waits)
+    model.stop(waits)
     assert "Stopping after this step" in model.stop(session)
     shown += list(stream)
     steps = int(re.search(r"after step (\d+) of 50 \(you stopped it\)", shown[-1].status).group(1))
     assert 1 <= steps < 50
     assert session.description.startswith(f"MNTP, {steps} step")
-    assert queue.wait() is None
+    assert "Setting up" in model.ask(queue, Session())
     assert "No run to stop" in model.stop(session)
 
 
@@ -147,7 +150,7 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
 
 
 def run_of(context, session, *values):
-    queue = TrainingQueue()
+    queue = TrainingQueue(180)
     model.ask(queue, session)
     return model.run(queue, context, session, "ours", None, *values)
 
@@ -157,7 +160,7 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     trained(context, session, *fields())
     before, description = session.encoder, session.description
     for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
-        model.ask(queue := TrainingQueue(), session)
+        model.ask(queue := TrainingQueue(180), session)
         shown = []
         with pytest.raises(InputError):
             shown.extend(model.run(queue, context, session, "ours", None, *wrong))
@@ -166,31 +169,82 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     assert (session.encoder, session.description) == (before, description)
 
 
+def running(queue, seconds_left=None):
+    job = QueuedJob()
+    queue.join(job)
+    assert queue.take(job)
+    queue.tell(job, seconds_left)
+    return job
+
+
 def test_a_call_off_in_the_queue_trains_nothing(context):
-    session, queue = Session(), TrainingQueue()
-    queue.take(180)
-    assert "for up to 180 s" in model.ask(queue, session)
+    session, queue = Session(), TrainingQueue(180)
+    other = running(queue)
+    assert "about 180 s" in model.ask(queue, session)
     assert "You left the queue" in model.stop(session)
     assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
     # Pressed again: of the two that now wait, one runs.
-    queue.free()
+    queue.leave(other)
     model.ask(queue, session)
     assert list(model.run(queue, context, session, "ours", None, *fields()))[-1].changed
     assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
 
 
-def test_who_waits_is_told_how_many_wait_before(context):
-    queue, visitors = TrainingQueue(), [Session() for _ in range(3)]
-    queue.take(180)
+def test_who_waits_is_told_the_place_and_the_time(context):
+    queue, visitors = TrainingQueue(180), [Session() for _ in range(3)]
+    other = running(queue, seconds_left=20)
     first, second, third = (model.ask(queue, session) for session in visitors)
-    assert "ahead of you" not in first
-    assert "180 s more, and up to 1 more is ahead of you" in second
-    assert "up to 2 more are ahead of you" in third
+    assert "You are number 1 in the queue: about 20 s" in first
+    assert "1 more waits before you. You are number 2 in the queue: about 200 s" in second
+    assert "2 more wait before you. You are number 3 in the queue: about 380 s" in third
     model.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
-    assert "up to 2 more are ahead of you" in model.ask(queue, visitors[0])
-    assert "up to 2 more are ahead of you" in model.ask(queue, visitors[0])
-    queue.free()
+    assert "number 3" in model.ask(queue, visitors[0])
+    assert "number 3" in model.ask(queue, visitors[0])
+    assert "number 1" in model.waiting(queue.join(visitors[1].by_tab[model.TAB_ID]), 0)
+    queue.leave(other)  # it took no time, so the next are expected to take none
+    assert "number 2 in the queue: about 0 s" in model.ask(queue, visitors[0])
+
+
+def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
+    monkeypatch.setattr(model, "WAIT_SECONDS", 0)
+    session, queue = Session(), TrainingQueue(180)
+    other = running(queue, seconds_left=20)
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, *fields())
+    assert "about 20 s" in next(stream).status
+    queue.tell(other, 10)
+    assert "about 10 s" in next(stream).status
+    assert next(stream) == model.Shown()  # the same
+    queue.leave(other)
+    assert "Done. Step 2 of 2" in list(stream)[-1].status
+
+
+@pytest.mark.parametrize("steps_seen", [1, 4])
+def test_a_page_that_is_closed_frees_its_place_at_once(context, steps_seen, monkeypatch):
+    """In the queue, and in the middle of a run: gradio closes the generator."""
+    monkeypatch.setattr(model, "WAIT_SECONDS", 0)
+    session, queue = Session(), TrainingQueue(180)
+    other = running(queue) if steps_seen == 1 else None
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, *fields(steps=50))
+    for _ in range(steps_seen):
+        next(stream)
+    begun = time.monotonic()
+    stream.close()
+    assert time.monotonic() - begun < 10
+    if other is not None:
+        queue.leave(other)
     assert "Setting up" in model.ask(queue, Session())
+
+
+def test_a_page_that_is_closed_before_its_run_came_keeps_no_place(monkeypatch):
+    queue, gone = TrainingQueue(180), Session()
+    model.ask(queue, gone)
+    waits = Session()
+    assert "number 1" in model.ask(queue, waits)
+    later = time.monotonic() + 11
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert queue.join(waits.by_tab[model.TAB_ID]) == 0
 
 
 @pytest.mark.parametrize(
@@ -337,7 +391,7 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert model.expected(context, session, "simcse", "mntp", 24) == model.Shown()
     session.by_tab[model.TAB_ID].drawn = "another model"
     assert model.expected(context, session, "mntp", "bidirectional", None).plot
-    model.ask(TrainingQueue(), session)  # and so does one that is about to begin
+    model.ask(TrainingQueue(180), session)  # and so does one that is about to begin
     assert model.expected(context, session, "mntp", "bidirectional", None) == model.Shown()
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert model.expected(context, Session(), *wrong, 9) == model.Shown()

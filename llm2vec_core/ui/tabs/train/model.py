@@ -34,6 +34,7 @@ from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, USER_TEXTS
 
 REDRAW_SECONDS = 1.0
+WAIT_SECONDS = 0.5
 TAB_ID = "train"
 
 
@@ -130,13 +131,21 @@ def ask(queue: TrainingQueue, session: Session) -> str:
     earlier = session.by_tab.get(TAB_ID) or QueuedJob()
     earlier.stopped = earlier.stopped or not earlier.taken
     session.by_tab[TAB_ID] = job = QueuedJob(standing=earlier.standing, drawn=earlier.drawn)
-    seconds, before = queue.wait(), queue.join(job)
-    if seconds is None:
-        return training_status("Setting up …", busy=True)
-    others = f", and up to {before} more {'is' if before == 1 else 'are'} ahead of you" if before else ""
+    before = queue.join(job)
+    return waiting(before, queue.wait(job)) if before else training_status("Setting up …", busy=True)
+
+
+def waiting(before: int, seconds: float) -> str:
+    """The status of a run that is not yet its turn.
+
+    Args:
+        before: jobs, the one that runs among them.
+        seconds: until it is.
+    """
+    others = "" if before == 1 else f" {before - 1} more {'waits' if before == 2 else 'wait'} before you."
     return training_status(
-        f"Waiting: another visitor is training, for up to {seconds:.0f} s more{others}. Your run starts by itself; "
-        "press Stop to leave the queue.",
+        f"Waiting: another visitor is training.{others} You are number {before} in the queue: about {seconds:.0f} s. "
+        "Your run starts by itself; press Stop to leave the queue.",
         busy=True,
     )
 
@@ -186,21 +195,36 @@ def run(
         # A generator that yields nothing would empty what is shown.
         yield Shown()
         return
-    job.taken = True
-    queue.take(context.limits.training_seconds)
+    mine = False
     try:
+        yield from _until_its_turn(queue, job)
+        if not (mine := queue.take(job)):
+            yield Shown()
+            return
         session.uploads.update(map(Path, filter(None, [pairs_file])))
-        yield from _run(context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
+        yield from _run(queue, context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.
         yield Shown(training_status(job.standing))
         raise
     finally:
-        queue.free()
-        job.stopped = True
+        # Also when the page was closed; not when another press has started the job meanwhile.
+        if mine or not job.taken:
+            queue.leave(job)
+            job.stopped = True
+
+
+def _until_its_turn(queue: TrainingQueue, job: QueuedJob) -> Iterator[Shown]:
+    told = ""
+    while not (job.stopped or job.taken) and (before := queue.join(job)):
+        now = waiting(before, queue.wait(job))
+        yield Shown() if now == told else Shown(now)
+        told = now
+        time.sleep(WAIT_SECONDS)
 
 
 def _run(
+    queue: TrainingQueue,
     context: AppContext,
     session: Session,
     job: QueuedJob,
@@ -225,6 +249,7 @@ def _run(
     drawn = 0.0
     progress: Progress | None = None
     for progress in train(context, settings, data, job):
+        queue.tell(job, progress.seconds_left)
         if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
             drawn = time.monotonic()
             # An earlier run's card stays until this one has an end of its own.

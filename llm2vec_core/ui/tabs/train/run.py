@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
 
 STEPS_TO_ESTIMATE = 3
+# A page that is closed between the press and the run asks no more.
+GONE_SECONDS = 10.0
+# Whoever looks at the page goes before whoever trains on it.
+NICE = 10
 
 
-@dataclass
+@dataclass(eq=False)
 class QueuedJob:
     """One press of the Train button: a run that is queued, running or cancelled.
 
@@ -37,38 +42,74 @@ class QueuedJob:
         stopped: whether the visitor asked it to stop.
         standing: status of the last finished run; a failed run leaves it unchanged.
         drawn: key of the model whose run the curves show; "" for none.
+        seen: when the visitor was last known to wait, on the monotonic clock.
+        started: when the run began, likewise.
+        ends: when it will have ended, as far as can be told.
     """
 
     taken: bool = False
     stopped: bool = False
     standing: str = NOTHING_YET
     drawn: str = ""
+    seen: float = 0.0
+    started: float = 0.0
+    ends: float = 0.0
 
 
 class TrainingQueue:
-    """One training run at a time; the others wait."""
+    """One training run at a time, in the order of the presses.
 
-    def __init__(self) -> None:
-        self._until: float | None = None
-        self._queue: list[QueuedJob] = []
+    Args:
+        seconds: that a run lasts at most.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._typical = seconds
+        self._jobs: list[QueuedJob] = []
+        self._guard = threading.Lock()
 
     def join(self, job: QueuedJob) -> int:
-        """Add a job; returns the largest number of jobs ahead of it (closed pages still count)."""
-        self._queue = [other for other in self._queue if not other.taken and not other.stopped]
-        self._queue.append(job)
-        return len(self._queue) - 1
+        """Wait, or go on waiting; whoever does not ask for some seconds loses the place.
 
-    def take(self, seconds: float) -> None:
-        """A run starts that lasts at most so many seconds."""
-        self._until = time.monotonic() + seconds
+        Returns:
+            How many jobs are before this one, the one that runs among them; 0 if it may start.
+        """
+        with self._guard:
+            job.seen = time.monotonic()
+            if job not in self._jobs:
+                self._jobs.append(job)
+            gone = job.seen - GONE_SECONDS
+            self._jobs = [other for other in self._jobs if other.taken or (other.seen >= gone and not other.stopped)]
+            return self._jobs.index(job) if job in self._jobs else 0
 
-    def free(self) -> None:
-        """The run has ended."""
-        self._until = None
+    def wait(self, job: QueuedJob) -> float:
+        """Seconds until a job may start, as far as can be told."""
+        with self._guard:
+            now, before = time.monotonic(), self._jobs[: self._jobs.index(job)] if job in self._jobs else self._jobs
+            return sum(max(0.0, other.ends - now) if other.taken else self._typical for other in before)
 
-    def wait(self) -> float | None:
-        """Seconds that the current run can last at most; None if there is none."""
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
+    def take(self, job: QueuedJob) -> bool:
+        """Start a job if it is its turn and nobody else has started it."""
+        with self._guard:
+            if job.taken or job.stopped or self._jobs[:1] != [job]:
+                return False
+            job.taken, job.started = True, time.monotonic()
+            job.ends = job.started + self._typical
+            return True
+
+    def tell(self, job: QueuedJob, seconds_left: float | None) -> None:
+        """A running job knows better when it will end."""
+        if seconds_left is not None:
+            job.ends = time.monotonic() + min(seconds_left, self._seconds)
+
+    def leave(self, job: QueuedJob) -> None:
+        """The run has ended, or is no longer waited for."""
+        with self._guard:
+            if job in self._jobs:
+                self._jobs.remove(job)
+            if job.taken:
+                self._typical = min(time.monotonic() - job.started, self._seconds)
 
 
 @dataclass
@@ -277,7 +318,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
     yield progress
     every = max(1, -(-settings.steps // recipe_of(settings.objective, context.preset).measurements))
     try:
-        for event in training.run():
+        for event in training.run(nice=NICE):
             progress.losses.append(event.loss)
             progress.seconds, progress.steps_done = event.seconds, event.step
             if event.held_out_loss is not None:

@@ -23,6 +23,7 @@ from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import FOUND_OUT, encoding_field, text_picker
 
 FIRST = "mntp"
+WAITING = 16
 RECIPE = "train recipe"  # of which model the fields are, in Session.by_tab
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
@@ -53,7 +54,7 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     recipe = recipe_of(FIRST, preset)
-    queue = TrainingQueue()
+    queue = TrainingQueue(page.models.limits.training_seconds)
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
     panel(render("train/intro.html"))
     with gr.Row():
@@ -214,7 +215,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
         [page.session, pairs_encoding, pairs_source, pairs_file, objective, own.source, start, *numbers],
         [notice, *shown],
         concurrency_id="training",
-        concurrency_limit=1,
+        # One trains; the others are told their place.
+        concurrency_limit=WAITING,
         # A run that was cancelled in the queue still counts as pending; "once" would drop the next press.
         trigger_mode="multiple",
         show_progress="hidden",

@@ -1,0 +1,123 @@
+"""Command line of the load run; see CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import ExitStack
+from typing import IO
+
+import psutil
+
+from tests.load.figures import Figures
+from tests.load.visits import leaves_while_training, visits
+
+START_SECONDS = 300
+QUIET_SHARE = 0.25  # of one core: less than any job takes
+
+
+def started(model: str, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
+    """``python app.py`` with a model; the process and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "PORT": str(port), "LLM2VEC_MODEL": model, "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "app.py"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return process, address
+        except OSError:
+            time.sleep(0.1)
+    process.terminate()
+    raise SystemExit("the server did not start")
+
+
+async def weigh(server: psutil.Process, figures: Figures, every: float) -> None:
+    """Note the server's memory every few seconds."""
+    while True:
+        figures.weighed(server.memory_info().rss)
+        await asyncio.sleep(every)
+
+
+async def until_quiet(server: psutil.Process, most: float) -> float:
+    """Seconds until the server has nothing to do."""
+    begun = time.monotonic()
+    while (now := time.monotonic() - begun) < most:
+        before = sum(server.cpu_times()[:2])
+        await asyncio.sleep(1)
+        if sum(server.cpu_times()[:2]) - before < QUIET_SHARE:
+            return now
+    return most
+
+
+async def run(arguments: argparse.Namespace, process: psutil.Process, address: str, figures: Figures) -> None:
+    """All visitors, then everybody's leaving."""
+    scale = asyncio.create_task(weigh(process, figures, max(2.0, arguments.minutes * 3)))
+    until = arguments.minutes * 60
+    jobs = [
+        visits(address, figures, until, number, trains=number < arguments.training)
+        for number in range(arguments.visitors)
+    ]
+    await asyncio.gather(*jobs)
+    if arguments.training:
+        await leaves_while_training(address, figures)
+        quiet = await until_quiet(process, 60)
+        figures.told.append(f"a visitor left while training: the server was idle {quiet:.0f} s later")
+    await asyncio.sleep(arguments.after)
+    scale.cancel()
+    figures.weighed(process.memory_info().rss)
+    last = figures.memory[-1][1]
+    figures.told.append(f"{arguments.after:.0f} s after everybody has left: {last:.2f} GB")
+
+
+def main() -> int:
+    """Run; 1 if anything went wrong or an answer took too long."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--visitors", type=int, default=30, help="at once (30)")
+    parser.add_argument("--training", type=int, default=4, help="of them train at each visit (4)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="until the last one leaves (10)")
+    parser.add_argument("--address", help="of a server that runs already, with --pid")
+    parser.add_argument("--pid", type=int, help="of that server")
+    parser.add_argument(
+        "--after", type=float, default=150.0, help="seconds to wait then (150: a session is kept for two minutes)"
+    )
+    parser.add_argument("--model", default="mini", help="that the page opens with (mini)")
+    parser.add_argument("--most", type=float, default=2.0, help="seconds that 95%% of the answers may take (2)")
+    arguments = parser.parse_args()
+    figures = Figures()
+    with ExitStack() as stack:
+        if arguments.address:
+            pid, address = arguments.pid, arguments.address
+        else:
+            log = stack.enter_context(tempfile.TemporaryFile())
+            process, address = started(arguments.model, log)
+            stack.callback(process.wait, timeout=60)
+            stack.callback(process.terminate)
+            pid = process.pid
+        asyncio.run(run(arguments, psutil.Process(pid), address, figures))
+        if not arguments.address:
+            log.seek(0)
+            figures.logged(log.read().decode("utf-8", "replace"))
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{datetime.date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load}")
+    print(f"{arguments.visitors} visitors, {arguments.training} of them training, {arguments.minutes:g} minutes")
+    print(figures.report())
+    slow = figures.slow(arguments.most)
+    print(f"slower than {arguments.most:g} s at p95: {', '.join(slow) or 'none'}")
+    return 1 if figures.errors or slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
