@@ -215,6 +215,11 @@ def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
     queue.tell(other, 10)
     assert "about 10 s" in next(stream).status
     assert next(stream) == model.Shown()  # the same
+    model.stop(session)
+    assert "You left the queue" in list(stream)[-1].status
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, *fields())
+    assert "number 1" in next(stream).status
     queue.leave(other)
     assert "Done. Step 2 of 2" in list(stream)[-1].status
 

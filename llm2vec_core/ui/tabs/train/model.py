@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +35,7 @@ from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, USER_TEXTS
 
 REDRAW_SECONDS = 1.0
 WAIT_SECONDS = 0.5
+LEFT = "You left the queue. Nothing was trained."
 TAB_ID = "train"
 
 
@@ -161,7 +162,7 @@ def stop(session: Session) -> str:
         return training_status("No run to stop.")
     job.stopped = True
     if not job.taken:
-        return training_status("You left the queue. Nothing was trained.")
+        return training_status(LEFT)
     return training_status("Stopping after this step …", busy=True)
 
 
@@ -197,9 +198,11 @@ def run(
         return
     mine = False
     try:
-        yield from _until_its_turn(queue, job)
+        waited = yield from _until_its_turn(queue, job)
         if not (mine := queue.take(job)):
-            yield Shown()
+            # Said again: a place that was told at the same moment may have covered it.
+            left = waited and job.stopped and session.by_tab.get(TAB_ID) is job
+            yield Shown(training_status(LEFT)) if left else Shown()
             return
         session.uploads.update(map(Path, filter(None, [pairs_file])))
         yield from _run(queue, context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
@@ -214,13 +217,14 @@ def run(
             job.stopped = True
 
 
-def _until_its_turn(queue: TrainingQueue, job: QueuedJob) -> Iterator[Shown]:
+def _until_its_turn(queue: TrainingQueue, job: QueuedJob) -> Generator[Shown, None, bool]:
     told = ""
     while not (job.stopped or job.taken) and (before := queue.join(job)):
         now = waiting(before, queue.wait(job))
         yield Shown() if now == told else Shown(now)
         told = now
         time.sleep(WAIT_SECONDS)
+    return told != ""
 
 
 def _run(
