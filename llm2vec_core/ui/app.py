@@ -72,6 +72,7 @@ def build_app(models: Models) -> gr.Blocks:
             )
         demo.visits = Visits(demo, models.limits)
         demo.visits.bind(session)
+        models.in_use = demo.visits.models_in_use
         add_endpoints(models)
     demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
     return demo

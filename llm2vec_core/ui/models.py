@@ -1,15 +1,17 @@
 """The models that the page can show, each with its own context.
 
-The bundled model and the one that the page opens with are always there. Of the others one is kept: the next one that
-is loaded takes its place.
+The bundled model and the one that the page opens with are always there. Of the others the last one is kept, and those
+that other visitors look at. One is loaded at a time; whoever waits is told the place in the queue.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +36,11 @@ FLOAT32_BYTES = 4
 TICK_SECONDS = 0.5
 # The Hub's own client tries again and again: a visitor would wait for 85 seconds to hear that it is away.
 HUB_SECONDS = 20.0
+# Other visitors' models, loaded before this one.
+WAIT_SECONDS = 300.0
+# Of the disk, for whatever else writes to it.
+DISK_SPARE = 1_000_000_000
+STORED_BYTES = 2  # of a number in most repositories, where the Hub does not tell
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Models:
         allowed: what may come from the Hub.
         bundled: the model of this repository; its weights are loaded when first asked for.
         default: the model that the page opens with.
+        in_use: keys of the models that visitors look at now; the one who asks does not count.
 
     Raises:
         InputError: for a default that is none of these, or an environment that cannot be read.
@@ -88,8 +96,10 @@ class Models:
         self.presets = dict(presets)
         self.bundled = AppContext(BUNDLED, self.limits)
         self.default = self.bundled if default == BUNDLED.key else AppContext(PRESETS[default], self.limits)
-        self._other: AppContext | None = None
-        self._loading = threading.Lock()
+        self.in_use: Callable[[object], Collection[str]] = lambda asker: ()
+        self._others: dict[str, AppContext] = {}
+        self._downloaded: list[str] = []
+        self._queue: list[object] = []
 
     def context(self, key: str) -> AppContext:
         """The context of a model that is in memory.
@@ -103,32 +113,34 @@ class Models:
         if key not in self.presets and not key.startswith("hub:"):
             raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
         raise InputError(
-            f"{self.label(key)} is not in memory (any more): of the models that visitors load one is kept, and another "
-            f"may have taken its place. Load it again in the sidebar, or choose {self.default.preset.label}."
+            f"{self.label(key)} is not in memory (any more): a model that nobody has looked at for a while makes room for "
+            f"another. Load it again in the sidebar, or choose {self.default.preset.label}."
         )
 
     def _in_memory(self) -> list[AppContext]:
-        other = self._other
-        return [self.default, self.bundled, *([] if other is None else [other])]
+        return [self.default, self.bundled, *self._others.values()]
 
     def label(self, key: str) -> str:
         """A model's name for people."""
         return self.presets[key].label if key in self.presets else key.removeprefix("hub:")
 
-    def fit(self, preset: ModelPreset) -> Fit:
-        """Whether a model fits, judged by its size alone; nothing is loaded."""
+    def fit(self, preset: ModelPreset, asker: object = None) -> Fit:
+        """Whether a model fits beside those that others look at, judged by its size alone; nothing is loaded."""
         needed = 0 if preset.bundled else int(preset.parameters * FLOAT32_BYTES * MEMORY_MARGIN)
-        return Fit(needed, available_memory() + self._reclaimable())
+        return Fit(needed, available_memory() + self._reclaimable(asker))
 
     def is_loaded(self, key: str) -> bool:
         """Whether a model can be used without waiting."""
         return key in [context.preset.key for context in self._in_memory()]
 
-    def load(self, key: str) -> Iterator[str]:
-        """Bring a preset into memory; the model that was kept before is let go once this one works.
+    def load(self, key: str, asker: object = None) -> Iterator[str]:
+        """Bring a preset into memory; a model that nobody looks at is let go once this one works.
+
+        Whoever leaves meanwhile does not stop it: the weights are loaded to the end, and the next one waits for that.
 
         Args:
             key: of a preset, or ``hub:owner/name``.
+            asker: the visitor, as :attr:`in_use` knows visitors.
 
         Yields:
             What is being done, for people.
@@ -136,8 +148,9 @@ class Models:
         Raises:
             InputError: for a key that is not known, a name that is none of the Hub, or a model that the operator of
                 this server does not allow.
-            LLM2VecError: if the model does not fit, cannot be reached, or cannot be converted. The model that was
-                kept before still is, unless it had to make room.
+            LLM2VecError: if the model does not fit (into memory beside those in use, or on the disk), cannot be
+                reached, or cannot be converted, or others have been loaded for too long. The models that were there
+                before still are, unless one that nobody looks at had to make room.
         """
         if self.is_loaded(key):
             return
@@ -153,38 +166,135 @@ class Models:
             self.allowed.check_preset(preset)
         else:
             raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
-        if not self._loading.acquire(blocking=False):
-            yield "Waiting for another visitor's model to be loaded …"
-            self._loading.acquire()
+        ticket = object()
+        self._queue.append(ticket)
         try:
-            self._check_memory(preset)
+            yield from self._until_its_turn(ticket)
+            if self.is_loaded(key):  # by who was before
+                return
+            self._check_memory(preset, asker)
             # Whatever is wrong with the name or the access shows here, before anything is let go.
             if preset.gguf:
                 yield from _ticking(lambda: provide(preset.base), f"Preparing {preset.label}")
             yield from _ticking(lambda: load_config(preset.base, None), "Reading its configuration", HUB_SECONDS)
-            if preset.parameters and self.fit(preset).needed > available_memory():
-                self._other = None
-            context = AppContext(preset, self.limits)
-            yield from _ticking(
-                lambda: context.encoder(preset.stages[0].key).prefix_test(), f"Loading the weights of {preset.label}"
-            )
-            for stage in preset.stages[1:]:
-                if not stage.adapters:
-                    yield from _ticking(lambda s=stage: context.encoder(s.key).prefix_test(), f"Making “{stage.label}”")
-            self._other = context
+            yield from _ticking(lambda: self._check_disk(preset), "Looking for room on the disk", HUB_SECONDS)
+            if preset.parameters and self.fit(preset, asker).needed > available_memory():
+                self._let_go(asker)
+            work, ticket = self._loading(preset, ticket, asker), None
+            yield from _ticking(work, f"Loading the weights of {preset.label}")
         finally:
-            self._loading.release()
+            if ticket is not None:
+                self._queue.remove(ticket)
 
-    def _check_memory(self, preset: ModelPreset) -> None:
-        fit = self.fit(preset)
+    def _until_its_turn(self, ticket: object) -> Iterator[str]:
+        started = time.monotonic()
+        while before := self._queue.index(ticket):
+            waited = time.monotonic() - started
+            if waited > WAIT_SECONDS:
+                raise ModelError(
+                    f"Other visitors' models have been loaded for {waited:.0f} seconds, and {before} of them "
+                    f"{'is' if before == 1 else 'are'} still before yours. Try again later, or take a model that this "
+                    "server has already"
+                )
+            yield f"Waiting for other visitors' models to be loaded: {before} before yours … {waited:.0f} s"
+            time.sleep(TICK_SECONDS)
+
+    def _loading(self, preset: ModelPreset, ticket: object, asker: object) -> Callable[[], None]:
+        """What loads the weights, and gives the place in the queue back, whoever still waits for it."""
+
+        def work() -> None:
+            try:
+                context = AppContext(preset, self.limits)
+                for stage in preset.stages:
+                    if stage is preset.stages[0] or not stage.adapters:
+                        context.encoder(stage.key).prefix_test()
+                self._let_go(asker)
+                self._others[preset.key] = context
+            finally:
+                self._queue.remove(ticket)
+
+        return work
+
+    def _let_go(self, asker: object) -> None:
+        """Drop the models that nobody else looks at; who is in the middle of a question still gets its answer."""
+        used = self.in_use(asker)
+        self._others = {key: context for key, context in self._others.items() if key in used}
+
+    def _check_memory(self, preset: ModelPreset, asker: object) -> None:
+        fit = self.fit(preset, asker)
         if preset.parameters and not fit.fits:
+            held = [self.label(key) for key in self._others if key in self.in_use(asker)]
+            beside = f" beside {' and '.join(held)}, which other visitors look at" if held else ""
             raise ModelError(
                 f"{preset.label} needs about {fit.needed / 1e9:.1f} GB of memory and {fit.free / 1e9:.1f} GB are free "
-                "here: take a smaller model, or run this page on a larger machine."
+                f"here{beside}: take a smaller model, or run this page on a larger machine."
             )
 
-    def _reclaimable(self) -> int:
-        return 0 if self._other is None else self._other.preset.parameters * FLOAT32_BYTES
+    def _check_disk(self, preset: ModelPreset) -> None:
+        """Make room for what has to be downloaded, by deleting what was downloaded here before and is not in memory."""
+        missing = {base: size for base in repositories(preset)[:1] if (size := download_bytes(base, preset.parameters))}
+        needed = sum(missing.values())
+        if needed and needed + DISK_SPARE > free_disk():
+            loaded = {part for context in self._in_memory() for part in repositories(context.preset)}
+            delete_from_cache([name for name in self._downloaded if name not in loaded])
+            self._downloaded = [name for name in self._downloaded if name in loaded]
+        if needed and needed + DISK_SPARE > (free := free_disk()):
+            raise ModelError(
+                f"{preset.label} is a download of about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free on this "
+                f"server's disk, of which {DISK_SPARE / 1e9:.0f} GB stay free: take a smaller model, or ask the "
+                "operator for room."
+            )
+        self._downloaded += missing
+
+    def _reclaimable(self, asker: object = None) -> int:
+        used = self.in_use(asker)
+        others = [context.preset for key, context in self._others.items() if key not in used]
+        return sum(preset.parameters * FLOAT32_BYTES for preset in others)
+
+
+def cache_folder() -> Path:
+    """Where the Hub's client keeps what it downloads."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
+
+
+def free_disk() -> int:
+    """Bytes that are free where downloads go."""
+    folder = cache_folder().absolute()
+    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+
+
+def download_bytes(base: str, parameters: int) -> int:
+    """What has to be downloaded of a model; 0 for one that lies on this machine.
+
+    Args:
+        base: folder or Hub id.
+        parameters: of the model, for a repository whose size the Hub does not tell.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if Path(base).is_dir():
+        return 0
+    for name in ("model.safetensors", "model.safetensors.index.json"):
+        if isinstance(try_to_load_from_cache(base, name), str):
+            return 0
+    return weight_bytes(base, "auto") or parameters * STORED_BYTES
+
+
+def delete_from_cache(names: Collection[str]) -> None:
+    """Delete repositories from the folder of downloads; what is not there is passed over."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    if not names:
+        return
+    try:
+        found = scan_cache_dir(cache_folder())
+    except CacheNotFound:
+        return
+    old = [revision.commit_hash for repo in found.repos if repo.repo_id in names for revision in repo.revisions]
+    found.delete_revisions(*old).execute()
 
 
 def opening_model() -> tuple[str, str]:

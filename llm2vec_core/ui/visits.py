@@ -17,6 +17,8 @@ SESSION = timedelta(hours=1)
 # A connection that breaks looks like a page that is closed. What comes later than the last answers on their way is the
 # visitor, who is still there.
 RETURN, ON_THEIR_WAY = timedelta(minutes=2), timedelta(seconds=15)
+# An open page that nobody has touched for so long does not keep a model in memory.
+LOOKING = timedelta(minutes=10)
 SWEEP_SECONDS = 15.0
 # Free pages come and go; giving them back takes a moment in which nobody is answered.
 GROWN_BYTES = 100 * 2**20
@@ -53,6 +55,20 @@ class Visits:
         self._left[request.session_hash] = datetime.now()
         if (visit := self._sessions.get(request.session_hash)) is not None:
             visit.delete_uploads()
+
+    def models_in_use(self, but: object = None) -> set[str]:
+        """Keys of the models that visitors look at or have an adapter of.
+
+        Args:
+            but: a session that does not count.
+        """
+        now, used = datetime.now(), self._demo.state_holder.time_last_used
+        return {
+            model
+            for key, session in list(self._sessions.items())
+            if session is not but and key not in self._left and now - used.get(key, datetime.min) < LOOKING
+            for model in (session.model_key, *([session.own_model_key] if session.encoder is not None else []))
+        }
 
     def sweep(self, now: datetime | None = None) -> int:
         """Forget the sessions that are over, and give their memory back.

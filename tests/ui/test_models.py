@@ -30,7 +30,14 @@ def models(folder):
     def row(key: str, **changes) -> ModelPreset:
         return replace(ModelPreset(key, key.title(), str(folder), "MIT", 50_000, (CAUSAL, BIDIRECTIONAL)), **changes)
 
-    rows = (BUNDLED, row("one"), row("two"), row("huge", parameters=10**15), row("gone", base="no-such/folder"))
+    rows = (
+        BUNDLED,
+        row("one"),
+        row("two"),
+        row("three"),
+        row("huge", parameters=10**15),
+        row("gone", base="no-such/folder"),
+    )
     return Models(presets={preset.key: preset for preset in rows})
 
 
@@ -140,23 +147,103 @@ def test_a_model_makes_room_for_one_that_fits_only_without_it(models, monkeypatc
     assert not models.is_loaded("one")
 
 
-def test_a_second_load_waits_for_the_first(models):
+def test_a_second_load_waits_for_the_first_and_is_told_its_place(models, monkeypatch):
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
+    first, second, third = models.load("one"), models.load("two"), models.load("one")
+    next(first)
+    assert next(second) == "Waiting for other visitors' models to be loaded: 1 before yours … 0 s"
+    assert "2 before yours" in next(third)
+    second.close()  # the page was closed
+    assert "1 before yours" in next(third)
+    list(first)
+    assert list(third) == []  # it is there by now
+    list(models.load("two"))
+    assert models.is_loaded("two")
+
+
+def test_the_wait_for_other_models_is_bounded(models, monkeypatch):
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
     first = models.load("one")
     next(first)
-    second, told, done = models.load("two"), [], threading.Event()
-    told.append(next(second))
-
-    def rest() -> None:
-        told.extend(second)
-        done.set()
-
-    thread = threading.Thread(target=rest)
-    thread.start()
-    assert not done.wait(0.2)
+    with pytest.raises(ModelError, match=r"1 of them is still before yours. Try again later"):
+        list(models.load("two"))
     list(first)
-    assert done.wait(60)
-    assert told[0] == "Waiting for another visitor's model to be loaded …"
-    assert models.is_loaded("two")
+    list(models.load("two"))
+
+
+def test_a_load_whose_visitor_left_goes_on_and_the_next_one_waits_for_it(models, monkeypatch):
+    monkeypatch.setattr(module, "TICK_SECONDS", 0.01)
+    gate, contexts = threading.Event(), module.AppContext
+    monkeypatch.setattr(module, "AppContext", lambda *args: (gate.wait(60), contexts(*args))[1])
+    gone = models.load("one")
+    while not next(gone).startswith("Loading the weights"):
+        pass
+    gone.close()
+    waits = models.load("one")
+    assert "1 before yours" in next(waits)
+    gate.set()
+    list(waits)
+    assert models.is_loaded("one")
+
+
+def test_a_model_that_another_visitor_looks_at_stays(models):
+    looking = {"ann": "one", "bob": "bundled"}
+    models.in_use = lambda asker: {key for name, key in looking.items() if name != asker}
+    list(models.load("one", "ann"))
+    list(models.load("two", "bob"))
+    assert models.is_loaded("one") and models.is_loaded("two")
+    looking["bob"] = "two"
+    list(models.load("three", "ann"))  # her own makes room
+    assert [models.is_loaded(key) for key in ("one", "two", "three")] == [False, True, True]
+
+
+def test_what_fits_only_without_a_model_in_use_is_refused_by_name(models, monkeypatch):
+    models.in_use = lambda asker: {"one"} - {asker}
+    list(models.load("one", "one"))
+    monkeypatch.setattr(module, "available_memory", lambda: 100_000)
+    with pytest.raises(ModelError, match=r"0.0 GB are free here beside One, which other visitors look at"):
+        list(models.load("two", "bob"))
+    assert models.is_loaded("one")
+
+
+def in_the_cache(place, name: str, size: int) -> None:
+    """A repository as the Hub's client stores it."""
+    repo = place / f"models--{name.replace('/', '--')}"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("0" * 40)
+    (repo / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (repo / "blobs").mkdir()
+    (repo / "blobs" / "abc").write_bytes(bytes(size))
+    (repo / "snapshots" / ("0" * 40) / "model.safetensors").symlink_to(repo / "blobs" / "abc")
+
+
+def test_a_download_that_does_not_fit_on_the_disk_is_refused_before_it_begins(models, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "not" / "yet")
+    monkeypatch.setattr(module, "weight_bytes", lambda *_: None)
+    monkeypatch.setattr(module, "load_config", lambda *_: None)
+    models.presets["away"] = replace(models.presets["one"], key="away", label="Away", base="owner/away")
+    room = module.shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(module, "DISK_SPARE", room + 10**9)
+    with pytest.raises(
+        ModelError, match=r"Away is a download of about 0.0 GB and [0-9.]+ GB are free on this server's"
+    ):
+        list(models.load("away"))
+    list(models.load("one"))  # it lies on the disk: nothing to download
+    assert models.is_loaded("one")
+
+
+def test_what_was_downloaded_before_and_is_not_in_memory_makes_room(monkeypatch, tmp_path):
+    for name in ("owner/old", "owner/operators"):
+        in_the_cache(tmp_path, name, 1000)
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(module, "weight_bytes", lambda *_: 5 * 10**9)
+    monkeypatch.setattr(module, "free_disk", lambda: 10**9 if (tmp_path / "models--owner--old").exists() else 10**10)
+    models = Models()
+    models._downloaded = ["owner/old"]
+    models._check_disk(replace(PRESETS["qwen3-0.6b"], base="owner/new"))
+    assert [path.name for path in tmp_path.glob("models--*")] == ["models--owner--operators"]
+    assert models._downloaded == ["owner/new"]
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,14 @@ def test_freed_memory_goes_back_to_the_machine():
     assert grown > 150e6
     assert psutil.Process().memory_info().rss - resident < grown / 4
     assert last
+
+
+def test_a_model_is_in_use_while_somebody_else_looks_at_it(page):
+    first, second = page.visit("first"), page.visit("second")
+    first.model_key = "other"
+    assert page.visits.models_in_use() == {"other", second.model_key}
+    assert page.visits.models_in_use(but=first) == {second.model_key}
+    page.visits.leave(asking("second"))
+    assert page.visits.models_in_use(but=first) == set()
+    page.holder.time_last_used["first"] -= timedelta(minutes=11)
+    assert page.visits.models_in_use() == set()

@@ -86,7 +86,7 @@ class Sidebar:
             **quiet,
         )
         outputs = [self.notice, self.status, page.session, self.stages, header.in_use, self.details, self.use, *pickers]
-        loading = {"concurrency_id": "models", "concurrency_limit": 2, "trigger_mode": "once", **quiet}
+        loading = {"concurrency_id": "models", "concurrency_limit": 8, "trigger_mode": "once", **quiet}
 
         def use(session: Session, wanted: str, *values: Any) -> Iterator[tuple[Any, ...]]:
             yield from switch(page, session, wanted, values)
@@ -165,7 +165,7 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
     """
     models, kept = page.models, tuple(gr.skip() for _ in values)
     try:
-        for told in models.load(wanted):
+        for told in models.load(wanted, session):
             yield "", told, gr.skip(), gr.skip(), facts.in_use(session.model_key, "", told), gr.skip(), gr.skip(), *kept
         context = models.context(wanted)
     except Exception as error:
