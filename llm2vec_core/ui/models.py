@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 import shutil
-import threading
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -113,8 +112,8 @@ class Models:
         if key not in self.presets and not key.startswith("hub:"):
             raise InputError(f"unknown model {key!r}; choose one of {', '.join(self.presets)}")
         raise InputError(
-            f"{self.label(key)} is not in memory (any more): a model that nobody has looked at for a while makes room for "
-            f"another. Load it again in the sidebar, or choose {self.default.preset.label}."
+            f"{self.label(key)} is not in memory (any more): a model that nobody looks at makes room for another. "
+            f"Load it again in the sidebar, or choose {self.default.preset.label}."
         )
 
     def _in_memory(self) -> list[AppContext]:
