@@ -15,6 +15,7 @@ NEEDED = {
     "vectors.parquet": "encode texts.txt --out vectors.parquet",
     "vectors.npy": "encode texts.txt --out vectors.npy",
     "corpus.lance": "encode texts.txt --out corpus.lance",
+    "shards.lance": "encode texts.txt --out shards.lance --shard 1/1",
 }
 EXAMPLE = re.compile(r"^  (?:cat (?P<input>\S+) \| )?python -m llm2vec_core (?P<arguments>.+)$", flags=re.MULTILINE)
 

@@ -36,7 +36,10 @@ def test_help_teaches(arguments, capsys):
         command = COMMANDS[arguments[0]]
         assert len(command.lesson.split("\n")) == 2
         assert command.lesson in printed
-        assert 1 <= printed.count("  python -m llm2vec_core ") + printed.count("| python -m llm2vec_core ") <= 4
+        assert 2 <= len(command.examples) <= 3
+        assert printed.count("  python -m llm2vec_core ") + printed.count("| python -m llm2vec_core ") == len(
+            command.examples
+        )
     assert max(map(len, printed.splitlines())) <= 120
 
 

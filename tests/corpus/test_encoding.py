@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import subprocess
 import tracemalloc
@@ -90,8 +91,12 @@ def test_a_stopped_run_is_continued(tmp_path, suffix):
     assert out.read_bytes() == undisturbed(tmp_path, suffix)
 
 
-def interrupted_calls(monkeypatch, calls: list[str], kill_at: int) -> None:
-    """Every call that changes the disk is counted; at number ``kill_at`` the process dies instead."""
+# Calls that change the disk, whatever is written.
+DISK_CALLS = (*((Path, name) for name in ("mkdir", "replace", "unlink", "rmdir")), (os, "fsync"))
+
+
+def interrupt(monkeypatch, watched, calls: list[str], kill_at: int) -> None:
+    """Every watched call is counted; at number ``kill_at`` the process dies instead."""
 
     def watch(owner, name):
         original = getattr(owner, name)
@@ -104,34 +109,53 @@ def interrupted_calls(monkeypatch, calls: list[str], kill_at: int) -> None:
 
         monkeypatch.setattr(owner, name, counted)
 
-    for name in ("mkdir", "replace", "unlink", "rmdir"):
-        watch(Path, name)
-    watch(os, "fsync")
-    watch(pq, "write_table")
+    for owner, name in watched:
+        watch(owner, name)
+
+
+def die_before_each_step(places, monkeypatch, watched, run, check) -> list[str]:
+    """Run a job again and again, dying one step later each time, until it ends by itself.
+
+    Args:
+        places: for each try, where it writes; made ready before anything is counted.
+        watched: the steps, each an (owner, name).
+        run: the job, given where it writes.
+        check: what holds after each try, given the same and the steps that were reached.
+
+    Returns:
+        The step that each try died in.
+    """
+    # A dead process tidies nothing up: what it wrote so far stays behind.
+    monkeypatch.setattr(outputs, "BaseException", Exception, raising=False)
+    died_in: list[str] = []
+    for kill_at, out in enumerate(places, start=1):
+        calls: list[str] = []
+        with monkeypatch.context() as patch:
+            interrupt(patch, watched, calls, kill_at)
+            try:
+                run(out)
+            except Killed as killed:
+                died_in.append(str(killed))
+            else:
+                return died_in
+        check(out, calls)
+    raise AssertionError("the job never ended")
 
 
 def test_death_before_any_step_on_the_disk(tmp_path, monkeypatch):
     expected = undisturbed(tmp_path, ".parquet")
-    # A dead process tidies nothing up: its temporary file stays behind.
-    monkeypatch.setattr(outputs, "BaseException", Exception, raising=False)
-    kill_at, died_in = 0, set()
-    while True:
-        kill_at += 1
-        out, calls = tmp_path / f"{kill_at}" / "v.parquet", []
-        with monkeypatch.context() as patch:
-            interrupted_calls(patch, calls, kill_at)
-            try:
-                job(out).run(encode, TEXTS)
-            except Killed as killed:
-                died_in.add(str(killed))
-            else:
-                break
+
+    def check(out, calls):
         assert not out.exists() or out.read_bytes() == expected
         job(out, overwrite=True).run(encode, TEXTS)
-        assert out.read_bytes() == expected, f"died at step {kill_at}: {calls}"
+        assert out.read_bytes() == expected, f"died at step {len(calls)}: {calls}"
         assert [f.name for f in out.parent.iterdir()] == ["v.parquet"]
-    assert died_in == {"mkdir", "replace", "unlink", "rmdir", "fsync", "write_table"}
-    assert kill_at > 30
+
+    places = (tmp_path / str(i) / "v.parquet" for i in itertools.count())
+    watched = (*DISK_CALLS, (pq, "write_table"))
+    died_in = die_before_each_step(places, monkeypatch, watched, lambda out: job(out).run(encode, TEXTS), check)
+    assert set(died_in) == {"mkdir", "replace", "unlink", "rmdir", "fsync", "write_table"}
+    assert len(died_in) >= 30
 
 
 JOB = """

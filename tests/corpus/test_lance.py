@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import subprocess
@@ -16,16 +17,19 @@ import pyarrow.csv
 import pyarrow.json
 import pytest
 
-from llm2vec_core.corpus import lance_files, outputs
+from llm2vec_core.corpus import lance_files
 from llm2vec_core.corpus.encoding import CorpusEncoding, ShardEncoding, parts_folder
 from llm2vec_core.corpus.lance_files import join_shards, open_lance
 from llm2vec_core.corpus.outputs import embedding_table, has_embeddings, load_embeddings, stored_settings
 from llm2vec_core.corpus.shards import MANIFEST, Corpus, Shard
 from llm2vec_core.errors import InputError, MissingPackageError, ModelError
 from tests.children import command_of, environment
-from tests.corpus.test_encoding import TEXTS, Counting, Killed, encode, stop_after
+from tests.corpus.test_encoding import DISK_CALLS, TEXTS, Counting, Killed, die_before_each_step, encode, stop_after
 
 WANTED = encode(TEXTS, lambda *_: None)
+WATCHED = (
+    *DISK_CALLS, (os, "link"), (shutil, "rmtree"), (lance, "write_dataset"), (lance.LanceDataset, "commit")
+)  # fmt: skip
 
 
 def job(out: Path, **changes) -> CorpusEncoding:
@@ -71,47 +75,25 @@ def test_a_stopped_run_is_continued(tmp_path):
     check_whole(out)
 
 
-def interrupt(monkeypatch, calls: list[str], kill_at: int) -> None:
-    def watch(owner, name):
-        original = getattr(owner, name)
-
-        def counted(*args, **kwargs):
-            calls.append(name)
-            if len(calls) == kill_at:
-                raise Killed(name)
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, counted)
-
-    for name in ("replace", "unlink", "rmdir", "mkdir"):
-        watch(Path, name)
-    for owner, name in ((os, "fsync"), (os, "link"), (shutil, "rmtree"), (lance, "write_dataset")):
-        watch(owner, name)
-    watch(lance.LanceDataset, "commit")
-
-
 @pytest.mark.parametrize("overwrite", [False, True], ids=["new", "overwritten"])
 def test_death_before_any_step_on_the_disk(tmp_path, monkeypatch, overwrite):
-    # A dead process tidies nothing up: its temporary folder stays behind.
-    monkeypatch.setattr(outputs, "BaseException", Exception, raising=False)
-    kill_at, died_in = 0, set()
-    while True:
-        kill_at += 1
-        out, calls = tmp_path / f"{kill_at}" / "v.lance", []
-        if overwrite:
-            job(out).run(encode, TEXTS[:5])
-        with monkeypatch.context() as patch:
-            interrupt(patch, calls, kill_at)
-            try:
-                job(out, overwrite=overwrite, chunk_rows=10).run(encode, TEXTS)
-            except Killed as killed:
-                died_in.add(str(killed))
-            else:
-                break
+    def places():
+        for i in itertools.count():
+            out = tmp_path / str(i) / "v.lance"
+            if overwrite:
+                job(out).run(encode, TEXTS[:5])
+            yield out
+
+    def run(out):
+        job(out, overwrite=overwrite, chunk_rows=10).run(encode, TEXTS)
+
+    def check(out, _):
         job(out, overwrite=True, chunk_rows=10).run(encode, TEXTS)
         check_whole(out)
         assert [f.name for f in out.parent.iterdir()] == ["v.lance"]
-    assert died_in == {"mkdir", "replace", "unlink", "rmdir", "fsync", "rmtree", "write_dataset"}
+
+    died_in = die_before_each_step(places(), monkeypatch, WATCHED, run, check)
+    assert set(died_in) == {"mkdir", "replace", "unlink", "rmdir", "fsync", "rmtree", "write_dataset"}
     shutil.rmtree(tmp_path)
 
 
@@ -200,24 +182,16 @@ def test_shards_are_copied_where_a_file_system_has_no_links(tmp_path, monkeypatc
 
 
 def test_death_before_any_step_of_joining(tmp_path, monkeypatch):
-    kill_at, died_in = 0, set()
     encode_shards(tmp_path / "v.lance", 3)
-    while True:
-        kill_at += 1
-        out, calls = tmp_path / f"{kill_at}" / "v.lance", []
-        shutil.copytree(tmp_path / "v.lance", out)
-        with monkeypatch.context() as patch:
-            interrupt(patch, calls, kill_at)
-            try:
-                join_shards(out)
-            except Killed as killed:
-                died_in.add(str(killed))
-            else:
-                break
+
+    def check(out, _):
         join_shards(out)
         check_whole(out)
         assert not list(out.glob("shard-*")) and not (out / MANIFEST).exists()
-    assert died_in == {"mkdir", "unlink", "link", "commit", "rmtree"}
+
+    places = (Path(shutil.copytree(tmp_path / "v.lance", tmp_path / str(i) / "v.lance")) for i in itertools.count())
+    died_in = die_before_each_step(places, monkeypatch, WATCHED, join_shards, check)
+    assert set(died_in) == {"mkdir", "unlink", "link", "commit", "rmtree"}
 
 
 def test_a_shard_that_exists_is_missing_or_cut_off_is_named_and_nothing_is_lost(tmp_path):

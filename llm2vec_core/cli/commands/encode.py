@@ -233,8 +233,7 @@ COMMAND = Command(
     "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
     examples=(
         "encode texts.txt --out vectors.parquet",
-        "encode records.jsonl --column body --out shards.npy --normalize --shard 1/4",
-        "encode records.jsonl --column body --keep topic --out corpus.lance",
+        "encode records.jsonl --column body --keep topic --normalize --out corpus.lance --shard 1/4",
         "cat texts.txt | encode - --out vectors.jsonl --chunk-rows 1000",
     ),
     add_arguments=_add_arguments,

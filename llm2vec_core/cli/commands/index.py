@@ -34,7 +34,7 @@ COMMAND = Command(
     summary="join the shards of a .lance dataset and build its search index",
     lesson="Comparing a query with every text takes longer the more texts there are. An index reads only the cells\n"
     "of texts around the query, and here says how many of the true nearest ones it finds (recall).",
-    examples=("index build corpus.lance",),
+    examples=("index build corpus.lance", "index build shards.lance --quiet"),
     add_arguments=_add_arguments,
     run=_run,
 )

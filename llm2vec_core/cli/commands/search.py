@@ -198,8 +198,7 @@ COMMAND = Command(
     "Try it with --model mini:causal too, and see which hits a causal model prefers.",
     examples=(
         'search texts.txt --query "Why do rivers flood?" --top-k 3',
-        'search vectors.parquet --query "Why do rivers flood?" --json',
-        'search corpus.lance --query "Why do rivers flood?" --filter "row < 1000"',
+        'search corpus.lance --query "Why do rivers flood?" --filter "row < 1000" --json',
         "search vectors.npy --texts texts.txt --queries queries.txt --top-k 1",
     ),
     add_arguments=_add_arguments,
