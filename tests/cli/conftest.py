@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import copy
 import io
 import json
+from functools import wraps
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core import LLM2Vec
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.cli import main
 from llm2vec_core.evaluation.tasks.sts import TASK
@@ -68,3 +72,26 @@ def run(capsys):
 @pytest.fixture(scope="session")
 def passage_embeddings(bundled) -> np.ndarray:
     return bundled.encode(PASSAGES)
+
+
+@pytest.fixture(scope="session")
+def loaded() -> dict[str, LLM2Vec]:
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def bundled_models_load_once(loaded, monkeypatch):
+    """A command gets a copy of the bundled encoder that an earlier one has loaded: loading has tests of its own."""
+    load = LLM2Vec.from_pretrained.__func__
+
+    @wraps(load)
+    def from_pretrained(cls, source, adapters=(), **options):
+        names = [source, *([adapters] if isinstance(adapters, (str, Path)) else adapters)]
+        if not all(Path(name).resolve().is_relative_to(ASSETS) for name in names):
+            return load(cls, source, adapters, **options)
+        key = repr((*map(str, names), sorted(options.items())))
+        if key not in loaded:
+            loaded[key] = load(cls, source, adapters, **options)
+        return copy.deepcopy(loaded[key])
+
+    monkeypatch.setattr(LLM2Vec, "from_pretrained", classmethod(from_pretrained))

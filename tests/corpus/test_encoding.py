@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from llm2vec_core.corpus.encoding import CorpusEncoding, chunks, parts_folder
 from llm2vec_core.corpus.outputs import OUTPUTS, load_embeddings
 from llm2vec_core.corpus.parts import PROBE
 from llm2vec_core.errors import InputError
-from tests.children import command_of, environment, kill_when_it_says
+from tests.children import kill_when_it_says
 
 TEXTS = [f"text number {i}" for i in range(25)]
 
@@ -184,17 +183,26 @@ CorpusEncoding(out, {"model": "slow"}, chunk_rows=40).run(encode, texts)
 """
 
 
+def run_to_its_end(out: Path) -> None:
+    texts = (f"line {i} " * (i % 7) for i in range(3000))
+    CorpusEncoding(out, {"model": "slow"}, chunk_rows=40).run(two_numbers, texts)
+
+
+def two_numbers(texts, progress):
+    return np.array([[len(text), sum(map(ord, text))] for text in texts], dtype=np.float32)
+
+
 @pytest.mark.process
 def test_sigkill_several_times(tmp_path):
     whole, out = tmp_path / "whole.parquet", tmp_path / "v.parquet"
-    subprocess.run(command_of(JOB, str(whole), "nowhere", "0"), check=True, env=environment())
+    run_to_its_end(whole)
     # The last time all parts are there, and the joined file is being written.
-    for where, parts in (("encoding", 3), ("writing", 11), ("encoding", 40), ("writing", 75)):
+    for where, parts in (("encoding", 3), ("writing", 11), ("writing", 75)):
         kill_when_it_says(JOB, str(out), where, str(parts))
         assert len(list(parts_folder(out).glob("part-*.parquet"))) == parts
         assert len(list(parts_folder(out).glob("*.tmp"))) == (where == "writing")
         assert not out.exists()
-    subprocess.run(command_of(JOB, str(out), "nowhere", "0"), check=True, env=environment())
+    run_to_its_end(out)
     assert pq.read_table(out)["row"].to_pylist() == list(range(3000))
     assert out.read_bytes() == whole.read_bytes()
     assert not parts_folder(out).exists()
