@@ -54,8 +54,8 @@ $(VENV)/.bench: $(VENV)/.test
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-bench: $(VENV)/.bench ## measure speed as ratios against a peer in the same run
-	$(VENV)/bin/python -m tests.benchmarks.bench_encode
+bench: $(VENV)/.bench ## measure speed and memory into assets/docs/benchmarks.md; ratios against a peer in the same run
+	$(VENV)/bin/python -m tests.benchmarks.report
 
 LOAD := --visitors 30 --minutes 10
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 
 from llm2vec_core.errors import InputError
+
+# Of a chunk: then one of twice the size can still be watched and stopped.
+QUICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ def build_index(
     texts: Sequence[str],
     *,
     chunk: int = 64,
+    largest_chunk: int | None = None,
     max_bytes: int | None = None,
 ) -> Generator[tuple[int, int], None, SearchIndex]:
     """Index texts, some at a time, so that it can be watched and left.
@@ -161,6 +166,8 @@ def build_index(
         encode: texts into embeddings of shape (texts, hidden).
         texts: at least one.
         chunk: how many are encoded at once.
+        largest_chunk: up to which the chunk doubles while one takes less than a second: the encoder pads less when it
+            sees more texts. None: it stays.
         max_bytes: the largest index that is allowed; None for any.
 
     Yields:
@@ -183,8 +190,10 @@ def build_index(
     # Alike in length, so that little is padded.
     order = sorted(range(len(different)), key=lambda i: len(different[i]))
     vectors: np.ndarray | None = None
-    for start in range(0, len(order), chunk):
+    start = 0
+    while start < len(order):
         rows = order[start : start + chunk]
+        begun = monotonic()
         embeddings = encode([different[i] for i in rows])
         if vectors is None:
             hidden = embeddings.shape[1]
@@ -196,7 +205,10 @@ def build_index(
                 )
             vectors = np.empty((len(different), hidden), dtype=np.float32)
         vectors[rows] = embeddings
-        yield start + len(rows), len(order)
+        if largest_chunk is not None and monotonic() - begun < QUICK_SECONDS:
+            chunk = min(2 * chunk, largest_chunk)
+        start += len(rows)
+        yield start, len(order)
     if vectors is None:
         raise InputError("There is no text; an index needs at least one.")
     position = {text: i for i, text in enumerate(different)}

@@ -58,6 +58,14 @@ def test_umap_keeps_neighbours_and_repeats_itself(clusters):
     assert neighbor_label_accuracy(points - points.mean(0) + 100.0, labels) > 0.5
 
 
+def test_what_numba_compiles_for_umap_is_stored(clusters):
+    import umap
+
+    umap_2d(clusters[0])
+    for function in (umap.umap_.smooth_knn_dist, umap.umap_.compute_membership_strengths):
+        assert function.stats.cache_hits or function.stats.cache_misses
+
+
 def test_umap_of_equal_points_does_not_fail():
     assert np.isfinite(umap_2d(np.ones((8, 4)) + np.eye(8, 4) * 1e-3)).all()
 

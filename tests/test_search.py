@@ -90,3 +90,23 @@ def test_the_nearest_are_those_of_the_whole_ranking_without_sorting_it(monkeypat
 def test_an_index_of_no_texts_is_refused():
     with pytest.raises(InputError, match="There is no text"):
         next(build_index(lambda texts: np.ones((len(texts), 2), np.float32), []))
+
+
+def test_chunks_grow_while_they_are_quick_and_every_row_is_its_texts(monkeypatch):
+    texts = [f"{'x' * (i % 7)}{i}" for i in range(40)]
+    clock = iter([0.0, 0.1, 1.0, 1.1, 2.0, 9.0, 10.0, 10.1])
+    monkeypatch.setattr("llm2vec_core.search.monotonic", lambda: next(clock, 99.0))
+
+    def encode(chunk):
+        return np.array([[float(text.lstrip("x") or 0), 1.0, len(text)] for text in chunk], np.float32)
+
+    steps, seen = build_index(encode, texts, chunk=4, largest_chunk=16), []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            index = end.value
+            break
+    # 4, 8, 16 (slow: it stays), 12.
+    assert seen == [(4, 40), (12, 40), (28, 40), (40, 40)]
+    np.testing.assert_allclose(index.vectors(range(40)), SearchIndex(encode(texts)).vectors(range(40)), rtol=1e-6)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +67,11 @@ def umap_layout(
         import umap.layouts
     if not hasattr(umap.layouts.tqdm, "tells"):
         umap.layouts.tqdm = _telling(umap.layouts.tqdm)
+        _compile_once(
+            umap.umap_.smooth_knn_dist,
+            umap.umap_.compute_membership_strengths,
+            getattr(umap.layouts, "_nb_optimize_layout_euclidean_single_epoch", None),
+        )
     neighbors = min(n_neighbors, len(rows) - 1)
     indices, distances = exact_neighbors(rows, neighbors, include_self=True)
     if metric == "cosine":
@@ -107,6 +114,17 @@ def umap_2d(embeddings: np.ndarray, *, n_neighbors: int = 15, min_dist: float = 
         InputError: for fewer than :data:`llm2vec_core.projection.MIN_POINTS` points.
     """
     return umap_layout(embeddings, n_neighbors=n_neighbors, min_dist=min_dist, seed=seed)
+
+
+def _compile_once(*functions: Any) -> None:
+    """Store what numba makes of umap-learn's functions: compiling takes five times as long as a map of 2,000 points.
+
+    It lies beside umap-learn, or where that cannot be written in numba's folder (``NUMBA_CACHE_DIR``).
+    """
+    for function in functions:
+        # Of another version, or with no folder to write to: it is compiled in each process, as before.
+        with suppress(AttributeError, RuntimeError):
+            function.enable_caching()
 
 
 def _telling(tqdm: Callable[..., Iterable[int]]) -> Callable[..., Iterable[int]]:

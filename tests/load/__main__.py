@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -97,6 +98,8 @@ def main() -> int:
     parser.add_argument("--most", type=float, default=2.0, help="seconds that 95%% of the answers may take (2)")
     arguments = parser.parse_args()
     figures = Figures()
+    # Ended from outside it still ends its server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         if arguments.address:
             pid, address = arguments.pid, arguments.address

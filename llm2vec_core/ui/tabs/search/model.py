@@ -30,6 +30,7 @@ from llm2vec_core.ui.user_texts import Texts, checked_text, shortened
 INSTRUCTION_CHARACTERS = 500
 # Texts encoded between two looks at whether the visitor pressed Stop.
 CHUNK = 64
+LARGEST_CHUNK = 512
 # Of a visitor's text where it is a query.
 QUERY_CHARACTERS = 120
 
@@ -422,6 +423,7 @@ def _indexing(context: AppContext, texts: Texts, encoder: EncoderHandle) -> Iter
         lambda chunk: encoder.encode(chunk, instructed=False),
         texts.texts,
         chunk=CHUNK,
+        largest_chunk=LARGEST_CHUNK,
         max_bytes=context.limits.index_megabytes * 2**20,
     )
 
