@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import clean_text
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.sts import cosine_of_pairs
@@ -40,6 +41,7 @@ def compare_prefix(encoder: LLM2Vec, a: str, b: str, max_length: int | None = No
         b: another.
         max_length: read at most this many tokens of each.
     """
+    check_arguments(compare_prefix, locals())
     first, second = (encoder.token_states(text, max_length) for text in (a, b))
     shared = 0
     for x, y in zip(first.token_ids, second.token_ids, strict=False):

@@ -30,6 +30,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
 from llm2vec_core.adapters import apply_adapters, merged_copy
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import (
     Layout,
     TokenizedText,
@@ -63,7 +64,7 @@ from llm2vec_core.presets import find_stage
 from llm2vec_core.provision import provide
 from llm2vec_core.settings import DEFAULT_MAX_LENGTH, SETTING_NAMES, EncoderSettings, SettingsOverrides
 from llm2vec_core.templates import find_template
-from llm2vec_core.writing import replace_model
+from llm2vec_core.writing import check_shard_size, replace_model
 
 Progress = Callable[[int, int], None]
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
@@ -163,6 +164,7 @@ class LLM2Vec:
         dense: Sequence[DenseLayer] = (),
         **settings: Unpack[SettingsOverrides],
     ) -> None:
+        check_arguments(LLM2Vec.__init__, locals())
         self.settings = _checked(_with_length(settings, model))
         self.causal_model = model.eval()
         self.tokenizer = tokenizer
@@ -181,7 +183,7 @@ class LLM2Vec:
     def from_pretrained(
         cls,
         source: str | Path,
-        adapters: str | Path | Sequence[str | Path] = (),
+        adapters: str | Path | Sequence[str | Path] | None = (),
         *,
         dtype: torch.dtype | str | None = None,
         device: str | torch.device | None = None,
@@ -237,11 +239,9 @@ class LLM2Vec:
             >>> encoder.prefix_test().is_bidirectional
             True
         """
+        check_arguments(LLM2Vec.from_pretrained, locals(), leave=("dtype",))
         # A single name would else be taken for a list of its letters.
         names = [adapters] if isinstance(adapters, (str, Path)) else list(adapters or ())
-        given = [source, *names, *([] if subfolder is None else [subfolder])]
-        if wrong := [name for name in given if not isinstance(name, (str, Path))]:
-            raise InputError(f"{wrong[0]!r:.60} must be the name of a folder or a Hub id")
         with hub_access(token=token, cache_dir=cache_dir):
             source = folder_of(source, subfolder, revision) if subfolder else source
             return cls._load(
@@ -368,6 +368,7 @@ class LLM2Vec:
             >>> causal.prefix_test().is_causal
             True
         """
+        check_arguments(LLM2Vec.view, locals())
         return self.with_settings(bidirectional=bidirectional)
 
     def with_settings(self, **changes: Unpack[SettingsOverrides]) -> LLM2Vec:
@@ -419,6 +420,7 @@ class LLM2Vec:
         Raises:
             InputError: also if a text holds a token that the model has no embedding for.
         """
+        check_arguments(LLM2Vec.tokenize, locals(), leave=("texts",))
         if instruction is None and prompt is None:
             prompt = self.settings.prompt(None)
         rows = tokenize(
@@ -447,7 +449,7 @@ class LLM2Vec:
         convert_to_tensor: bool = False,
         batch_size: int | None = None,
         max_tokens_per_batch: int | None = None,
-        devices: Sequence[str | torch.device] | None = None,
+        devices: str | torch.device | Sequence[str | torch.device] | None = None,
         pool: Pool | None = None,
         show_progress_bar: bool = False,
         progress: Progress | None = None,
@@ -498,9 +500,10 @@ class LLM2Vec:
             >>> encoder.encode("A river bank.", precision="binary", truncate_dim=64).shape
             (8,)
         """
+        check_arguments(LLM2Vec.encode, locals(), leave=("texts", "truncate_dim", "precision", "pool", "progress"))
         one = isinstance(texts, str)
         several: Sequence[str] = [texts] if isinstance(texts, str) else texts
-        if precision not in OUTPUT_PRECISIONS:
+        if not isinstance(precision, str) or precision not in OUTPUT_PRECISIONS:
             raise InputError(f"unknown precision {precision!r}; choose one of {', '.join(OUTPUT_PRECISIONS)}")
         if pool is not None and not hasattr(pool, "readers"):
             raise InputError(f"pool {pool!r:.60} is none: start_pool makes one")
@@ -531,10 +534,12 @@ class LLM2Vec:
             >>> (encoder.encode_query("river") == encoder.encode("river", prompt="Find: ")).all().item()
             True
         """
+        check_arguments(LLM2Vec.encode_query, locals(), leave=("texts",))
         return self.encode(texts, instruction, **self._with_prompt(("query",), instruction, options))
 
     def encode_document(self, texts: str | Sequence[str], instruction: str | None = None, **options: Any) -> Any:
         """Embed documents: as :meth:`encode`, behind the stored prompt "document", "passage" or "corpus" if any."""
+        check_arguments(LLM2Vec.encode_document, locals(), leave=("texts",))
         names = ("document", "passage", "corpus")
         return self.encode(texts, instruction, **self._with_prompt(names, instruction, options))
 
@@ -587,6 +592,7 @@ class LLM2Vec:
             InputError: if there is no such device.
             ModelError: if the model is quantized, so that it cannot move.
         """
+        check_arguments(LLM2Vec.to, locals())
         device = find_device(device)
         try:
             for model in {id(model): model for model in (self.causal_model, self.model)}.values():
@@ -621,6 +627,7 @@ class LLM2Vec:
         Returns:
             By the mode's name, what :meth:`encode` would return.
         """
+        check_arguments(LLM2Vec.encode_poolings, locals(), leave=("texts",))
         pooled = self._pooled(texts, Run(tuple(POOLING_MODES), instruction), None)
         return {mode: self._finished(result, None) for mode, result in pooled.items()}
 
@@ -647,7 +654,7 @@ class LLM2Vec:
         self,
         texts: Sequence[str],
         run: Run,
-        devices: Sequence[str | torch.device] | None = None,
+        devices: str | torch.device | Sequence[str | torch.device] | None = None,
         pool: Pool | None = None,
     ) -> dict[str, np.ndarray]:
         texts = check_texts(texts)  # said before an hour's work, not behind it
@@ -766,6 +773,8 @@ class LLM2Vec:
             ...     LLM2Vec.from_pretrained(folder).bidirectional
             True
         """
+        check_arguments(LLM2Vec.save_pretrained, locals())
+        check_shard_size(max_shard_size)
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -795,6 +804,7 @@ class LLM2Vec:
                 with encoder.start_pool(["cpu", "cpu"]) as pool:
                     embeddings = encoder.encode(texts, pool=pool)
         """
+        check_arguments(LLM2Vec.start_pool, locals())
         return _above("worker_pool").WorkerPool(self, devices)
 
     def to_sentence_transformer(self, **options: Any) -> Any:
@@ -1029,7 +1039,8 @@ def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype
     if dtype is None:
         return torch.float32 if device.type == "cpu" else "auto"
     names = ("float32", "bfloat16", "float16", "float64")
-    if dtype == "auto" or dtype in names or dtype in [getattr(torch, name) for name in names]:
+    known = isinstance(dtype, (str, torch.dtype))
+    if known and (dtype == "auto" or dtype in names or dtype in [getattr(torch, name) for name in names]):
         return dtype
     raise InputError(f"unknown dtype {dtype!r}; choose one of auto, {', '.join(names)}")
 

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import clean_text
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
@@ -92,6 +93,7 @@ def fill_blanks(
         >>> len(blank.predictions), blank.expected
         (5, ' ended')
     """
+    check_arguments(fill_blanks, locals())
     head = head or tied_head(encoder.model)
     text = clean_text(text)
     ids, positions = _masked(encoder.tokenizer, text)

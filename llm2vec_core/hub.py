@@ -18,10 +18,11 @@ from huggingface_hub import HfApi, ModelCardData
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import HubError, InputError
 from llm2vec_core.export import export_sentence_transformers
 from llm2vec_core.export.prompts import exported_tokenizer
-from llm2vec_core.writing import MODEL_FILES
+from llm2vec_core.writing import MODEL_FILES, check_shard_size
 
 if TYPE_CHECKING:
     from llm2vec_core.bidirectional import PrefixReport
@@ -107,6 +108,8 @@ def push_to_hub(
         Traceback (most recent call last):
         llm2vec_core.errors.InputError: 'my encoder' is no name for a repository: ...
     """
+    check_arguments(push_to_hub, locals())
+    check_shard_size(max_shard_size)
     _check_request(repo_id, format)
     normalize = encoder.settings.normalize if normalize is None else normalize
     api = HfApi(token=token)

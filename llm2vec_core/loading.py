@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +37,7 @@ from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, hub_options, require_file, shown
 from llm2vec_core.config_numbers import check_numbers
-from llm2vec_core.errors import ModelError
+from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
 
@@ -129,6 +129,7 @@ def load_model(
     Raises:
         ModelError: if there are no safetensors, weights are missing or broken, or memory is short.
     """
+    _check_device_map(device_map)
     if gguf is not None:
         if quantization:
             raise ModelError("a GGUF file is dequantized while it is read: load it without quantization")
@@ -165,11 +166,11 @@ def load_model(
     except ImportError as error:
         raise ModelError(f"{shown(base)} needs a package that is not installed: {error}") from error
     except _LOAD_ERRORS as error:
-        if attn_implementation and "attn_implementation" in str(error):
-            raise ModelError(
-                f"attn_implementation {attn_implementation!r} cannot be used with {shown(base)}: "
-                f"{' '.join(str(error).split())[:300]}"
-            ) from error
+        said = " ".join(str(error).split())[:300]
+        asked = {"attn_implementation": attn_implementation, "device_map": device_map}
+        for option, value in asked.items():
+            if value is not None and option in said:
+                raise ModelError(f"{option} {value!r:.60} cannot be used with {shown(base)}: {said}") from error
         raise ModelError(
             f"cannot load a model from {shown(base)}: it needs config.json and *.safetensors of a transformers model "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
@@ -180,8 +181,51 @@ def load_model(
             f"the weights in {shown(base)} are not those of its config.json: {len(missing)} are missing, "
             f"{missing[0]} among them"
         )
+    _check_module_names(device_map, model)
     model = _checked(_on_one_device(_text_tower(model), base), base, config)
     return (model if quantization or device_map else model.to(device)).eval()
+
+
+_PLACEMENTS = ("auto", "balanced", "balanced_low_0", "sequential")
+
+
+def _check_device_map(device_map: Any) -> None:
+    if device_map is None:
+        return
+    devices = list(device_map.values()) if isinstance(device_map, Mapping) else [device_map]
+    named = not isinstance(device_map, Mapping) or (device_map and all(isinstance(name, str) for name in device_map))
+    if not named or any(not isinstance(device, (str, int, torch.device)) or device is True for device in devices):
+        raise InputError(_wrong_device_map(device_map))
+    for device in devices:
+        if device in (("disk",) if isinstance(device_map, Mapping) else _PLACEMENTS):
+            continue
+        try:
+            found = torch.device("cuda", device) if isinstance(device, int) else torch.device(device)
+        except RuntimeError as error:
+            raise InputError(_wrong_device_map(device_map)) from error
+        if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"device_map {device_map!r:.60} asks for the GPU {found.index or 0}, and {torch.cuda.device_count()} "
+                "are here: take 'auto' or 'cpu'"
+            )
+
+
+def _wrong_device_map(device_map: Any) -> str:
+    return (
+        f"device_map {device_map!r:.60} must be one of {', '.join(_PLACEMENTS)}, a device such as 'cuda:0', or a "
+        "mapping from names of modules ('' for the whole model) to devices"
+    )
+
+
+def _check_module_names(device_map: Any, model: PreTrainedModel) -> None:
+    if not isinstance(device_map, Mapping):
+        return
+    names = dict(model.named_modules())
+    if unknown := [name for name in device_map if name not in names]:
+        raise InputError(
+            f"device_map names {unknown[0]!r}, which is no module of this {model.config.model_type}: name some of "
+            f"{', '.join(name for name, _ in model.named_children())}, or '' for the whole model"
+        )
 
 
 def _on_one_device(model: PreTrainedModel, base: str) -> PreTrainedModel:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import torch
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import InputError
 
 PoolingFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -98,6 +99,7 @@ def pool(last_hidden_state: torch.Tensor, pooling_mask: torch.Tensor, mode: str 
         >>> pool(torch.tensor([[[1.0], [3.0]]]), torch.tensor([[1, 1]]), "mean")
         tensor([[2.]])
     """
+    check_arguments(pool, locals())
     if mode not in POOLING_MODES:
         raise InputError(f"unknown pooling_mode {mode!r}; choose one of {', '.join(POOLING_MODES)}")
     if last_hidden_state.shape[:2] != pooling_mask.shape:

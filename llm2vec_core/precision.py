@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import InputError
 
 OutputPrecision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
@@ -34,6 +35,7 @@ def quantize_embeddings(
         >>> quantize_embeddings(np.array([[1.0, -1.0] * 4, [-1.0, 1.0] * 4]), "ubinary").tolist()
         [[170], [85]]
     """
+    check_arguments(quantize_embeddings, locals())
     if precision not in OUTPUT_PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; choose one of {', '.join(OUTPUT_PRECISIONS)}")
     if precision == "float32":

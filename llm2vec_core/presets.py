@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import InputError
 
 
@@ -310,6 +311,7 @@ def find_stage(name: str) -> tuple[ModelPreset, Stage]:
         >>> preset.key, stage.bidirectional
         ('mini', False)
     """
+    check_arguments(find_stage, locals())
     key, _, stage_key = name.partition(":")
     if key not in PRESETS:
         raise InputError(f"unknown preset {key!r}; choose one of {', '.join(PRESETS)}")

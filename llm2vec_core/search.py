@@ -8,6 +8,7 @@ from time import monotonic
 
 import numpy as np
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import InputError
 
 # Of a chunk: then one of twice the size can still be watched and stopped.
@@ -77,6 +78,7 @@ class SearchIndex:
     """
 
     def __init__(self, embeddings: np.ndarray) -> None:
+        check_arguments(SearchIndex.__init__, locals())
         if embeddings.ndim != 2 or not len(embeddings):
             raise InputError(
                 f"embeddings have shape {embeddings.shape}; expected (texts, hidden) with at least one text"
@@ -186,6 +188,7 @@ def build_index(
         >>> next(steps)
         (2, 2)
     """
+    check_arguments(build_index, locals())
     different = list(dict.fromkeys(texts))
     # Alike in length, so that little is padded.
     order = sorted(range(len(different)), key=lambda i: len(different[i]))

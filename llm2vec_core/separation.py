@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.bundled_data import SentencePair
 from llm2vec_core.evaluation.bootstrap import RESAMPLES, SEED, Estimate, estimate
 from llm2vec_core.evaluation.sts import cosine_of_pairs
@@ -87,6 +88,7 @@ def measure_pairs(encoder: Encodes, pairs: Sequence[SentencePair]) -> PairCosine
         >>> found.by_label["similar"].round(4).tolist()
         [1.0]
     """
+    check_arguments(measure_pairs, locals())
     embeddings = encoder.encode([text for pair in pairs for text in (pair.sentence1, pair.sentence2)])
     cosines = cosine_of_pairs(*(embeddings[side::2].astype(np.float64) for side in (0, 1)))
     labels = np.array([pair.label for pair in pairs])

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.bidirectional import SlidingWindow
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES
@@ -121,6 +122,7 @@ class EncoderSettings:
             >>> EncoderSettings(prompts={"query": "Find: "}).prompt("query")
             'Find: '
         """
+        check_arguments(EncoderSettings.prompt, locals())
         name = self.default_prompt_name if name is None else name
         if name is None or (name in ("query", "document") and name not in self.prompts):
             return ""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import clean_text
 from llm2vec_core.encoder import LLM2Vec, TokenStates
 from llm2vec_core.evaluation.sts import cosine_of_pairs
@@ -68,6 +69,7 @@ def token_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None
         >>> change.tokens[-3:], bool(change.distances.max() < SAME)
         (('The', 'bank', 'was'), True)
     """
+    check_arguments(token_change, locals())
     first, second = (Read(clean_text(text), encoder.token_states(text, max_length), 0) for text in (a, b))
     return _compared(first, second)
 

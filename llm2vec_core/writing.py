@@ -7,6 +7,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from huggingface_hub import split_torch_state_dict_into_shards
+
+from llm2vec_core.errors import InputError
+
 # What a model's folder can hold that decides how the model is read, by glob patterns; whatever else lies there is the
 # user's. An adapter, a layout of sentence-transformers or more shards than before would win over the files beside them.
 MODEL_FILES = (
@@ -20,6 +24,26 @@ MODEL_FILES = (
     "modules.json", "config_sentence_transformers.json", "sentence_*_config.json",
     "[0-9]*_[A-Z]*/*config.json", "[0-9]*_[A-Z]*/*.safetensors", "[0-9]*_[A-Z]*/pytorch_model.bin",
 )  # fmt: skip
+
+
+def check_shard_size(max_shard_size: str) -> None:
+    """Raise if this is no size of a file, before anything is written.
+
+    Raises:
+        InputError: naming the size.
+
+    Example:
+        >>> check_shard_size("500MB")
+        >>> check_shard_size("5 gigabytes")
+        Traceback (most recent call last):
+        llm2vec_core.errors.InputError: max_shard_size '5 gigabytes' must be a number and a unit: '5GB', '500MB'
+    """
+    try:
+        split_torch_state_dict_into_shards({}, max_shard_size=max_shard_size)
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"max_shard_size {max_shard_size!r:.60} must be a number and a unit: '5GB', '500MB'"
+        ) from error
 
 
 def write_whole(file: Path, text: str) -> None:

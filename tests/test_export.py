@@ -443,9 +443,9 @@ def test_an_object_outlives_its_folder(tmp_path):
     np.testing.assert_array_equal(encoder.encode(TEXTS), before)
 
 
-@pytest.mark.parametrize("prompts", [{"query": 3}, {"": "x"}, {5: "x"}])
+@pytest.mark.parametrize("prompts", [{"query": 3}, {"": "x"}, {5: "x"}, ["Find: "], "Find: "])
 def test_malformed_prompts_are_named(prompts, tmp_path):
-    with pytest.raises(InputError, match="prompts must map names"):
+    with pytest.raises(InputError, match=r"prompts (must map names|.* must be a mapping from strings to strings)"):
         export_sentence_transformers(tiny_encoder(), tmp_path / "out", prompts=prompts)
 
 

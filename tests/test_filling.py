@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from tokenizers.processors import ByteLevel
 from transformers import AutoModelForCausalLM
 
 from llm2vec_core.bundled_data import blank_presets
@@ -88,17 +91,9 @@ def test_wrong_blanks_are_refused_with_a_reason(mntp):
 
 
 def test_a_model_without_begin_token_cannot_fill_its_first_position(mntp):
-    class NoBegin:
-        def __init__(self, inner):
-            self.inner = inner
-
-        def __getattr__(self, name):
-            return getattr(self.inner, name)
-
-        def __call__(self, text, **options):
-            return self.inner(text, **{**options, "add_special_tokens": False})
-
-    other = LLM2Vec(mntp.causal_model, NoBegin(mntp.tokenizer))
+    tokenizer = copy.deepcopy(mntp.tokenizer)
+    tokenizer.backend_tokenizer.post_processor = ByteLevel()
+    other = LLM2Vec(mntp.causal_model, tokenizer)
     with pytest.raises(InputError, match="no begin token"):
         fill_blanks(other, "_ rose.")
 

@@ -292,5 +292,22 @@ def test_one_adapter_by_its_name(adapter):
 
 @pytest.mark.parametrize("arguments", [(None,), (5,), (BASE, [None]), (BASE, [3])], ids=str)
 def test_names_that_are_none(arguments):
-    with pytest.raises(InputError, match="must be the name of a folder or a Hub id"):
+    with pytest.raises(InputError, match=r"(source|adapters) .*(None|5|3).* must be a string or a path"):
         LLM2Vec.from_pretrained(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("device_map", "wanted"),
+    [
+        ("gpu", "device_map 'gpu' must be one of auto, balanced"),
+        (2.5, r"device_map 2.5 must be .* a device such as 'cuda:0'"),
+        ({}, "device_map {} must be"),
+        ({"": "nowhere"}, "device_map .*nowhere.* must be"),
+        ({"": 99}, "asks for the GPU 99, and 0 are here"),
+        ({"": "cpu", "model.layers": "cpu"}, "device_map names 'model.layers', which is no module of this llama"),
+    ],
+    ids=str,
+)
+def test_a_device_map_that_is_none_is_named(device_map, wanted):
+    with pytest.raises(InputError, match=wanted):
+        LLM2Vec.from_pretrained(BASE, device_map=device_map)

@@ -18,16 +18,17 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.bidirectional.layers import shared_weights_view, stack_owner
 from llm2vec_core.bidirectional.masks import forward_with_open_mask
 from llm2vec_core.bidirectional.probe import Probe, probing
-from llm2vec_core.errors import ConversionError
+from llm2vec_core.errors import ConversionError, InputError
 
 SlidingWindow = Literal["full", "keep", "halved"]
 
@@ -91,6 +92,7 @@ def make_bidirectional(
         The record whose ``undo()`` restores the model exactly.
 
     Raises:
+        InputError: for a ``sliding_window`` that does not exist.
         ConversionError: if a layer stays causal, something passes attention by (recurrent and hybrid
             architectures), or the model cannot run with an open mask; it is then as it was before.
 
@@ -108,6 +110,11 @@ def make_bidirectional(
         >>> prefix_test(model).is_causal
         True
     """
+    check_arguments(make_bidirectional, locals())
+    if sliding_window not in get_args(SlidingWindow):
+        raise InputError(
+            f"unknown sliding_window {sliding_window!r}; choose one of {', '.join(get_args(SlidingWindow))}"
+        )
     conversion = Conversion()
     try:
         if verify:

@@ -10,6 +10,8 @@ from typing import Any, cast
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from llm2vec_core.arguments import check_arguments
+
 
 def shared_weights_view(model: PreTrainedModel) -> PreTrainedModel:
     """A second model on the very same tensors, with modules and configuration of its own.
@@ -25,6 +27,7 @@ def shared_weights_view(model: PreTrainedModel) -> PreTrainedModel:
         >>> view.embed_tokens.weight is model.embed_tokens.weight, view.config is model.config
         (True, False)
     """
+    check_arguments(shared_weights_view, locals())
     tensors = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     return copy.deepcopy(model, memo=dict(tensors))
 

@@ -26,6 +26,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.bidirectional.layers import decoder_layers, shared_weights_view, stack_owner
 from llm2vec_core.bidirectional.masks import only_itself
 
@@ -106,6 +107,7 @@ def prefix_test(model: PreTrainedModel) -> PrefixReport:
         >>> report.is_causal, report.end_to_end, report.layers
         (True, 0.0, (0.0, 0.0))
     """
+    check_arguments(prefix_test, locals())
     # A view of its own: others may use the model meanwhile, or make views of it, and would find hooks in its modules.
     view = shared_weights_view(model)
     with probing(view):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import InputError
 from llm2vec_core.extras import require
 
@@ -133,6 +134,7 @@ def as_mteb_encoder(
         >>> model.mteb_model_meta.name, model.mteb_model_meta.embed_dim
         ('llm2vec_core/llm2vec-mini', 384)
     """
+    check_arguments(as_mteb_encoder, locals())
     instructions = instructions or {}
     for key, instruction in instructions.items():
         if not (isinstance(key, str) and isinstance(instruction, str)):

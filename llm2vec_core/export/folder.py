@@ -23,11 +23,12 @@ import numpy as np
 import torch
 
 from llm2vec_core.adapters import merged_copy
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.dense import DenseLayer, activation_of
 from llm2vec_core.errors import ExportError, InputError, LLM2VecError
 from llm2vec_core.export.plan import ExportPlan, plan_export
 from llm2vec_core.extras import require
-from llm2vec_core.writing import replace_model
+from llm2vec_core.writing import check_shard_size, replace_model
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -107,6 +108,8 @@ def export_sentence_transformers(
         >>> report.largest_difference < 1e-5
         True
     """
+    check_arguments(export_sentence_transformers, locals())
+    check_shard_size(max_shard_size)
     target = Path(folder).resolve()
     _refuse_target(target, overwrite)
     with _staging(target) as stage:
@@ -141,6 +144,7 @@ def to_sentence_transformer(
         >>> model.encode(["A river bank."]).shape
         (1, 384)
     """
+    check_arguments(to_sentence_transformer, locals())
     with tempfile.TemporaryDirectory() as parent, _staging(Path(parent) / "model") as stage:
         return _build(encoder, stage, prompts or {}, normalize, "5GB")[0]
 

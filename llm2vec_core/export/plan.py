@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
 
+from llm2vec_core.arguments import check_arguments
 from llm2vec_core.errors import ExportError, InputError
 from llm2vec_core.export.prompts import exported_tokenizer
 
@@ -83,9 +84,10 @@ def plan_export(encoder: LLM2Vec, instructions: Mapping[str, str], normalize: bo
         >>> plan.pooling_mode, plan.include_prompt, plan.prompts["query"]
         ('mean', False, 'Find its twin: ')
     """
+    check_arguments(plan_export, locals())
     for name, instruction in instructions.items():
-        if not (isinstance(name, str) and name and isinstance(instruction, str)):
-            raise InputError(f"prompts must map names to instructions, both strings; got {name!r}: {instruction!r:.60}")
+        if not name:
+            raise InputError(f"prompts must map names to instructions; got {name!r}: {instruction!r:.60}")
     _refuse_settings(encoder)
     begin = _begin_token_to_skip(encoder)
     prompts = {name: f"{text.strip()} " if text.strip() else "" for name, text in instructions.items()}

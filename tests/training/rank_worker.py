@@ -12,12 +12,14 @@ from safetensors.torch import save_file
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.loading import load_tokenizer
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.training import trainer
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.loop import AdapterTraining
 from llm2vec_core.training.objectives import MNTP, SimCSE, Supervised
 from llm2vec_core.training.pairs import Pair
+from tests.conftest import tiny_llama
 
 JOINT_BATCH, STEPS = 6, 2
 TEXTS = [p.text for p in passages()[: 2 * JOINT_BATCH]]
@@ -33,7 +35,8 @@ RUNS = {
 
 def main(folder: Path) -> None:
     rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    encoder = LLM2Vec.from_pretrained(BUNDLED.base, device="cpu")
+    tokenizer = load_tokenizer(str(BUNDLED.base), None)
+    encoder = LLM2Vec(tiny_llama(vocab_size=len(tokenizer), num_hidden_layers=2), tokenizer)
     gradients: dict[str, torch.Tensor] = {}
     losses = {}
     for name, (objective, examples, dropout) in RUNS.items():
