@@ -68,6 +68,11 @@ def tied_head(model: PreTrainedModel) -> LanguageModelHead:
     with torch.device("meta"):
         head = LanguageModelHead(_language_model_class(config)._from_config(config, dtype=model.dtype))
     embedding = model.get_input_embeddings().weight  # (V, d)
+    if embedding.shape != head.matrix.weight.shape:
+        raise ModelError(
+            f"this model's output matrix has {len(head.matrix.weight):,} rows and its token embedding "
+            f"{len(embedding):,}, so it has weights of its own; load it with load_head(base)"
+        )
     head.matrix.weight = nn.Parameter(embedding.detach(), requires_grad=False)
     own = [name for name, parameter in head.language_model.named_parameters() if parameter.is_meta]
     if own:

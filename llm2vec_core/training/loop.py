@@ -99,7 +99,13 @@ class AdapterTraining:
         objective.bind(self.model, encoder.tokenizer)
         if config.gradient_checkpointing:
             # The reentrant kind knows nothing of torch.autograd.grad, which gradient caching uses.
-            self.model.activation_checkpointing_enable({"use_reentrant": False})
+            try:
+                self.model.activation_checkpointing_enable({"use_reentrant": False})
+            except ValueError as error:
+                raise TrainingError(
+                    f"gradient_checkpointing is True, and {self.model.config.model_type} cannot compute its "
+                    f"activations twice ({error}): take gradient_checkpointing=False and a smaller batch"
+                ) from error
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
 
     @property

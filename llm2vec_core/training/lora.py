@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from llm2vec_core.bidirectional import decoder_layers, shared_weights_view
+from llm2vec_core.bidirectional.probe import Probe, probing
 from llm2vec_core.errors import TrainingError
 from llm2vec_core.training.config import TrainingConfig
 
@@ -25,7 +27,7 @@ def add_lora(model: PreTrainedModel, config: TrainingConfig) -> PeftModel:
         The PEFT model; it shares every base tensor with ``model`` and owns only the LoRA matrices.
 
     Raises:
-        TrainingError: if the model has no linear layer of the wanted names.
+        TrainingError: if the model has no linear layer of the wanted names, or PEFT cannot adapt them so.
     """
     found = linear_layers(model)
     unknown = sorted(set(config.lora_targets) - set(found))
@@ -40,7 +42,14 @@ def add_lora(model: PreTrainedModel, config: TrainingConfig) -> PeftModel:
         fan_in_fan_out=all(found[name] is Conv1D for name in targets),
         bias="none",
     )
-    return get_peft_model(shared_weights_view(model), lora)
+    try:
+        return get_peft_model(shared_weights_view(model), lora)
+    except ValueError as error:
+        # PEFT adapts some types' experts as well, which know no dropout.
+        raise TrainingError(
+            f"PEFT cannot adapt this {model.config.model_type} (lora_dropout is {config.lora_dropout}, the layers are "
+            f"{', '.join(targets)}): {' '.join(str(error).split())[:200]}; take lora_dropout=0 or other lora_targets"
+        ) from error
 
 
 def linear_layers(model: PreTrainedModel) -> dict[str, type[nn.Module]]:
@@ -61,14 +70,46 @@ def linear_layers(model: PreTrainedModel) -> dict[str, type[nn.Module]]:
         >>> ", ".join(linear_layers(LLM2Vec.from_preset("mini").causal_model))
         'q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj'
     """
-    found: dict[str, type[nn.Module]] = {}
-    for layer in decoder_layers(model):
-        for name, module in layer.named_modules():
-            if isinstance(module, (nn.Linear, Conv1D)):
-                found[name.rpartition(".")[2]] = Conv1D if isinstance(module, Conv1D) else nn.Linear
+    view = shared_weights_view(model)
+    answering: set[nn.Module] = set()
+
+    def hook(module: nn.Module, _args: object, output: object) -> None:
+        # Routers that inherit from a linear layer answer with several tensors, which PEFT cannot add to.
+        if isinstance(output, torch.Tensor):
+            answering.add(module)
+
+    linear = [
+        (name, module)
+        for layer in decoder_layers(view)
+        for name, module in layer.named_modules()
+        if isinstance(module, (nn.Linear, Conv1D))
+    ]
+    for _, module in linear:
+        module.register_forward_hook(hook)
+    with probing(view):
+        Probe(view)
+    # Whose weight others read past its forward pass (LongCat's router) would be adapted only once it is merged.
+    found: dict[str, type[nn.Module]] = {
+        _suffix(view, name): Conv1D if isinstance(module, Conv1D) else nn.Linear
+        for name, module in linear
+        if module in answering
+    }
     if not found:
         raise TrainingError(f"{type(model).__name__} has no linear layers in its decoder layers: LoRA finds no place")
     return found
+
+
+def _suffix(model: nn.Module, name: str) -> str:
+    """The end of a linear layer's name, as long as it must be for PEFT to find linear layers alone by it."""
+    parts = name.split(".")
+    for length in range(1, len(parts)):
+        end = ".".join(parts[-length:])
+        if end.isdigit():
+            continue  # of a sequence; decoder layers are numbered, too
+        others = (module for path, module in model.named_modules() if f".{path}".endswith(f".{end}"))
+        if all(isinstance(module, (nn.Linear, Conv1D)) for module in others):
+            return end
+    return name
 
 
 # Written whatever their value: loaders look for them.

@@ -114,6 +114,16 @@ def test_in_half_precision_the_head_is_too():
     assert tied_head(model)(torch.zeros(2, 32, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("model_type", ["mllama", "moshi"])
+def test_a_token_embedding_with_more_rows_than_the_output_matrix_is_not_the_head(model_type):
+    """Whatever the config says: these embed more tokens than they predict."""
+    model = language_model(model_type, tie_word_embeddings=True)
+    logits, states, decoder = logits_and_states(model)
+    with pytest.raises(ModelError, match=r"output matrix has 97 rows and its token embedding .*load_head"):
+        tied_head(decoder)
+    torch.testing.assert_close(LanguageModelHead(model)(states), logits, atol=1e-5, rtol=1e-5)
+
+
 def test_an_untied_model_has_no_tied_head():
     with pytest.raises(ModelError, match="load_head"):
         tied_head(tiny_llama(tie_word_embeddings=False))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from llm2vec_core.architectures import tiny_model as tiny_model_of
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, TrainingError
@@ -214,3 +215,10 @@ def test_batches_of_one_task(small):
 def test_too_few_texts(small, texts):
     with pytest.raises(InputError, match="usable examples to train on; give at least 2 different ones"):
         AdapterTraining(small, MNTP(), texts, SMALL)
+
+
+def test_checkpointing_that_a_type_does_not_know_is_named(bundled):
+    encoder = LLM2Vec(tiny_model_of("gpt_neox_japanese"), bundled.tokenizer)
+    config = TrainingConfig(gradient_checkpointing=True, batch_size=2)
+    with pytest.raises(TrainingError, match=r"gradient_checkpointing is True, and gpt_neox_japanese.*smaller batch"):
+        AdapterTraining(encoder, SimCSE(), TEXTS, config)

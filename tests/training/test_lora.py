@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
+from llm2vec_core.architectures import tiny_model as tiny_model_of
 from llm2vec_core.errors import TrainingError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.lora import add_lora, linear_layers
@@ -33,6 +34,34 @@ def test_the_seven_linear_layers_of_a_llama_block_are_adapted(tiny_model):
     trained = sum(p.numel() for p in peft.parameters() if p.requires_grad)
     # rank x (in + out) for q, o (32, 32), k, v (32, 16), gate, up (32, 64), down (64, 32), in three layers
     assert trained == 3 * 4 * (2 * 64 + 2 * 48 + 3 * 96)
+
+
+ROUTED = {"ctrl": "Wq, Wk, Wv, dense, ffn.0, ffn.2", "llama4_text": None, "phimoe": None, "longcat_flash": None}
+
+
+@pytest.mark.filterwarnings("ignore:The following (rank|alpha)_pattern keys:RuntimeWarning")
+@pytest.mark.parametrize("model_type", ROUTED)
+def test_what_is_adapted_acts_before_and_after_merging(model_type):
+    """CTRL's layers are numbered as its linear layers are; routers answer with tuples, or have their weight read."""
+    model = tiny_model_of(model_type)
+    found = linear_layers(model)
+    assert not [name for name in found if "router" in name or "classifier" in name]
+    assert ROUTED[model_type] in (None, ", ".join(found))
+    peft = add_lora(model, TrainingConfig(lora_rank=4, lora_dropout=0.0)).eval()
+    ids = torch.tensor([[3, 4, 5, 6]])
+    with torch.no_grad():
+        for name, parameter in peft.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(0, 0.05)
+        adapted = peft(input_ids=ids, use_cache=False).last_hidden_state
+        assert not torch.allclose(adapted, model(input_ids=ids, use_cache=False).last_hidden_state, atol=1e-4)
+        merged = peft.merge_and_unload()(input_ids=ids, use_cache=False).last_hidden_state
+    torch.testing.assert_close(merged, adapted, rtol=1e-4, atol=1e-4)
+
+
+def test_experts_that_take_no_dropout_are_named():
+    with pytest.raises(TrainingError, match=r"longcat_flash \(lora_dropout is 0.05.*take lora_dropout=0"):
+        add_lora(tiny_model_of("longcat_flash"), TrainingConfig())
 
 
 SMALL_CONFIGS = {

@@ -8,7 +8,7 @@ from llm2vec_core.architectures.tiny import tiny_config
 from llm2vec_core.presets import BUNDLED, PRESETS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.loop import AdapterTraining
-from llm2vec_core.training.memory import VIEWS, refuse_untrainable, step_bytes, training_bytes
+from llm2vec_core.training.memory import FIXED, VIEWS, refuse_untrainable, step_bytes, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.training.pairs import Pair
 
@@ -42,7 +42,7 @@ def test_the_estimate_is_above_what_is_kept_and_not_far(objective):
     training = make_training(objective)
     counted = kept_bytes(training) + 5 * sum(p.numel() * 4 for p in training.parameters)
     estimate = training_bytes(BUNDLED.parameters, training.model.config, training.config, objective, loaded=True)
-    assert counted < estimate < 2.5 * counted
+    assert counted < estimate - FIXED < 2.5 * counted
     shapes = training.objective.shapes(training.batch(0))
     assert step_bytes(training.model.config, training.config, objective, shapes) == estimate
 
@@ -53,15 +53,37 @@ def test_a_chunk_counts_once(objective):
     assert training.objective.shapes(training.batch(0)) == [(2, 32)]
 
 
-def test_checkpointing_keeps_the_inputs_of_layers_and_one_layer():
+def test_checkpointing_keeps_the_inputs_of_layers():
     training = make_training("mntp", gradient_checkpointing=True)
-    config, layers = training.model.config, training.model.config.num_hidden_layers
-    counted = kept_bytes(training)
+    config, counted = training.model.config, kept_bytes(training)
     shapes = training.objective.shapes(training.batch(0))
-    assert counted < step_bytes(config, training.config, "mntp", shapes)
-    assert step_bytes(config, training.config, "mntp", shapes) < step_bytes(
-        config, TrainingConfig(), "mntp", shapes
-    ) / (layers / 2)
+    estimate = step_bytes(config, training.config, "mntp", shapes) - FIXED
+    assert counted < estimate < step_bytes(config, TrainingConfig(), "mntp", shapes) - FIXED
+
+
+# Objective, LoRA's rank, checkpointing, the padded batches, and the megabytes by which the process grew at most while
+# the bundled model was trained for two steps (resident set size, read every 2 ms; PyTorch 2.13 on a CPU, one thread,
+# MALLOC_ARENA_MAX=2, after a training of one short text).
+MEASURED = [
+    ("mntp", 16, False, [(8, 128)], 415),
+    ("mntp", 16, False, [(32, 128)], 1500),
+    ("simcse", 16, False, [(16, 64)] * 2, 820),
+    ("simcse", 16, False, [(16, 256)] * 2, 3769),
+    ("supervised", 16, False, [(16, 64)] * 3, 1100),
+    ("supervised", 64, False, [(16, 64)] * 3, 1089),
+    ("supervised", 16, False, [(8, 64)], 264),
+    ("mntp", 8, True, [(16, 256)], 905),
+    ("simcse", 16, True, [(32, 128)] * 2, 1501),
+]
+
+
+@pytest.mark.parametrize(("objective", "rank", "checkpointing", "shapes", "megabytes"), MEASURED)
+def test_the_estimate_is_what_was_measured_and_up_to_a_fifth_more(
+    bundled, objective, rank, checkpointing, shapes, megabytes
+):
+    training = TrainingConfig(lora_rank=rank, gradient_checkpointing=checkpointing)
+    estimate = step_bytes(bundled.model.config, training, objective, shapes)
+    assert 1 <= estimate / (megabytes * 1e6) < 1.2
 
 
 @pytest.mark.parametrize("model_type", ["gpt2", "opt", "bloom", "falcon", "mpt", "gpt_oss", "gemma3n_text", "dbrx"])
