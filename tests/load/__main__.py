@@ -23,6 +23,7 @@ from tests.load.figures import Figures
 from tests.load.visits import leaves_while_training, visits
 
 START_SECONDS = 300
+LATE_SECONDS = 30.0
 QUIET_SHARE = 0.25  # of one core: less than any job takes
 
 
@@ -71,7 +72,12 @@ async def run(arguments: argparse.Namespace, process: psutil.Process, address: s
         visits(address, figures, until, number, trains=number < arguments.training)
         for number in range(arguments.visitors)
     ]
-    await asyncio.gather(*jobs)
+    tasks = [asyncio.create_task(job) for job in jobs]
+    _, late = await asyncio.wait(tasks, timeout=until + LATE_SECONDS)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    figures.told.append(f"visitors whose last answer had not come {LATE_SECONDS:.0f} s after the end: {len(late)}")
     if arguments.training:
         await leaves_while_training(address, figures)
         quiet = await until_quiet(process, 60)
@@ -109,7 +115,11 @@ def main() -> int:
             stack.callback(process.wait, timeout=60)
             stack.callback(process.terminate)
             pid = process.pid
-        asyncio.run(run(arguments, psutil.Process(pid), address, figures))
+        figures.start()
+        try:
+            asyncio.run(run(arguments, psutil.Process(pid), address, figures))
+        except (KeyboardInterrupt, SystemExit):
+            figures.errors.append("the run was ended from outside")
         if not arguments.address:
             log.seek(0)
             figures.logged(log.read().decode("utf-8", "replace"))

@@ -23,6 +23,10 @@ class Figures:
         self.memory: list[tuple[float, float]] = []
         self.told: list[str] = []
 
+    def start(self) -> None:
+        """Begin to count: the server stands."""
+        self.started = time.monotonic()
+
     @property
     def seconds(self) -> float:
         """Since the start."""
