@@ -210,12 +210,14 @@ def test_what_fits_only_without_a_model_in_use_is_refused_by_name(models, monkey
 def in_the_cache(place, name: str, size: int) -> None:
     """A repository as the Hub's client stores it."""
     repo = place / f"models--{name.replace('/', '--')}"
+    # The client deletes by commit: each repository has its own.
+    commit = name.encode().hex().ljust(40, "0")[:40]
     (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text("0" * 40)
-    (repo / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    (repo / "refs" / "main").write_text(commit)
+    (repo / "snapshots" / commit).mkdir(parents=True)
     (repo / "blobs").mkdir()
     (repo / "blobs" / "abc").write_bytes(bytes(size))
-    (repo / "snapshots" / ("0" * 40) / "model.safetensors").symlink_to(repo / "blobs" / "abc")
+    (repo / "snapshots" / commit / "model.safetensors").symlink_to(repo / "blobs" / "abc")
 
 
 def test_a_download_that_does_not_fit_on_the_disk_is_refused_before_it_begins(models, monkeypatch, tmp_path):
