@@ -64,23 +64,24 @@ def function_of(item: pytest.Item) -> tuple[Path, str | None]:
 def pytest_collection_modifyitems(items):
     """Say what each test needs (``browser``, a ``process`` of its own, ``every_type``), and which share a worker.
 
-    A file stays on one worker, so that what its tests share is made once; the browser tests stay together for the sake
-    of their server, and go first because they take longest, before those that share the bundled texts' embeddings.
+    A file stays on one worker, so that what its tests share is made once (each worker has a server and a browser). The
+    browser tests go first because they take longest, before those that share the bundled texts' embeddings.
     """
     groups: dict[pytest.Item, str] = {}
+    turns: dict[pytest.Item, int] = {}
     types = Counter(function_of(item) for item in items if "model_type" in parameters(item))
     for item in items:
-        needed = set(getattr(item, "fixturenames", ()))
+        needed, file = set(getattr(item, "fixturenames", ())), item.path.relative_to(ROOT).as_posix()
         if needed & {"browser", "server"}:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.process)
-            groups[item] = "browser"
+            groups[item], turns[item] = f"browser: {file}", 0
         else:
-            groups[item] = "context" if "context" in needed else item.path.relative_to(ROOT).as_posix()
+            groups[item], turns[item] = ("context", 1) if "context" in needed else (file, 2)
         if types[function_of(item)] >= MANY_TYPES:
             item.add_marker(pytest.mark.every_type)
         item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: {"browser": 0, "context": 1}.get(groups[item], 2))
+    items.sort(key=turns.__getitem__)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +25,8 @@ START_SECONDS = 300
 # Patience, not a measurement: a busy machine may take long.
 expect.set_options(timeout=90_000)
 LEFT = ("AbortError: signal is aborted", "Connection errored out")
+# Tests run side by side; each worker has its own server.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -43,7 +45,7 @@ def running_app(log_name: str, **environment: str) -> Iterator[str]:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     ARTIFACTS.mkdir(exist_ok=True)
-    log = (ARTIFACTS / log_name).open("w")
+    log = (ARTIFACTS / f"{WORKER}{log_name}").open("w")
     process = subprocess.Popen(
         [sys.executable, "app.py"],
         cwd=ROOT,
@@ -58,7 +60,7 @@ def running_app(log_name: str, **environment: str) -> Iterator[str]:
                 with urllib.request.urlopen(address, timeout=5):
                     break
             except OSError:
-                assert process.poll() is None, (ARTIFACTS / log_name).read_text()[-3000:]
+                assert process.poll() is None, Path(log.name).read_text()[-3000:]
                 assert time.monotonic() < deadline, "the server did not start"
                 time.sleep(0.2)
         yield address
@@ -97,12 +99,12 @@ def is_problem(message: ConsoleMessage) -> bool:
     return message.type == "error" and not any(told in message.text for told in LEFT)
 
 
-@pytest.fixture
-def open_page(browser, server):
-    """Open the page as a new visitor: ``open_page(width=390, dark=True)``."""
+@contextmanager
+def visits(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
+    """Opens the page as new visitors do; in the end none of them may have met an error or another host."""
     contexts, problems = [], []
 
-    def open_(width: int = 1440, height: int = 900, dark: bool = False) -> Page:
+    def open_(width: int = 1440, height: int = 900, dark: bool = False, query: str = "") -> Page:
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
@@ -116,7 +118,7 @@ def open_page(browser, server):
                 problems.append(f"request to another host: {request.url}")
 
         page.on("request", watch)
-        page.goto(f"{server}/?__theme={'dark' if dark else 'light'}")
+        page.goto(f"{server}/?__theme={'dark' if dark else 'light'}&{query}")
         page.wait_for_selector("#prefix-badge")
         return page
 
@@ -127,8 +129,25 @@ def open_page(browser, server):
 
 
 @pytest.fixture
+def open_page(browser, server):
+    """Open the page as a new visitor: ``open_page(width=390, query="tab=map")``."""
+    with visits(browser, server) as open_:
+        yield open_
+
+
+@pytest.fixture
 def page(open_page) -> Page:
     return open_page()
+
+
+@pytest.fixture(scope="module")
+def visitor(browser, server) -> Iterator[Page]:
+    """One visit for several tests of a file, in their order: a page takes seconds to load, on two cores.
+
+    A test leaves it so that those below it hold, and holds on a new page too.
+    """
+    with visits(browser, server) as open_:
+        yield open_()
 
 
 def open_tab(page: Page, name: str) -> None:

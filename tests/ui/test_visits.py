@@ -76,10 +76,9 @@ def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
     assert page.locator("#evil, img[src='x'], svg[onload]").count() == 0
 
 
-def test_a_link_cannot_bring_markup_to_life(open_page, server):
-    page = open_page()
-    page.goto(
-        f"{server}/?tab=away&away_instruction=%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E&model=%3Csvg+onload%3Dalert(1)%3E"
+def test_a_link_cannot_bring_markup_to_life(open_page):
+    page = open_page(
+        query="tab=away&away_instruction=%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E&model=%3Csvg+onload%3Dalert(1)%3E"
     )
     expect(page.locator("#away-command")).to_contain_text("<img src=x")
     expect(page.locator("#link-notice")).to_contain_text("<svg onload=alert(1)>")

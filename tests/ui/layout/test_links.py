@@ -114,9 +114,9 @@ def test_one_notice_for_everything():
         ),
     ],
 )  # fmt: skip
-def test_a_link_restores_every_field_of_a_tab_and_what_they_show(page, server, tab, fields, place, told):
+def test_a_link_restores_every_field_of_a_tab_and_what_they_show(open_page, tab, fields, place, told):
     given = {"tab": tab} | {f"{tab}_{name}": value for name, value in fields.items()}
-    page.goto(f"{server}/?{urlencode(given)}")
+    page = open_page(query=urlencode(given))
     expect(page.locator(place).first).to_contain_text(told)
     expect(page.locator("#link-notice .l2v-notice")).to_be_empty()
     page.locator("#copy-link").click()

@@ -15,8 +15,9 @@ from tests.ui.conftest import open_tab
 GROUP = text_groups()[0]
 
 
-@pytest.fixture
-def compare(page):
+@pytest.fixture(scope="module")
+def compare(visitor):
+    page = visitor
     open_tab(page, "Compare")
     expect(page.locator(f".l2v-compare[data-count='{len(GROUP.texts)}']")).to_be_visible()
     # The first visitor may come while the yardsticks of all encoders are still being made.
@@ -129,7 +130,10 @@ def test_own_texts_bad_input_and_nothing_is_lost(compare):
     expect(compare.locator(".l2v-compare[data-count='40']")).to_be_visible()
     expect(compare.locator(".l2v-compare-texts [data-changed='0']")).to_have_count(40)
     # A file of one's own, with labels, takes the place of the box.
-    compare.get_by_text("Your own texts: from a file").click()
+    head = compare.get_by_role("button", name="Your own texts: from a file")
+    head.click()
+    expect(compare.locator("#compare-take")).to_be_visible()
+    expect(head).to_be_visible()
     compare.locator("#compare-upload input[type=file]").set_input_files(
         {
             "name": "mine.csv",
@@ -143,13 +147,6 @@ def test_own_texts_bad_input_and_nothing_is_lost(compare):
     expect(compare.locator("#compare-summary")).to_contain_text("a pair with the same label")
     expect(compare.locator("#compare-neighbors")).to_contain_text("✓ same label")
     assert dialogs == []
-
-
-def test_the_place_for_own_texts_stays_when_it_is_unfolded(compare):
-    head = compare.get_by_role("button", name="Your own texts: from a file")
-    head.click()
-    expect(compare.locator("#compare-take")).to_be_visible()
-    expect(head).to_be_visible()
 
 
 def test_texts_loaded_in_another_tab_are_there_and_said_to_be(page):

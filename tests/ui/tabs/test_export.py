@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -34,13 +35,13 @@ def choose(page: Page, selector: str, option: str) -> None:
     page.get_by_role("option").filter(has_text=option).first.click()
 
 
-def test_our_collection_as_parquet(page):
-    away(page)
-    expect(page.locator("#away-download")).to_be_disabled()
-    page.locator("#away-run").click()
-    made = page.locator(".l2v-away-made")
+def test_our_collection_as_parquet(visitor):
+    away(visitor)
+    expect(visitor.locator("#away-download")).to_be_disabled()
+    visitor.locator("#away-run").click()
+    made = visitor.locator(".l2v-away-made")
     expect(made).to_have_attribute("data-rows", str(len(passages())))
-    name, data = downloaded(page, "#away-download")
+    name, data = downloaded(visitor, "#away-download")
     assert name == f"our_collection-{LAST}.parquet"
     table = pq.read_table(io.BytesIO(data))
     assert table.column_names == ["row", "text", "label", "embedding"]
@@ -50,33 +51,63 @@ def test_our_collection_as_parquet(page):
     assert np.allclose(first, expected, atol=1e-4)
 
 
-def test_pasted_lines_as_csv_and_the_code_follows_the_fields(page):
-    away(page)
-    page.locator("#away-source").get_by_label("Your texts").check()
-    page.locator("#away-run").click()
-    expect(page.locator("#away-notice")).to_contain_text("You have not loaded any texts yet")
-    page.locator("#away-pasted textarea").fill("=HYPERLINK(1)\n<img src=x onerror=alert(1)>\n\na river")
-    page.locator("#away-use").click()
-    expect(page.locator("#away-own")).to_contain_text("3 texts from your lines")
-    choose(page, "#away-encoder", "Causal, echo")
-    choose(page, "#away-kind", "csv")
-    page.locator("#away-normalize input").uncheck()
-    command = page.locator("#away-command pre")
+def test_the_model_as_a_zip(visitor):
+    away(visitor)
+    visitor.locator("#away-export").click()
+    expect(visitor.locator("#away-zip")).to_be_enabled(timeout=120_000)
+    name, data = downloaded(visitor, "#away-zip")
+    assert name == f"llm2vec-mini-{LAST}.zip"
+    assert f"llm2vec-mini-{LAST}/modules.json" in zipfile.ZipFile(io.BytesIO(data)).namelist()
+
+
+def test_the_addresses_for_programs_are_this_pages_own(visitor, server):
+    away(visitor)
+    expect(visitor.locator("#away-api-python")).to_contain_text(f'Client("{server}")')
+    visitor.get_by_role("button", name="Inputs and outputs").click()
+    expect(visitor.locator(".l2v-away-endpoint")).to_have_count(4)
+    expect(visitor.locator(".l2v-away-api")).to_contain_text("/prefix_test")
+    visitor.locator("#away-api-curl [data-l2v=copy]").click()
+    expect(visitor.locator("#l2v-said")).to_have_text("Copied.")
+
+
+def test_a_link_that_would_be_too_long_leaves_the_longest_text_out_and_says_so(visitor):
+    away(visitor)
+    visitor.locator("#away-instruction textarea").fill("long " * 2000)
+    visitor.locator("#copy-link").click()
+    expect(visitor.locator("#l2v-said")).to_contain_text("Without the longest texts")
+    assert len(visitor.url) < 6100
+    assert "away_kind=parquet" in visitor.url
+    assert "away_instruction" not in visitor.url
+    visitor.locator("#away-instruction textarea").fill("")
+
+
+def test_pasted_lines_as_csv_and_the_code_follows_the_fields(visitor):
+    away(visitor)
+    visitor.locator("#away-source").get_by_label("Your texts").check()
+    visitor.locator("#away-run").click()
+    expect(visitor.locator("#away-notice")).to_contain_text("You have not loaded any texts yet")
+    visitor.locator("#away-pasted textarea").fill("=HYPERLINK(1)\n<img src=x onerror=alert(1)>\n\na river")
+    visitor.locator("#away-use").click()
+    expect(visitor.locator("#away-own")).to_contain_text("3 texts from your lines")
+    choose(visitor, "#away-encoder", "Causal, echo")
+    choose(visitor, "#away-kind", "csv")
+    visitor.locator("#away-normalize input").uncheck()
+    command = visitor.locator("#away-command pre")
     expect(command).to_have_text(
         "python -m llm2vec_core encode texts.txt --out embeddings.csv --model mini:causal --template echo"
     )
-    page.get_by_role("button", name="The same in Python").locator("visible=true").click()
-    expect(page.locator("#away-code")).to_contain_text("encoder = echo(encoder)")
-    expect(page.locator("#away-code")).to_contain_text("<img src=x onerror=alert(1)>")
-    page.locator("#away-run").click()
-    expect(page.locator(".l2v-away-made")).to_have_attribute("data-rows", "3")
-    name, data = downloaded(page, "#away-download")
+    visitor.get_by_role("button", name="The same in Python").locator("visible=true").click()
+    expect(visitor.locator("#away-code")).to_contain_text("encoder = echo(encoder)")
+    expect(visitor.locator("#away-code")).to_contain_text("<img src=x onerror=alert(1)>")
+    visitor.locator("#away-run").click()
+    expect(visitor.locator(".l2v-away-made")).to_have_attribute("data-rows", "3")
+    name, data = downloaded(visitor, "#away-download")
     assert name == "your_lines-echo.csv"
     assert [line.split(",")[1] for line in data.decode().splitlines()] == [
         "text", "'=HYPERLINK(1)", "<img src=x onerror=alert(1)>", "a river",
     ]  # fmt: skip
-    choose(page, "#away-encoder", "Static token")
-    expect(page.locator("#away-command pre")).to_contain_text("no command for this encoder")
+    choose(visitor, "#away-encoder", "Static token")
+    expect(visitor.locator("#away-command pre")).to_contain_text("no command for this encoder")
 
 
 def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
@@ -96,25 +127,6 @@ def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
     expect(page.locator("#away-download")).to_contain_text("Nothing to download yet")
 
 
-def test_the_model_as_a_zip(page):
-    away(page)
-    page.locator("#away-export").click()
-    expect(page.locator("#away-zip")).to_be_enabled(timeout=120_000)
-    name, data = downloaded(page, "#away-zip")
-    assert name == f"llm2vec-mini-{LAST}.zip"
-    assert f"llm2vec-mini-{LAST}/modules.json" in zipfile.ZipFile(io.BytesIO(data)).namelist()
-
-
-def test_the_addresses_for_programs_are_this_pages_own(page, server):
-    away(page)
-    expect(page.locator("#away-api-python")).to_contain_text(f'Client("{server}")')
-    page.get_by_role("button", name="Inputs and outputs").click()
-    expect(page.locator(".l2v-away-endpoint")).to_have_count(4)
-    expect(page.locator(".l2v-away-api")).to_contain_text("/prefix_test")
-    page.locator("#away-api-curl [data-l2v=copy]").click()
-    expect(page.locator("#l2v-said")).to_have_text("Copied.")
-
-
 def test_a_link_brings_the_view_back(page, open_page, server):
     away(page)
     choose(page, "#away-kind", "npy")
@@ -128,8 +140,7 @@ def test_a_link_brings_the_view_back(page, open_page, server):
     assert "tab=away" in link
     command = page.locator("#away-command pre").inner_text()
 
-    other = open_page()
-    other.goto(link)
+    other = open_page(query=urlsplit(link).query)
     expect(other.locator("#away-command pre")).to_have_text(command)
     expect(other.locator("#away-instruction textarea")).to_have_value("find & <b>keep</b>: ünï")
     expect(other.locator("#away-normalize input")).not_to_be_checked()
@@ -140,13 +151,3 @@ def test_a_link_brings_the_view_back(page, open_page, server):
     # An adapter of its maker's own is said to be missing; it is no damage.
     expect(other.locator("#link-notice")).to_contain_text("A link carries none")
     expect(other.locator("#link-notice")).to_contain_text("left out (away_kind)")
-
-
-def test_a_link_that_would_be_too_long_leaves_the_longest_text_out_and_says_so(page):
-    away(page)
-    page.locator("#away-instruction textarea").fill("long " * 2000)
-    page.locator("#copy-link").click()
-    expect(page.locator("#l2v-said")).to_contain_text("Without the longest texts")
-    assert len(page.url) < 6100
-    assert "away_kind=parquet" in page.url
-    assert "away_instruction" not in page.url

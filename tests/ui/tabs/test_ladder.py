@@ -15,11 +15,11 @@ PATIENCE = 240_000
 KEYS = [stage.key for stage in BUNDLED.stages]
 
 
-@pytest.fixture
-def ladder(page):
-    open_tab(page, "Climb the ladder")
-    page.wait_for_selector("#ladder-cloze", timeout=PATIENCE)
-    return page
+@pytest.fixture(scope="module")
+def ladder(visitor):
+    open_tab(visitor, "Climb the ladder")
+    visitor.wait_for_selector("#ladder-cloze", timeout=PATIENCE)
+    return visitor
 
 
 def unfold(page, name: str) -> None:

@@ -21,12 +21,16 @@ def ready(page: Page, kind: str = "umap", dimensions: int = 2) -> None:
     page.wait_for_selector(f'#map-numbers[data-kind={kind}][data-dimensions="{dimensions}"]', timeout=UMAP_MILLISECONDS)
 
 
-@pytest.fixture
-def map_page(page):
+def with_maps(page: Page) -> Page:
     open_tab(page, "Map")
     for side in ("left", "right"):
         page.wait_for_selector(f"#{side}-map[data-drawn]", timeout=UMAP_MILLISECONDS)
     return page
+
+
+@pytest.fixture(scope="module")
+def map_page(visitor) -> Page:
+    return with_maps(visitor)
 
 
 def rows_drawn(page: Page, side: str) -> list[int]:
@@ -227,70 +231,6 @@ def test_rest_click_select_and_find(map_page):
     assert map_page.locator("#map-selected tbody tr").count() == len(rows)
 
 
-def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(map_page, context):
-    ready(map_page)
-    span = "document.querySelector('#left-map').layout.xaxis.range"
-    whole = map_page.evaluate(span)
-    coarse = map_page.locator("#left-map").get_attribute("data-words")
-    map_page.locator("#left-map .modebar-btn[data-title='Zoom in']").click()
-    map_page.wait_for_function(f"{span}[1] - {span}[0] < {0.6 * (whole[1] - whole[0])}")
-    zoomed = map_page.evaluate(span)
-    # Closer up, groups within groups have words; none stands on another.
-    words = "document.querySelector('#left-map').dataset.words"
-    fine = {" · ".join(group.words) for group in named_groups(*places_and_texts(map_page))[1]}
-    expect(map_page.locator("#left-map")).not_to_have_attribute("data-words", coarse)
-    assert set(map_page.evaluate(words).split("|")) <= fine
-    boxes = map_page.eval_on_selector_all(
-        "#left-map .annotation rect.bg",
-        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.right, r.bottom])",
-    )
-    assert len(boxes) == len(map_page.evaluate(words).split("|"))
-    for i, (left, top, right, bottom) in enumerate(boxes):
-        assert all(right <= a or c <= left or bottom <= b or d <= top for a, b, c, d in boxes[:i])
-    map_page.locator(".l2v-map-words").uncheck()
-    expect(map_page.locator("#left-map .annotation")).to_have_count(0)
-    assert map_page.evaluate(span) == pytest.approx(zoomed)
-    map_page.locator("#map-color").get_by_text("k-means").click()
-    expect(map_page.locator("#map-legend")).to_contain_text("cluster 12")
-    map_page.locator("#map-right input").click()
-    map_page.get_by_role("option", name="Static token embeddings").click()
-    expect(map_page.locator("[data-side=right] h3").first).to_have_text(
-        "Static token embeddings (UMAP)", timeout=UMAP_MILLISECONDS
-    )
-    ready(map_page)
-    assert map_page.evaluate(span) == pytest.approx(zoomed)
-
-    map_page.locator("#map-color").get_by_text("Cosine with a text").click()
-    expect(map_page.locator("#map-legend")).to_contain_text("Each map has its own scale")
-    expect(map_page.locator("#left-map .colorbar")).to_have_count(1)
-    # The stars are the ten texts with the highest cosine.
-    query = context.encoder("causal").encode("Which animals hunt at night?")
-    rows = context.collection("causal")
-    cosines = rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)
-    stars = map_page.evaluate(
-        "Array.from(document.querySelector('#left-map').data.find(t => t.name === 'the nearest').customdata)"
-    )
-    assert np.sort(cosines[stars]) == pytest.approx(np.sort(cosines)[-10:], abs=1e-3)
-    map_page.locator("#map-query input, #map-query textarea").first.fill("")
-    map_page.locator("#map-query button").click()
-    expect(map_page.locator("#map-notice")).to_contain_text("The text to compare with is empty")
-    assert len(rows_drawn(map_page, "left")) == len(passages())
-
-    map_page.locator("#map-color").get_by_text("Label", exact=True).click()
-    map_page.locator("#map-kind").get_by_text("PCA", exact=True).click()
-    ready(map_page, "pca")
-    map_page.locator("#map-dim").get_by_text("3-D").click()
-    ready(map_page, "pca", 3)
-    expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_contain_text("of the variance")
-    webgl = map_page.evaluate("Boolean(document.createElement('canvas').getContext('webgl'))")
-    kind = map_page.evaluate("document.querySelector('#left-map').data[0].type")
-    assert kind == ("scatter3d" if webgl else "scatter")
-    map_page.locator("[data-side=left] .l2v-data summary").click()
-    table = map_page.locator("[data-side=left] .l2v-data tr")
-    expect(table).to_have_count(len(passages()) + 1)
-    assert table.first.inner_text().split("\t")[:4] == ["number", "x", "y", "z"]
-
-
 def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
     ready(map_page)
     map_page.locator("#map-expert button").first.click()
@@ -354,9 +294,74 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_shown_is_refused_and_the_picture_stays(map_page, tmp_path, name, content, place, told):
-    ready(map_page)
+    before = rows_drawn(map_page, "left")
     map_page.locator("#map-source").get_by_text("Your texts").click()
     (tmp_path / name).write_text(content)
     map_page.locator("#map-upload input[type=file]").set_input_files(tmp_path / name)
     expect(map_page.locator(place)).to_contain_text(told)
+    assert rows_drawn(map_page, "left") == before
+
+
+def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(page, context):
+    map_page = with_maps(page)
+    ready(map_page)
+    span = "document.querySelector('#left-map').layout.xaxis.range"
+    whole = map_page.evaluate(span)
+    coarse = map_page.locator("#left-map").get_attribute("data-words")
+    map_page.locator("#left-map .modebar-btn[data-title='Zoom in']").click()
+    map_page.wait_for_function(f"{span}[1] - {span}[0] < {0.6 * (whole[1] - whole[0])}")
+    zoomed = map_page.evaluate(span)
+    # Closer up, groups within groups have words; none stands on another.
+    words = "document.querySelector('#left-map').dataset.words"
+    fine = {" · ".join(group.words) for group in named_groups(*places_and_texts(map_page))[1]}
+    expect(map_page.locator("#left-map")).not_to_have_attribute("data-words", coarse)
+    assert set(map_page.evaluate(words).split("|")) <= fine
+    boxes = map_page.eval_on_selector_all(
+        "#left-map .annotation rect.bg",
+        "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.right, r.bottom])",
+    )
+    assert len(boxes) == len(map_page.evaluate(words).split("|"))
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        assert all(right <= a or c <= left or bottom <= b or d <= top for a, b, c, d in boxes[:i])
+    map_page.locator(".l2v-map-words").uncheck()
+    expect(map_page.locator("#left-map .annotation")).to_have_count(0)
+    assert map_page.evaluate(span) == pytest.approx(zoomed)
+    map_page.locator("#map-color").get_by_text("k-means").click()
+    expect(map_page.locator("#map-legend")).to_contain_text("cluster 12")
+    map_page.locator("#map-right input").click()
+    map_page.get_by_role("option", name="Static token embeddings").click()
+    expect(map_page.locator("[data-side=right] h3").first).to_have_text(
+        "Static token embeddings (UMAP)", timeout=UMAP_MILLISECONDS
+    )
+    ready(map_page)
+    assert map_page.evaluate(span) == pytest.approx(zoomed)
+
+    map_page.locator("#map-color").get_by_text("Cosine with a text").click()
+    expect(map_page.locator("#map-legend")).to_contain_text("Each map has its own scale")
+    expect(map_page.locator("#left-map .colorbar")).to_have_count(1)
+    # The stars are the ten texts with the highest cosine.
+    query = context.encoder("causal").encode("Which animals hunt at night?")
+    rows = context.collection("causal")
+    cosines = rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)
+    stars = map_page.evaluate(
+        "Array.from(document.querySelector('#left-map').data.find(t => t.name === 'the nearest').customdata)"
+    )
+    assert np.sort(cosines[stars]) == pytest.approx(np.sort(cosines)[-10:], abs=1e-3)
+    map_page.locator("#map-query input, #map-query textarea").first.fill("")
+    map_page.locator("#map-query button").click()
+    expect(map_page.locator("#map-notice")).to_contain_text("The text to compare with is empty")
     assert len(rows_drawn(map_page, "left")) == len(passages())
+
+    map_page.locator("#map-color").get_by_text("Label", exact=True).click()
+    map_page.locator("#map-kind").get_by_text("PCA", exact=True).click()
+    ready(map_page, "pca")
+    map_page.locator("#map-dim").get_by_text("3-D").click()
+    ready(map_page, "pca", 3)
+    expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_contain_text("of the variance")
+    webgl = map_page.evaluate("Boolean(document.createElement('canvas').getContext('webgl'))")
+    kind = map_page.evaluate("document.querySelector('#left-map').data[0].type")
+    assert kind == ("scatter3d" if webgl else "scatter")
+    map_page.locator("[data-side=left] .l2v-data summary").click()
+    table = map_page.locator("[data-side=left] .l2v-data tr")
+    expect(table).to_have_count(len(passages()) + 1)
+    assert table.first.inner_text().split("\t")[:4] == ["number", "x", "y", "z"]

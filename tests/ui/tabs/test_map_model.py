@@ -297,6 +297,14 @@ def test_what_to_notice_follows_the_numbers(context):
     ):
         quality = tuple(replace(q, accuracy=vote) for q, vote in zip(there_measures.quality, votes, strict=True))
         assert told in copy.findings(there, replace(there_measures, quality=quality))
+    # Two measures that disagree are both told.
+    for silhouettes, opposite in (((0.2, 0.1), True), ((0.1, 0.2), False), ((0.201, 0.199), False)):
+        quality = tuple(
+            replace(q, accuracy=vote, silhouette=value)
+            for q, vote, value in zip(there_measures.quality, (0.8, 0.9), silhouettes, strict=True)
+        )
+        told = copy.findings(there, replace(there_measures, quality=quality))
+        assert (f"opposite: it is higher with {left} (0.20, against 0.10)" in told) == opposite
 
 
 @pytest.mark.process

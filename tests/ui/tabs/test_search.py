@@ -17,8 +17,9 @@ from tests.ui.conftest import open_tab
 TOP = Limits().results
 
 
-@pytest.fixture
-def search(page):
+@pytest.fixture(scope="module")
+def search(visitor):
+    page = visitor
     open_tab(page, "Search")
     for side in ("left", "right"):
         expect(page.locator(f"#search-{side}-hits li")).to_have_count(TOP)
@@ -104,6 +105,24 @@ def test_questions_that_are_no_questions(search):
     expect(search.locator("#search-right-hits li")).to_have_count(TOP)
 
 
+def test_an_example_replaces_the_question_only_when_another_one_is_chosen(search):
+    question = search.locator("#search-query textarea, #search-query input").first
+    before = rows(search, "left")
+    question.fill("How do zebras hide in tall grass?")
+    # A list of choices tells that it was left, whether or not anything was chosen there.
+    examples = search.locator("#search-example input")
+    with search.expect_response(lambda answer: "/queue/join" in answer.url):
+        examples.focus()
+        examples.press("Escape")
+        examples.press("Tab")
+    search.locator("#search-button").click()
+    expect(search.locator("#search-left-hits li").first).not_to_have_attribute("data-row", str(before[0]))
+    expect(question).to_have_value("How do zebras hide in tall grass?")
+    examples.click()
+    search.get_by_role("option").filter(has_text=copy.EXAMPLES[2].query).click()
+    expect(question).to_have_value(copy.EXAMPLES[2].query)
+
+
 def test_texts_of_ones_own(search, tmp_path):
     search.get_by_label("Your texts").check()
     expect(search.locator("#search-notice")).to_contain_text("not loaded any texts yet")
@@ -152,21 +171,3 @@ def test_texts_of_ones_own(search, tmp_path):
     ask(search, "a loaf of bread")
     expect(search.locator("#search-note")).to_contain_text("a loaf of bread")
     expect(search.locator("#search-right-hits .topic").first).to_have_text("bread")
-
-
-def test_an_example_replaces_the_question_only_when_another_one_is_chosen(search):
-    question = search.locator("#search-query textarea, #search-query input").first
-    before = rows(search, "left")
-    question.fill("How do zebras hide in tall grass?")
-    # A list of choices tells that it was left, whether or not anything was chosen there.
-    examples = search.locator("#search-example input")
-    with search.expect_response(lambda answer: "/queue/join" in answer.url):
-        examples.focus()
-        examples.press("Escape")
-        examples.press("Tab")
-    search.locator("#search-button").click()
-    expect(search.locator("#search-left-hits li").first).not_to_have_attribute("data-row", str(before[0]))
-    expect(question).to_have_value("How do zebras hide in tall grass?")
-    examples.click()
-    search.get_by_role("option").filter(has_text=copy.EXAMPLES[1].query).click()
-    expect(question).to_have_value(copy.EXAMPLES[1].query)

@@ -61,59 +61,41 @@ def write(page: Page, field: str, text: str) -> None:
     )
 
 
-def test_the_first_screen_answers_before_anything_is_pressed(page):
-    expect(page.locator("#prefix-badge")).to_contain_text(
+def test_the_first_screen_answers_before_anything_is_pressed(visitor):
+    expect(visitor.locator("#prefix-badge")).to_contain_text(
         "causal holds: changing the last word moved an earlier word by 0"
     )
-    expect(page.locator("#prefix-badge")).not_to_contain_text("fails")
-    assert prefix(page, "causal") == [1.0, 1.0, 1.0, 1.0]  # <s> The bank was
-    assert all(value < 0.995 for value in prefix(page, "bidi"))
-    hero = page.locator(".l2v-see-hero b").first
+    expect(visitor.locator("#prefix-badge")).not_to_contain_text("fails")
+    assert prefix(visitor, "causal") == [1.0, 1.0, 1.0, 1.0]  # <s> The bank was
+    assert all(value < 0.995 for value in prefix(visitor, "bidi"))
+    hero = visitor.locator(".l2v-see-hero b").first
     expect(hero).to_have_text("1.000", use_inner_text=True)
-    picture = page.locator("#see-spine .l2v-see-sentences svg").first
+    picture = visitor.locator("#see-spine .l2v-see-sentences svg").first
     ahead, moved = picture.locator("path.l2v-see-future"), picture.locator(".l2v-see-cell-bidi")
     tokens = picture.locator("[data-token]").count() - 1
     assert ahead.count() == tokens * (tokens - 1) / 2
     expect(ahead.first).to_have_css("opacity", "0")
     expect(moved.first).to_have_css("opacity", "0")
     # The switch draws the arcs from later words and the cosines drop, without the server: by keyboard, as any radio button.
-    page.locator("#l2v-see-causal").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#l2v-see-bidi")).to_be_checked()
+    visitor.locator("#l2v-see-causal").focus()
+    visitor.keyboard.press("ArrowRight")
+    expect(visitor.locator("#l2v-see-bidi")).to_be_checked()
     expect(picture.locator("path.l2v-see-future.l2v-see-stressed").first).to_have_css("opacity", "1")
     expect(moved.first).to_have_css("opacity", "1")
-    expect(hero).to_have_text(f"{prefix(page, 'bidi')[2]:.3f}", use_inner_text=True)
+    expect(hero).to_have_text(f"{prefix(visitor, 'bidi')[2]:.3f}", use_inner_text=True)
     # Who cannot see the number fall is told.
-    expect(page.locator("#see-switch [role=status]")).to_contain_text(f"{prefix(page, 'bidi')[2]:.3f}")
-    page.locator(".l2v-see-switch label").first.click()
+    expect(visitor.locator("#see-switch [role=status]")).to_contain_text(f"{prefix(visitor, 'bidi')[2]:.3f}")
+    visitor.locator(".l2v-see-switch label").first.click()
     expect(hero).to_have_text("1.000", use_inner_text=True)
-    expect(page.locator("#see-switch [role=status]")).to_contain_text("1.000")
-    assert list(strips(page))[:2] == ["causal", "bidirectional"]
-    attention = page.locator("#attention")
+    expect(visitor.locator("#see-switch [role=status]")).to_contain_text("1.000")
+    assert list(strips(visitor))[:2] == ["causal", "bidirectional"]
+    attention = visitor.locator("#attention")
     assert float(attention.get_attribute("data-causal")) == 0.0
     assert float(attention.get_attribute("data-bidirectional")) > 0.05
 
 
-def test_a_question_comes_before_its_answer(page):
-    told = page.locator("#see-spine .l2v-see-answer")
-    expect(told).to_be_hidden()
-    answer(page, "all of them")
-    expect(told).to_contain_text("No. The answer is “<s> The”")
-    expect(page.locator("#see-spine .l2v-see-question .right")).to_have_text("<s> The")
-    assert len(values(page)) == 2
-    page.get_by_role("button", name="Next →").click()
-    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
-    expect(told).to_be_hidden()
-    answer(page, "all that the model can see up to this word is the same in both")
-    expect(told).to_contain_text("Right.")
-    # A step that was answered stays answered.
-    page.get_by_role("button", name="← Back").click()
-    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
-    expect(told).to_contain_text("No. The answer")
-
-
-def test_a_term_is_explained_on_focus(page):
-    term = page.locator(".l2v-term").first
+def test_a_term_is_explained_on_focus(visitor):
+    term = visitor.locator(".l2v-term").first
     tip = term.locator("[role=tooltip]")
     expect(tip).to_be_hidden()
     term.focus()
@@ -121,10 +103,28 @@ def test_a_term_is_explained_on_focus(page):
     expect(tip).to_contain_text("list of numbers")
 
 
-def test_a_part_of_the_picture_is_pressed_and_read(page):
-    lens = page.locator("#see-lens")
+def test_a_question_comes_before_its_answer(visitor):
+    told = visitor.locator("#see-spine .l2v-see-answer")
+    expect(told).to_be_hidden()
+    answer(visitor, "all of them")
+    expect(told).to_contain_text("No. The answer is “<s> The”")
+    expect(visitor.locator("#see-spine .l2v-see-question .right")).to_have_text("<s> The")
+    assert len(values(visitor)) == 2
+    visitor.get_by_role("button", name="Next →").click()
+    expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
+    expect(told).to_be_hidden()
+    answer(visitor, "all that the model can see up to this word is the same in both")
+    expect(told).to_contain_text("Right.")
+    # A step that was answered stays answered.
+    visitor.get_by_role("button", name="← Back").click()
+    expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
+    expect(told).to_contain_text("No. The answer")
+
+
+def test_a_part_of_the_picture_is_pressed_and_read(visitor):
+    lens = visitor.locator("#see-lens")
     expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-token", "2")  # bank, in Sentence B
-    page.locator('#see-spine [data-sentence="a"][data-token="4"]').click()
+    visitor.locator('#see-spine [data-sentence="a"][data-token="4"]').click()
     expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-sentence", "a")
     expect(lens.locator('[aria-pressed="true"]')).to_contain_text("ste")
     rows = lens.locator(".l2v-see-lens tbody tr")
@@ -134,14 +134,105 @@ def test_a_part_of_the_picture_is_pressed_and_read(page):
     lens.get_by_role("button", name="whole sentence").nth(1).click()
     expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-token", "pooled")
     # By keyboard alone: one stop for all columns, arrows move, Enter reads.
-    chosen = page.locator("#see-spine .l2v-see-sentences svg").nth(1).locator('[data-token][tabindex="0"]')
+    chosen = visitor.locator("#see-spine .l2v-see-sentences svg").nth(1).locator('[data-token][tabindex="0"]')
     assert chosen.count() == 1
     chosen.focus()
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Enter")
+    visitor.keyboard.press("End")
+    visitor.keyboard.press("ArrowLeft")
+    visitor.keyboard.press("Enter")
     expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-sentence", "b")
     expect(lens.locator('[aria-pressed="true"]')).to_have_text(".")
+
+
+def test_pooling_and_encoder_can_be_chosen(visitor):
+    before = strips(visitor)
+    choose(visitor, "pooling", "first token")
+    expect(visitor.locator("#similarity")).to_contain_text("(first token)")
+    after = strips(visitor)
+    # The begin token of a causal model sees nothing but itself: any two sentences are the same to it.
+    assert after["causal"] == 1.0
+    assert after[list(after)[-1]] < 0.999
+    assert before != after
+    ending = bars(visitor, "bidi")
+    choose(visitor, "stage", "Bidirectional, untrained")
+    expect(visitor.locator("#see-heads")).to_contain_text("heads of Bidirectional, untrained")
+    expect(visitor.locator("#see-endings")).to_contain_text("Bidirectional, untrained")
+    assert bars(visitor, "bidi") != ending
+    expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-stage", "bidirectional")
+    expect(visitor.locator("#similarity")).to_contain_text("(first token)")
+
+
+def test_an_ending_moves_the_beginning_in_one_direction_only(visitor):
+    assert len(bars(visitor, "causal")) == 4  # <s> The bank was
+    before = bars(visitor, "bidi")
+    visitor.locator("#see-ending textarea").press_sequentially(" Nobody saw it", delay=10)
+    expect(visitor.locator("#see-endings")).to_contain_text("robbed at noon. Nobody saw it")
+    assert set(bars(visitor, "causal")) == {0.0}
+    assert bars(visitor, "bidi") != before
+    assert min(bars(visitor, "bidi")) > 0.001
+    visitor.get_by_label("Relative distance").check()
+    expect(visitor.locator("#see-endings h3")).to_contain_text("in lengths of the first")
+    assert set(bars(visitor, "causal")) == {0.0}
+    visitor.locator("#see-ending textarea").fill("steep and muddy.")
+    expect(visitor.locator("#see-endings")).to_contain_text("Both endings are the same")
+    assert set(bars(visitor, "bidi")) == {0.0}
+    drawn = len(bars(visitor, "causal"))
+    visitor.locator("#see-beginning textarea").fill(" ")
+    expect(visitor.locator("#ending-notice")).to_contain_text("The beginning is empty")
+    assert len(bars(visitor, "causal")) == drawn > 4
+    visitor.locator("#see-beginning textarea").fill("A <b id=evil>bank</b> was")
+    expect(visitor.locator("#see-endings svg")).to_contain_text("bank")
+    expect(visitor.locator("#ending-notice .l2v-notice")).to_be_empty()
+    assert visitor.locator("#evil").count() == 0
+
+
+def test_layer_head_and_sentence_of_the_attention_picture(visitor):
+    visitor.locator("#which").get_by_text("Sentence B").click()
+    expect(visitor.locator("#attention")).to_contain_text(re.compile("noon|no"))
+    choose(visitor, "head", "4")
+    expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 4")
+    heads = visitor.locator("#see-grid [data-head]")
+    assert heads.count() == 4 * 6
+    chosen = visitor.locator('#see-grid [aria-pressed="true"]')
+    expect(chosen).to_have_attribute("data-head", "4")
+    # A thumbnail is pressed; the two fields, the large picture and the mark follow.
+    visitor.locator('#see-grid [data-layer="3"][data-head="1"]').click()
+    expect(visitor.locator("#attention-picture")).to_contain_text("layer 3, head 1")
+    expect(visitor.locator("#layer input")).to_have_value("3")
+    expect(visitor.locator("#head input")).to_have_value("1")
+    expect(chosen).to_have_attribute("data-layer", "3")
+    share = float(chosen.get_attribute("data-share"))
+    assert float(visitor.locator("#attention").get_attribute("data-bidirectional")) == pytest.approx(share, abs=2e-4)
+    # By keyboard alone: one stop for all heads, arrows move, Enter chooses.
+    assert visitor.locator('#see-grid [data-head][tabindex="0"]').count() == 1
+    chosen.focus()
+    visitor.keyboard.press("ArrowUp")
+    visitor.keyboard.press("ArrowRight")
+    visitor.keyboard.press("Enter")
+    expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 2")
+    assert float(visitor.locator("#attention").get_attribute("data-causal")) == 0.0
+    # What is no choice is not taken.
+    visitor.locator("#layer input").fill("99")
+    visitor.locator("#layer input").press("Tab")
+    settled(visitor)
+    expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 2")
+
+
+def test_an_empty_sentence_is_named_and_nothing_is_lost(visitor):
+    before = visitor.locator("#see-spine").inner_text()
+    visitor.locator("#sentence-b textarea").fill("   ")
+    visitor.locator("#compare-button").click()
+    expect(visitor.locator("#compare-notice")).to_contain_text("Sentence B is empty")
+    visitor.get_by_role("button", name="Next →").click()
+    expect(visitor.locator("#lesson-notice")).to_contain_text("Sentence B is empty")
+    expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
+    visitor.locator('#see-spine [data-sentence="a"][data-token="1"]').click()
+    expect(visitor.locator("#lens-notice")).to_contain_text("Sentence B is empty")
+    assert visitor.locator("#see-spine").inner_text() == before
+    visitor.locator("#sentence-b textarea").fill("The bank was closed.")
+    visitor.locator("#compare-button").click()
+    expect(visitor.locator("#see-spine .l2v-see-sentences svg").nth(1)).to_contain_text("cl")
+    expect(visitor.locator("#compare-notice .l2v-notice")).to_be_empty()
 
 
 def test_other_sentences_give_other_numbers_everywhere(page):
@@ -165,80 +256,6 @@ def test_other_sentences_give_other_numbers_everywhere(page):
     a = "In the yard the dog chased the cat."
     expect(page.locator("#sentence-a textarea")).to_have_value(a)
     expect(page.locator("#attention")).to_contain_text("dog")
-
-
-def test_pooling_and_encoder_can_be_chosen(page):
-    before = strips(page)
-    choose(page, "pooling", "first token")
-    expect(page.locator("#similarity")).to_contain_text("(first token)")
-    after = strips(page)
-    # The begin token of a causal model sees nothing but itself: any two sentences are the same to it.
-    assert after["causal"] == 1.0
-    assert after[list(after)[-1]] < 0.999
-    assert before != after
-    ending = bars(page, "bidi")
-    choose(page, "stage", "Bidirectional, untrained")
-    expect(page.locator("#see-heads")).to_contain_text("heads of Bidirectional, untrained")
-    expect(page.locator("#see-endings")).to_contain_text("Bidirectional, untrained")
-    assert bars(page, "bidi") != ending
-    expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "bidirectional")
-    expect(page.locator("#similarity")).to_contain_text("(first token)")
-
-
-def test_an_ending_moves_the_beginning_in_one_direction_only(page):
-    assert len(bars(page, "causal")) == 4  # <s> The bank was
-    before = bars(page, "bidi")
-    page.locator("#see-ending textarea").press_sequentially(" Nobody saw it", delay=10)
-    expect(page.locator("#see-endings")).to_contain_text("robbed at noon. Nobody saw it")
-    assert set(bars(page, "causal")) == {0.0}
-    assert bars(page, "bidi") != before
-    assert min(bars(page, "bidi")) > 0.001
-    page.get_by_label("Relative distance").check()
-    expect(page.locator("#see-endings h3")).to_contain_text("in lengths of the first")
-    assert set(bars(page, "causal")) == {0.0}
-    page.locator("#see-ending textarea").fill("steep and muddy.")
-    expect(page.locator("#see-endings")).to_contain_text("Both endings are the same")
-    assert set(bars(page, "bidi")) == {0.0}
-    drawn = len(bars(page, "causal"))
-    page.locator("#see-beginning textarea").fill(" ")
-    expect(page.locator("#ending-notice")).to_contain_text("The beginning is empty")
-    assert len(bars(page, "causal")) == drawn > 4
-    page.locator("#see-beginning textarea").fill("A <b id=evil>bank</b> was")
-    expect(page.locator("#see-endings svg")).to_contain_text("bank")
-    expect(page.locator("#ending-notice .l2v-notice")).to_be_empty()
-    assert page.locator("#evil").count() == 0
-
-
-def test_layer_head_and_sentence_of_the_attention_picture(page):
-    page.locator("#which").get_by_text("Sentence B").click()
-    expect(page.locator("#attention")).to_contain_text(re.compile("noon|no"))
-    choose(page, "head", "4")
-    expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 4")
-    heads = page.locator("#see-grid [data-head]")
-    assert heads.count() == 4 * 6
-    chosen = page.locator('#see-grid [aria-pressed="true"]')
-    expect(chosen).to_have_attribute("data-head", "4")
-    # A thumbnail is pressed; the two fields, the large picture and the mark follow.
-    page.locator('#see-grid [data-layer="3"][data-head="1"]').click()
-    expect(page.locator("#attention-picture")).to_contain_text("layer 3, head 1")
-    expect(page.locator("#layer input")).to_have_value("3")
-    expect(page.locator("#head input")).to_have_value("1")
-    expect(chosen).to_have_attribute("data-layer", "3")
-    share = float(chosen.get_attribute("data-share"))
-    assert float(page.locator("#attention").get_attribute("data-bidirectional")) == pytest.approx(share, abs=2e-4)
-    # By keyboard alone: one stop for all heads, arrows move, Enter chooses.
-    assert page.locator('#see-grid [data-head][tabindex="0"]').count() == 1
-    chosen.focus()
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 2")
-    assert float(page.locator("#attention").get_attribute("data-causal")) == 0.0
-    # What is no choice is not taken.
-    page.locator("#layer input").fill("99")
-    page.locator("#layer input").press("Tab")
-    settled(page)
-    expect(page.locator("#attention-picture")).to_contain_text("layer 2, head 2")
 
 
 def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
@@ -266,9 +283,7 @@ def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
     assert [len(seen[n]) for n in (5, 6, 7)] == [2, 3, 4]
     assert seen[6][:2] == seen[5]
     assert [stages[n] for n in (5, 6, 7)] == ["bidirectional", "mntp", "simcse"]
-    page.get_by_role("button", name="Next →").click()
-    settled(page)
-    expect(card).to_have_attribute("data-step", "8")
+    expect(page.locator("#see-next")).to_be_hidden()
     # By keyboard alone: the arrow keys go from step to step.
     page.locator("#see-step").get_by_role("radio").nth(7).focus()
     page.keyboard.press("ArrowLeft")
@@ -280,23 +295,6 @@ def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
     card.get_by_role("button", name="Continue in Search").click()
     expect(page.locator("#search-note")).to_contain_text("The light was switched off.")
     expect(page.locator("#search-left-hits li").first).to_contain_text(found[:40])
-
-
-def test_an_empty_sentence_is_named_and_nothing_is_lost(page):
-    before = page.locator("#see-spine").inner_text()
-    page.locator("#sentence-b textarea").fill("   ")
-    page.locator("#compare-button").click()
-    expect(page.locator("#compare-notice")).to_contain_text("Sentence B is empty")
-    page.get_by_role("button", name="Next →").click()
-    expect(page.locator("#lesson-notice")).to_contain_text("Sentence B is empty")
-    expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
-    page.locator('#see-spine [data-sentence="a"][data-token="1"]').click()
-    expect(page.locator("#lens-notice")).to_contain_text("Sentence B is empty")
-    assert page.locator("#see-spine").inner_text() == before
-    page.locator("#sentence-b textarea").fill("The bank was closed.")
-    page.locator("#compare-button").click()
-    expect(page.locator("#see-spine .l2v-see-sentences svg").nth(1)).to_contain_text("cl")
-    expect(page.locator("#compare-notice .l2v-notice")).to_be_empty()
 
 
 def test_hostile_and_odd_texts_are_shown_and_not_run(page):
@@ -321,17 +319,16 @@ def test_hostile_and_odd_texts_are_shown_and_not_run(page):
     assert dialogs == []
 
 
-def test_a_text_of_100_000_characters_is_refused_with_its_size(page):
-    write(page, "sentence-a", "word " * 20_000)
-    page.locator("#compare-button").click()
-    expect(page.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
-    assert prefix(page, "causal") == [1.0, 1.0, 1.0, 1.0]
+def test_a_text_of_100_000_characters_is_refused_with_its_size(visitor):
+    write(visitor, "sentence-a", "word " * 20_000)
+    visitor.locator("#compare-button").click()
+    expect(visitor.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
+    assert prefix(visitor, "causal") == [1.0, 1.0, 1.0, 1.0]
 
 
-def test_a_link_brings_sentences_step_and_head_back(open_page, server):
-    page = open_page()
-    page.goto(
-        f"{server}/?tab=see&see_a=The+bank+was+closed.&see_b=The+bank+was+flooded.&see_step=3&see_layer=4&see_head=3"
+def test_a_link_brings_sentences_step_and_head_back(open_page):
+    page = open_page(
+        query="tab=see&see_a=The+bank+was+closed.&see_b=The+bank+was+flooded.&see_step=3&see_layer=4&see_head=3"
         "&see_ending=gone.&see_stage=mntp&see_vector=a:pooled"
     )
     expect(page.locator("#see-lesson-card")).to_have_attribute("data-step", "3")

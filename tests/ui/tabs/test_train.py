@@ -49,9 +49,8 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     assert end == pytest.approx(1.02 * RECIPES["simcse"].steps[SHORT])
 
 
-def test_a_link_brings_objective_settings_and_starting_point_back(open_page, server):
-    page = open_page()
-    page.goto(f"{server}/?tab=train&train_objective=supervised&train_start=simcse&train_steps=7&train_rank=8")
+def test_a_link_brings_objective_settings_and_starting_point_back(open_page):
+    page = open_page(query="tab=train&train_objective=supervised&train_start=simcse&train_steps=7&train_rank=8")
     told = page.locator("#loss-plot .l2v-notice-line")
     expect(told).to_contain_text("the starting point, “LLM2Vec (+ MNTP + SimCSE)”", timeout=PATIENCE)
     expect(page.locator("#train-pairs-source")).to_be_visible()

@@ -48,7 +48,8 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     monkeypatch.chdir(tmp_path)
     session = Session()
     start = default_start(objective, BUNDLED)
-    last = trained(context, session, *fields(objective, start=start))[-1]
+    views = trained(context, session, *fields(objective, start=start))
+    last = views[-1]
     assert last.changed
     assert session.description == f"{objective_name(objective)}, 2 steps from {BUNDLED.stage(start).label}"
     page = session.encoder.encode(TEXTS)
@@ -72,9 +73,7 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
         assert np.abs(np.asarray(space["embeddings"]) - page).max() < 1e-4
 
     space = {}
-    exec(
-        next(shown.code for shown in trained(context, Session(), *fields(objective, start=start)) if shown.code), space
-    )
+    exec(next(view.code for view in views if view.code), space)
     assert np.abs(space["encoder"].encode(TEXTS) - page).max() < 1e-4
 
     # And back again: the downloaded files are an adapter to upload.
@@ -372,12 +371,10 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     assert shares_told(shown.result) == pytest.approx(areas, abs=1e-4)
     assert shown.result.count("<circle") == 40 + 1
     # A run measures the same, and what a long training reached is that stage's own beginning.
-    first, *_ = train(
-        context,
-        recipe_settings("mntp", "bidirectional", BUNDLED),
-        training_data("mntp", "ours", None, None, LIMITS),
-        QueuedJob(),
-    )
+    data = training_data("mntp", "ours", None, None, LIMITS)
+    run = train(context, recipe_settings("mntp", "bidirectional", BUNDLED), data, QueuedJob())
+    first = next(progress for progress in run if progress.held_out)
+    run.close()
     full = starting_point(context, "mntp", "mntp")
     notice = figure["meta"]["notice"]
     assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)

@@ -85,6 +85,14 @@ def findings(view: View, measures: Measures) -> str:
                 f" By the neighbour vote {better} keeps equal labels together better: on the full vectors it is right for "
                 f"{max(a, b):.0%} of the texts, against {min(a, b):.0%} with {worse}."
             )
+        # Two measures of the labels can disagree, and then neither is the answer. (Clusters are each encoder's own.)
+        c, d = (quality.silhouette for quality in measures.quality)
+        of_labels = view.settings.color not in ("kmeans", "hdbscan") and c is not None and d is not None
+        if of_labels and (d - c) * (b - a) < 0 and round(c, 2) != round(d, 2):
+            told += (
+                f" The silhouette, which compares whole groups, says the opposite: it is higher with "
+                f"{right if d > c else left} ({max(c, d):.2f}, against {min(c, d):.2f})."
+            )
     drawn = [quality.trust for quality in measures.quality]
     if all(value is not None for value in drawn):
         told += f" Trustworthiness of the pictures: {drawn[0]:.2f} (first map) and {drawn[1]:.2f} (second map)."
