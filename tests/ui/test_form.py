@@ -3,6 +3,7 @@ check of them (contrast, clipping, axe's rules, the keyboard)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,7 +144,8 @@ def test_a_tab_fits_can_be_read_by_everyone_and_is_photographed_in_both_themes(t
         problems |= {f"{theme}: {what}": told for what, told in found.items() if told}
         tour.locator("#theme").click()
     assert problems == {}
-    # Nor is markup read out.
+    # No sentence runs into the next (a template takes the line's end after a tag), and no markup is read out.
+    assert re.findall(r"\S*[a-z0-9)%]{2}\.[A-Z][a-z]+ \S+", tour.evaluate("window.checks.panel().innerText")) == []
     labels = tour.eval_on_selector_all("[aria-label]", "all => all.map(e => e.ariaLabel)")
     assert [label for label in labels if "<" in label] == []
 

@@ -293,7 +293,8 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
         ("broken.parquet", "PAR1 and no more", "#map-own-notice", "broken.parquet"),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_shown_is_refused_and_the_picture_stays(map_page, tmp_path, name, content, place, told):
+def test_a_file_that_cannot_be_shown_is_refused_and_the_picture_stays(page, tmp_path, name, content, place, told):
+    map_page = with_maps(page)
     before = rows_drawn(map_page, "left")
     map_page.locator("#map-source").get_by_text("Your texts").click()
     (tmp_path / name).write_text(content)

@@ -7,21 +7,21 @@ from playwright.sync_api import expect
 from tests.ui.conftest import open_tab
 
 
-def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(visitor):
-    open_tab(visitor, "Search")
-    visitor.locator("#search-source").get_by_label("Your texts").check()
+def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(page):
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
     rows = ["Über den Fluß;wasser", "<img src=x onerror=alert(1)>;wasser", "Die Bank schloß früh;geld"]
-    visitor.locator("#search-upload input[type=file]").set_input_files(
+    page.locator("#search-upload input[type=file]").set_input_files(
         {"name": "rows.csv", "mimeType": "text/csv", "buffer": "\n".join(rows).encode("cp1252")}
     )
-    own = visitor.locator("#search-own")
+    own = page.locator("#search-own")
     expect(own).to_contain_text("3 texts from rows.csv")
     expect(own).to_contain_text("rows.csv is no UTF-8 and is read as cp1252")
-    shown = visitor.locator("#search-preview")
+    shown = page.locator("#search-preview")
     expect(shown).to_contain_text("columns separated by semicolon; no header row")
     expect(shown.locator("td").first).to_have_text("Über den Fluß")
     expect(shown.locator("img")).to_have_count(0)
-    header = visitor.locator("#search-header input")
+    header = page.locator("#search-header input")
     expect(header).not_to_be_checked()
     header.check()
     expect(own).to_contain_text("2 texts from rows.csv")
@@ -29,23 +29,23 @@ def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(visitor):
     header.uncheck()
     expect(own).to_contain_text("3 texts from rows.csv")
     # The other column: the preview marks it.
-    visitor.locator("#search-text-column input").click()
-    visitor.get_by_role("option", name="column 2").click()
+    page.locator("#search-text-column input").click()
+    page.get_by_role("option", name="column 2").click()
     expect(shown.locator("th").nth(1)).to_have_text("column 2 (embedded)")
 
 
-def test_a_file_of_an_unknown_encoding_is_read_once_its_encoding_is_chosen(visitor):
-    open_tab(visitor, "Search")
-    visitor.locator("#search-source").get_by_label("Your texts").check()
+def test_a_file_of_an_unknown_encoding_is_read_once_its_encoding_is_chosen(page):
+    open_tab(page, "Search")
+    page.locator("#search-source").get_by_label("Your texts").check()
     rows = "text,topic\nРека разлилась после дождя.,вода\nБанк ограбили в полдень.,деньги\n"
-    visitor.locator("#search-upload input[type=file]").set_input_files(
+    page.locator("#search-upload input[type=file]").set_input_files(
         {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows.encode("koi8-r")}
     )
-    own, field = visitor.locator("#search-own"), visitor.locator("#search-encoding input")
-    expect(visitor.locator("#search-own-notice")).to_contain_text("choose its encoding below")
+    own, field = page.locator("#search-own"), page.locator("#search-encoding input")
+    expect(page.locator("#search-own-notice")).to_contain_text("choose its encoding below")
     expect(field).to_have_value("found out from the file")
     field.click()
-    visitor.get_by_role("option", name="koi8-r").click()
+    page.get_by_role("option", name="koi8-r").click()
     expect(own).to_contain_text("2 texts from rows.csv, 2 labels")
-    expect(visitor.locator("#search-preview td").first).to_have_text("Река разлилась после дождя.")
-    expect(visitor.locator("#search-own-notice")).not_to_contain_text("encoding")
+    expect(page.locator("#search-preview td").first).to_have_text("Река разлилась после дождя.")
+    expect(page.locator("#search-own-notice")).not_to_contain_text("encoding")

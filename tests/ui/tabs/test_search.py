@@ -17,13 +17,16 @@ from tests.ui.conftest import open_tab
 TOP = Limits().results
 
 
-@pytest.fixture(scope="module")
-def search(visitor):
-    page = visitor
+def with_hits(page):
     open_tab(page, "Search")
     for side in ("left", "right"):
         expect(page.locator(f"#search-{side}-hits li")).to_have_count(TOP)
     return page
+
+
+@pytest.fixture(scope="module")
+def search(visitor):
+    return with_hits(visitor)
 
 
 def rows(page, side: str) -> list[int]:
@@ -105,7 +108,8 @@ def test_questions_that_are_no_questions(search):
     expect(search.locator("#search-right-hits li")).to_have_count(TOP)
 
 
-def test_an_example_replaces_the_question_only_when_another_one_is_chosen(search):
+def test_an_example_replaces_the_question_only_when_another_one_is_chosen(page):
+    search = with_hits(page)
     question = search.locator("#search-query textarea, #search-query input").first
     before = rows(search, "left")
     question.fill("How do zebras hide in tall grass?")
@@ -119,8 +123,8 @@ def test_an_example_replaces_the_question_only_when_another_one_is_chosen(search
     expect(search.locator("#search-left-hits li").first).not_to_have_attribute("data-row", str(before[0]))
     expect(question).to_have_value("How do zebras hide in tall grass?")
     examples.click()
-    search.get_by_role("option").filter(has_text=copy.EXAMPLES[2].query).click()
-    expect(question).to_have_value(copy.EXAMPLES[2].query)
+    search.get_by_role("option").filter(has_text=copy.EXAMPLES[1].query).click()
+    expect(question).to_have_value(copy.EXAMPLES[1].query)
 
 
 def test_texts_of_ones_own(search, tmp_path):
