@@ -82,7 +82,7 @@ def described(texts: Texts | None) -> str:
     blank = f", {texts.left_out:,} blank rows skipped" if texts.left_out else ""
     notes = "".join(f" {note}." for note in texts.notes)
     whose = "Only you can see them, and they are deleted when your visit ends."
-    return f"{len(texts):,} texts from {texts.name}{labels}{blank}.{notes} {whose}"
+    return f"{len(texts):,} {'text' if len(texts) == 1 else 'texts'} from {texts.name}{labels}{blank}.{notes} {whose}"
 
 
 def encoding_field(elem_id: str) -> gr.Dropdown:

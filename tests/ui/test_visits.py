@@ -98,7 +98,7 @@ def test_two_visitors_do_not_see_each_others_texts(open_page):
     expect(second.locator("#away-own")).to_contain_text("No texts of yours are loaded yet")
     second.locator("#away-pasted textarea").fill("mine")
     second.locator("#away-use").click()
-    expect(second.locator("#away-own")).to_contain_text("1 texts from your lines")
+    expect(second.locator("#away-own")).to_contain_text("1 text from your lines")
     first.locator("#away-run").click()
     expect(first.locator(".l2v-away-made")).to_have_attribute("data-rows", "2")
 
@@ -183,7 +183,7 @@ def test_a_file_of_200_megabytes_is_refused_and_the_page_goes_on(open_page, tmp_
     )
     page.locator("#away-pasted textarea").fill("still here")
     page.locator("#away-use").click()
-    expect(page.locator("#away-own")).to_contain_text("1 texts from your lines")
+    expect(page.locator("#away-own")).to_contain_text("1 text from your lines")
 
 
 def upload(server: str, name: str, content: bytes) -> list[str]:

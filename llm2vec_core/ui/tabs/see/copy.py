@@ -84,7 +84,7 @@ DIP_BETTER = Markup(
 MNTP_BETTER = Markup("Practice at guessing words has carried over to comparing sentences.")
 MNTP_SAME = Markup("The step makes no clear difference to this measure here.")
 MNTP_WORSE = Markup("By this measure the step did harm here.")
-SIMCSE_APART = Markup("That is what contrastive training does: it moves unrelated texts further apart.")
+SIMCSE_APART = Markup("Contrastive training asks for exactly that: different texts are pushed apart.")
 SIMCSE_STILL = Markup("Here this step has hardly moved them apart.")
 
 STEPS = (

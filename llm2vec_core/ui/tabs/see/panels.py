@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 from markupsafe import Markup
 
@@ -27,8 +29,8 @@ CHANGE_COLUMNS = (
 )
 
 
-def spine(shown: Shown, query: str) -> Markup:
-    """A step of the lesson with its picture; ``query`` is the sentence that the last step takes to Search."""
+def spine(shown: Shown, a: str, b: str = "") -> Markup:
+    """A step of the lesson with its picture, of Sentences A and B; the last step takes A to Search."""
     causal, other = shown.picture.causal, shown.picture.other
     return render(
         "see/spine.html",
@@ -36,7 +38,9 @@ def spine(shown: Shown, query: str) -> Markup:
         count=len(STEPS),
         charts=[charts.forward_pass(shown.picture, sentence) for sentence in shown.picture.sentences],
         numbers=charts.values(shown.finding) if shown.finding.values else "",
-        query=query,
+        query=a,
+        # An answer about two sentences is no answer about others.
+        pair_id=sha256(f"{a}\0{b}".encode(errors="surrogatepass")).hexdigest()[:12],
         columns=("shared token", "cosine, causal", f"cosine, {shown.picture.stage.label}"),
         rows=[
             [token, float(one), float(two)]
@@ -53,6 +57,7 @@ def endings(found: Endings, measure: str, limit: int) -> Markup:
         "see/endings.html",
         found=found,
         unit=UNITS[measure],
+        sizes=other.changes if measure == "cosine" else other.distances,
         largest=float(causal.distances.max(initial=0.0)),
         moved=int((other.distances >= SAME).sum()),
         same=SAME,

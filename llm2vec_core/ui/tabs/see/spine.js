@@ -30,7 +30,7 @@ function turned() {
 
 // A question is answered once; its answer stays open when the visitor comes back to the step.
 const answers = window.__l2vAnswers ||= {};
-const asked = () => card().dataset.key + card().querySelector('legend').textContent;
+const asked = () => card().dataset.pair + card().dataset.key + card().querySelector('legend').textContent;
 function reveal(option) {
   const question = card().querySelector('.l2v-see-question'), answer = card().querySelector('.l2v-see-answer');
   if (!question) return;

@@ -20,6 +20,8 @@ from llm2vec_core.ui.tabs.see.model import Pair, future_share
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
 TOP = 3
+# Cosine above which a word's two vectors are called nearly the same.
+HARDLY_MOVED = 0.95
 # Levels that a question offers; the nearest one is right.
 SHARES = (0.1, 0.3, 0.6, 0.9)
 COSINES = (0.1, 0.4, 0.7)
@@ -162,13 +164,13 @@ def _word(picture: ForwardPass, word: int) -> Markup:
 
 def mask(pair: Pair, picture: ForwardPass) -> Finding:
     """Which words can reach the watched word under causal attention; proven by changing the end of the sentence."""
-    longer = f"{pair.a.rstrip()} {copy.ADDED_WORD}"
+    longer = f"{pair.b.rstrip()} {copy.ADDED_WORD}"
     moved = [
-        float(token_change(pair.encoder(o), pair.a, longer).distances.max(initial=0.0))
+        float(token_change(pair.encoder(o), pair.b, longer).distances.max(initial=0.0))
         for o in (pair.causal, pair.stage)
     ]
     told = Markup(
-        "We tested it on Sentence A: with “{}” added to its end, the vectors of its words change by at most <b>{:.3f}</b> of "
+        "We tested it on Sentence B: with “{}” added to its end, the vectors of its words change by at most <b>{:.3f}</b> of "
         "their length under causal attention, and by up to <b>{:.3f}</b> under {}. Prefix test on your sentence: <b>{}, {}</b>."
     ).format(
         copy.ADDED_WORD,
@@ -313,6 +315,11 @@ def dip(pair: Pair, picture: ForwardPass) -> Finding:
         )
         + (copy.DIP_BETTER, copy.DIP_SAME, copy.DIP_WORSE)[verdict]
     )
+    if picture.word is not None and verdict == WORSE and picture.other.cosines[picture.word] > HARDLY_MOVED:
+        told += Markup(
+            " In the picture, {} has nearly the same vector in both sentences (cosine {:.3f}): it sees what follows, and its "
+            "vector hardly changes with it."
+        ).format(_word(picture, picture.word), float(picture.other.cosines[picture.word]))
     told += _harder(pair, options) + _hidden_words(pair, options)
     question = Question(
         "The mask is open, and not one weight has changed. Does the model now tell similar from unrelated sentences better?",
@@ -342,7 +349,7 @@ def mntp(pair: Pair, picture: ForwardPass) -> Finding:
 
 def simcse(pair: Pair, picture: ForwardPass) -> Finding:
     """What contrastive training does: unrelated texts move apart."""
-    options, _, _ = _measured(pair, "simcse")
+    options, scores, _ = _measured(pair, "simcse")
     means = [pair.session.pair_cosines_for(option.key, pair.context).mean("unrelated") for option in options]
     before = means[-2 if len(means) > 1 else 0]
     told = Markup(
@@ -351,8 +358,10 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
     ).format(means[0], before, means[-1])
     told += copy.SIMCSE_APART if means[-1] - before < -0.05 else copy.SIMCSE_STILL
     told += Markup(
-        " Your pair has {:.3f} under the causal model and {:.3f} under {}: look at it next to these means."
-    ).format(*picture.cosines, options[-1].label)
+        " Your pair has {:.3f} under the causal model and {:.3f} under {}: look at it next to these means. Separation is {:.1%} "
+        "after this step, {:.1%} before it."
+    ).format(*picture.cosines, options[-1].label, scores[-1], scores[-2 if len(scores) > 1 else 0])
+    told += _harder(pair, options)
     question = Question(
         "Take pairs of sentences that have nothing to do with each other. What is their average cosine under the causal model?",
         tuple(f"about {level}" for level in COSINES),

@@ -63,7 +63,7 @@ def turn(by: int) -> Any:
 def _step(pair: model.Pair, step: object) -> str:
     if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= len(STEPS):
         raise InputError(f"{step!r} is no step of the lesson; choose one from 1 to {len(STEPS)}.")
-    return panels.spine(show(pair, step), pair.a)
+    return panels.spine(show(pair, step), pair.a, pair.b)
 
 
 def lens(context: AppContext, session: Session, a: str, b: str, stage: str, event: Any) -> dict[str, Any]:
