@@ -106,6 +106,8 @@ def test_questions_that_are_no_questions(search):
     ask(search, "x" * 20_001)
     expect(search.locator("#search-notice")).to_contain_text("at most 20,000 fit")
     expect(search.locator("#search-right-hits li")).to_have_count(TOP)
+    ask(search, "rivers")
+    expect(search.locator("#search-note")).to_contain_text("Nearest to rivers")
 
 
 def test_an_example_replaces_the_question_only_when_another_one_is_chosen(page):

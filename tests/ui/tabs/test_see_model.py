@@ -275,12 +275,17 @@ def test_texts_of_visitors_are_escaped_in_every_step(context):
     pair = model.checked_pair(context, Session(), f"The {EVIL} end", f"The {EVIL} start", stage)
     for number in STEPS:
         assert "img" not in Tags(panels.spine(spine.show(pair, number), pair.a)).names
+    # What was answered about these sentences is not taken for an answer about others.
+    names = [re.search(r'data-pair="(\w+)"', panels.spine(spine.show(pair, 1), *texts))[1] for texts in
+             ((pair.a, pair.b), (pair.a, pair.b), (pair.b, pair.a), (pair.a, pair.b + "!"))]  # fmt: skip
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
 
 
 def test_the_steps_numbers_are_the_models(pair, shown, context):
     causal, stage = context.encoder(pair.causal.key), context.encoder(pair.stage.key)
     bank = 2
-    moved = [token_change(e, A, A + " indeed").distances.max() for e in (causal, stage)]
+    moved = [token_change(e, B, B + " indeed").distances.max() for e in (causal, stage)]
     assert numbers(shown["mask"].finding) == pytest.approx(moved)
     assert "causal holds, bidirectional holds" in shown["mask"].finding.sentence
     assert numbers(shown["shared-word"].finding) == pytest.approx([compare_prefix(causal, A, B).cosines[bank]])
@@ -385,11 +390,14 @@ def test_a_step_says_what_came_out_whichever_way(pair, monkeypatch):
             }
             assert said[find][options] in finding.sentence
     for unrelated, said in ((0.05, copy.SIMCSE_APART), (0.2, copy.SIMCSE_STILL)):
-        found = {key: PairCosines({"similar": np.ones(8), "unrelated": np.full(8, value)}) for key, value in
+        found = {key: PairCosines({"similar": np.ones(8), "unrelated": np.full(8, value), "misleading": np.ones(8)}) for key, value in
                  (("causal", 0.2), ("bidirectional", 0.2), ("mntp", 0.2), ("simcse", unrelated))}  # fmt: skip
         monkeypatch.setattr(Session, "pair_cosines_for", lambda self, key, context, found=found: found[key])
         stage = replace(pair, stage=pair.session.choice("simcse", pair.context))
-        assert said in spine.simcse(stage, forward_pass(stage)).sentence
+        told = spine.simcse(stage, forward_pass(stage)).sentence
+        assert said in told
+        assert "Separation is 100.0% after this step, 100.0% before it." in told
+        assert "+ MNTP 50%" in told  # against the other kind all are level
 
 
 def test_sentences_without_a_shared_word(context):
