@@ -87,8 +87,8 @@ def findings(view: View, measures: Measures) -> str:
             )
         # Two measures of the labels can disagree, and then neither is the answer. (Clusters are each encoder's own.)
         c, d = (quality.silhouette for quality in measures.quality)
-        of_labels = view.settings.color not in ("kmeans", "hdbscan") and c is not None and d is not None
-        if of_labels and (d - c) * (b - a) < 0 and round(c, 2) != round(d, 2):
+        by_label = view.settings.color not in ("kmeans", "hdbscan")
+        if by_label and c is not None and d is not None and (d - c) * (b - a) < 0 and round(c, 2) != round(d, 2):
             told += (
                 f" The silhouette, which compares whole groups, says the opposite: it is higher with "
                 f"{right if d > c else left} ({max(c, d):.2f}, against {min(c, d):.2f})."
