@@ -69,7 +69,7 @@ def token_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None
         >>> change.tokens[-3:], bool(change.distances.max() < SAME)
         (('The', 'bank', 'was'), True)
     """
-    check_arguments(token_change, locals())
+    check_arguments(token_change, locals(), leave=("encoder",))
     first, second = (Read(clean_text(text), encoder.token_states(text, max_length), 0) for text in (a, b))
     return _compared(first, second)
 

@@ -151,7 +151,7 @@ def test_an_element_that_is_no_string_is_refused(bundled, text):
 
 @pytest.mark.parametrize("instruction", [5, ["Find:"], b"Find:"])
 def test_an_instruction_that_is_no_string_is_refused(bundled, instruction):
-    with pytest.raises(InputError, match="instruction must be a string"):
+    with pytest.raises(InputError, match=r"instruction .* must be a string"):
         bundled.encode(["a river"], instruction)
 
 
