@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,9 @@ def test_an_owner_that_is_stopped_leaves_nothing_running(tmp_path, number):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS * 400))
     command = [sys.executable, "-m", "llm2vec_core", "encode", str(tmp_path / "texts.txt"), "--model", "mini:causal"]
     command += ["--devices", "cpu,cpu", "--chunk-rows", "64", "--out", str(tmp_path / "v.npy")]
-    owner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A suite that runs in the background hands on that Ctrl-C is to be ignored.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    owner = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed)
     line = ""
     while "2 processes" not in line:
         line = owner.stderr.readline()
