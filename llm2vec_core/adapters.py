@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +41,11 @@ _PEFT_PREFIX = "base_model.model."
 MERGE_TOLERANCE, HALF_MERGE_TOLERANCE = 1e-3, 0.2
 # Merging one plain adapter after the other gives the same sums as running them side by side.
 _NOT_ADDITIVE = ("use_dora", "modules_to_save", "trainable_token_indices", "lora_bias", "layer_replication")
-_RARE = ("alora_invocation_tokens", "layer_replication", "arrow_config", "use_qalora", "use_dora")
+_RARE = ("layer_replication", "arrow_config", "use_qalora", "use_dora", "lora_bias")
+_PLAIN_TYPES = {"bool": "true or false", "int": "a number", "float": "a number"}
 _LOAD_ERRORS = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError, IndexError, re.error,
-    SafetensorError,
+    SafetensorError, ImportError,
 )  # fmt: skip
 
 
@@ -80,15 +83,18 @@ def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bo
             wrapped = _load(adapter, folder, config, name, prefix, model, None if merge else wrapped)
             names = [name] if merge else [*names, name]
             wrapped.base_model.set_adapter(names, inference_mode=True)
-            expected = _probe_states(wrapped.eval(), model)
-            if merge:
-                wrapped.merge_and_unload()
-            got = _probe_states(model, model)
         except AdapterError:
             raise
         except _LOAD_ERRORS as error:
             raise _misfit(adapter, config, model, error) from error
-        _refuse_other_states(adapter, config, got, expected, half=model.dtype != torch.float32)
+        try:
+            expected = _probe_states(wrapped.eval(), model)
+            if merge:
+                wrapped.merge_and_unload()
+            got = _probe_states(model, model)
+        except _LOAD_ERRORS as error:
+            raise _no_part_of_the_weights(adapter, config, error, merge=merge) from error
+        _refuse_other_states(adapter, config, got, expected, half=model.dtype != torch.float32, merge=merge)
     return model.eval()
 
 
@@ -209,6 +215,11 @@ def _adapter_folder(adapter: str) -> Path:
         config = require_file(adapter, "adapter_config.json")
     except ModelError as error:
         raise AdapterError(f"{shown(adapter)} is no PEFT adapter, or cannot be reached: {error}") from error
+    if find_file(adapter, WEIGHTS_FILE) is None and find_file(adapter, f"{WEIGHTS_FILE}.index.json"):
+        raise AdapterError(
+            f"the weights of the adapter {shown(adapter)} lie in several files ({WEIGHTS_FILE}.index.json), which PEFT "
+            f"does not read: save it again as one {WEIGHTS_FILE}"
+        )
     if find_file(adapter, WEIGHTS_FILE) is None:
         raise AdapterError(
             f"the adapter {shown(adapter)} has no {WEIGHTS_FILE}; a pickled adapter_model.bin can run code when it is "
@@ -233,12 +244,27 @@ def _readable_config(adapter: str, folder: Path) -> PeftConfig:
             f"the adapter {shown(adapter)} is of PEFT type {_kind(config)}: it teaches the model a prompt and changes "
             "no weights, so it cannot be part of an encoder; LoRA and other types that change weights can"
         )
+    if getattr(config, "alora_invocation_tokens", None):
+        raise AdapterError(
+            f"the adapter {shown(adapter)} has alora_invocation_tokens {config.alora_invocation_tokens!r:.60}: it acts "
+            "only behind these tokens of a chat, and changes no token in front of them, so it cannot be part of an "
+            "encoder; train it without them"
+        )
     if str(getattr(config, "init_lora_weights", "")).startswith("pissa_niter"):
         raise AdapterError(
             f"the adapter {shown(adapter)} has init_lora_weights {config.init_lora_weights!r}: what it takes away from "
             "the base's weights is drawn at random each time it is loaded, so PEFT itself gives other vectors each "
             "time; save it again with PEFT's path_initial_model_for_weight_conversion"
         )
+    for setting in fields(config):
+        expected = _PLAIN_TYPES.get(getattr(setting.type, "__name__", str(setting.type)))
+        value = getattr(config, setting.name)
+        # Python takes the text "false" for true.
+        if expected and not (value is None or (isinstance(value, (int, float)) and math.isfinite(value))):
+            raise AdapterError(
+                f"adapter_config.json of {shown(adapter)} says {setting.name}={value!r:.60}: it has to be {expected}, "
+                "unquoted"
+            )
     for name in ("target_modules", "exclude_modules"):
         # PEFT makes a set of a list; a text stays a pattern.
         value = getattr(config, name, None)
@@ -334,7 +360,7 @@ def _probe_states(reader: nn.Module, model: PreTrainedModel) -> torch.Tensor:
 
 
 def _refuse_other_states(
-    adapter: str, config: PeftConfig, got: torch.Tensor, expected: torch.Tensor, half: bool
+    adapter: str, config: PeftConfig, got: torch.Tensor, expected: torch.Tensor, *, half: bool, merge: bool
 ) -> None:
     if not bool(torch.isfinite(got).all()):
         raise AdapterError(f"with the adapter {shown(adapter)} the model answers with NaN or infinity: it is broken")
@@ -343,32 +369,49 @@ def _refuse_other_states(
         raise AdapterError(
             f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights: PEFT's own model and "
             f"the result differ by {difference:.1e} of the largest hidden state"
+            + ("; load it with merge_adapters=False" if merge else "")
         )
 
 
 def _misfit(adapter: str, config: PeftConfig, model: PreTrainedModel, error: Exception) -> AdapterError:
-    if isinstance(error, NotImplementedError):
-        return AdapterError(f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights")
-    if "Impossible to merge" in str(error):
-        return AdapterError(
-            f"the adapter {shown(adapter)} ({_kind(config)}) cannot become part of the weights: {_line(error)} Load it "
-            "with merge_adapters=False"
-        )
     rows = model.get_input_embeddings().weight.shape[0]
     if "size mismatch" in str(error) and "embedding" in str(error):
         return _foreign(
             adapter, model, f"its vocabulary is not the base's of {rows} tokens, and it does not bring embeddings of "
             f"its own: {_line(error)}"
         )  # fmt: skip
-    return _foreign(adapter, model, f"{_kind(config)}, {type(error).__name__}: {_line(error)}")
+    what = f"{_kind(config)}, {type(error).__name__}: {_line(error)}"
+    if "size mismatch" in str(error) or "not found in the base model" in str(error):
+        return _foreign(adapter, model, what)
+    logger.debug("adapter refused", exc_info=True)
+    return AdapterError(
+        f"the adapter {shown(adapter)} does not fit {type(model).__name__}: PEFT cannot put it there as its "
+        f"adapter_config.json says ({what})"
+    )
+
+
+def _no_part_of_the_weights(adapter: str, config: PeftConfig, error: Exception, *, merge: bool) -> AdapterError:
+    """PEFT has loaded it, but does not merge it, or needs more than a text to run it (a task's number, say)."""
+    logger.debug("adapter refused", exc_info=True)
+    why = f": {_line(error).rstrip('.')}" if str(error).strip() else ""
+    advice = "load it with merge_adapters=False" if merge and _merging_failed(error) else "an encoder cannot use it"
+    what = "become part of the weights" if merge else "run beside the weights"
+    return AdapterError(f"the adapter {shown(adapter)} ({_kind(config)}) cannot {what}{why}; {advice}")
+
+
+def _merging_failed(error: Exception) -> bool:
+    """Whether PEFT stopped in merging, not in the forward pass before it."""
+    frame, names = error.__traceback__, set()
+    while frame is not None:
+        names.add(frame.tb_frame.f_code.co_name)
+        frame = frame.tb_next
+    return "merge_and_unload" in names
 
 
 def _kind(config: PeftConfig) -> str:
     """An adapter's type, and those of its settings that are seldom used."""
     kind = str(getattr(config.peft_type, "value", config.peft_type))
-    rare = [
-        name for name in ("alora_invocation_tokens", "layer_replication", "use_dora") if getattr(config, name, None)
-    ]
+    rare = [name for name in _RARE if getattr(config, name, None)]
     return f"{kind} with {', '.join(rare)}" if rare else kind
 
 

@@ -301,9 +301,13 @@ def require_file(source: str, name: str, revision: str | None = None) -> Path:
     if file is not None:
         return file
     if Path(source).is_dir():
-        raise ModelError(
-            f"the folder {shown(source)} has no {name}: it is no transformers model (an unfinished download?)"
+        inside = sorted(place.name for place in Path(source).iterdir() if place.is_dir() and _holds_a_model(place))
+        why = (
+            f"choose one of its subfolders with subfolder=, {', '.join(inside[:9])}"
+            if inside
+            else ("it is no transformers model (an unfinished download?)")
         )
+        raise ModelError(f"the folder {shown(source)} has no {name}: {why}")
     raise _out_of_reach(source, name)
 
 

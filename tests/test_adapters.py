@@ -271,14 +271,48 @@ def test_prompts_are_refused_by_name(bases, tmp_path, name, options):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"alora_invocation_tokens": [36, 53]}, "alora_invocation_tokens"),
-        ({"layer_replication": [[0, 2], [1, 3]]}, "layer_replication"),
+        ({"alora_invocation_tokens": [36, 53]}, r"alora_invocation_tokens \[36, 53\].*train it without"),
+        ({"layer_replication": [[0, 2], [1, 3]]}, "layer_replication.*merge_adapters=False"),
     ],
 )
 def test_lora_that_cannot_be_merged_is_refused_by_name(bases, tmp_path, options, said):
     config = LoraConfig(target_modules=QV, r=4, task_type="CAUSAL_LM", **options)
     folder = adapter(bases["untied"], tmp_path, config)
     with pytest.raises(AdapterError, match=said):
+        by_us(bases["untied"], folder)
+
+
+def test_tokens_that_switch_an_adapter_on_are_not_passed_over_beside_the_weights(bases, tmp_path):
+    """PEFT looks for them in its own model's forward pass, which nothing beside the weights goes through."""
+    config = LoraConfig(target_modules=QV, r=4, task_type="CAUSAL_LM", alora_invocation_tokens=[36, 53])
+    folder = adapter(bases["untied"], tmp_path, config)
+    assert np.abs(by_peft(bases["untied"], folder) - plain(bases["untied"])).max() > 1e-2  # they stand in IDS
+    with pytest.raises(AdapterError, match="alora_invocation_tokens"):
+        by_us(bases["untied"], folder, merge=False)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (peft.BeftConfig(target_modules=["q_proj"]), "BEFT.*no bias.*merge_adapters=False"),
+        (peft.LilyConfig(target_modules=["q_proj", "o_proj"], r=4), "LILY.*merge_adapters=False"),
+        (peft.PolyConfig(target_modules=["q_proj"], r=4, n_tasks=2, n_skills=2), "POLY.*task_ids.*cannot use it"),
+        (peft.CartridgeConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"), "CARTRIDGE.*prompt"),
+    ],
+    ids=lambda value: value.peft_type.value if isinstance(value, peft.PeftConfig) else "",
+)
+def test_what_peft_does_not_merge_or_run_on_a_text_alone_is_not_blamed_on_the_base(bases, tmp_path, config, said):
+    folder = adapter(bases["untied"], tmp_path, config)
+    with pytest.raises(AdapterError, match=said) as caught:
+        by_us(bases["untied"], folder)
+    assert "another base" not in str(caught.value)
+
+
+def test_weights_in_several_files_are_named(bases, tmp_path):
+    folder = adapter(bases["untied"], tmp_path, LoraConfig(target_modules=QV, r=4))
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model-00001-of-00001.safetensors")
+    (folder / "adapter_model.safetensors.index.json").write_text("{}")
+    with pytest.raises(AdapterError, match=r"several files \(adapter_model.safetensors.index.json\)"):
         by_us(bases["untied"], folder)
 
 
@@ -368,8 +402,13 @@ def test_damaged_tensors_are_named(bases, tmp_path):
         ({"peft_type": "NO_SUCH_TYPE"}, "cannot be read by PEFT.*NO_SUCH_TYPE"),
         ({"target_modules": 7}, "target_modules.*7"),
         ({"target_modules": "("}, "does not fit"),
-        ({"r": "four"}, "does not fit|cannot be read"),
+        ({"r": "four"}, "r='four'.*a number"),
         ({"alpha_pattern": ["q_proj"]}, "does not fit|cannot be read"),
+        ({"use_rslora": "false"}, "use_rslora='false'.*true or false"),
+        ({"lora_alpha": "16"}, "lora_alpha='16'.*a number"),
+        ({"lora_alpha": float("nan")}, "lora_alpha=nan.*a number"),
+        ({"bias": "some"}, "adapter_config.json says .*Requested bias: some"),
+        ({"megatron_config": {"a": 1}}, "adapter_config.json says .*megatron"),
     ],
 )
 def test_settings_that_make_no_sense(bases, tmp_path, changes, said):
