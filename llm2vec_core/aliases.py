@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import CONFIG_MAPPING
+
 from llm2vec_core.errors import ModelError
 
 
@@ -98,6 +100,17 @@ def direction(config: Mapping[str, Any]) -> Direction:
     if isinstance(models, Mapping) and any(name.startswith("AutoModel") for name in models):
         return Direction(None, "keep", "auto_map without is_causal")
     return Direction(False, "keep", "transformers' own class")
+
+
+def reads_flag(config: Mapping[str, Any]) -> bool:
+    """Whether transformers' own class of a type reads ``use_bidirectional_attention``; others pass it over.
+
+    Example:
+        >>> reads_flag({"model_type": "gemma3_text"}), reads_flag({"model_type": "qwen3"})
+        (True, False)
+    """
+    kind = str(config.get("model_type"))
+    return kind in CONFIG_MAPPING and hasattr(CONFIG_MAPPING[kind], "use_bidirectional_attention")
 
 
 def alias_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ People have models in several layouts, and each is read here into one :class:`Ch
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from llm2vec_core.aliases import alias_settings, direction
+from llm2vec_core.aliases import alias_settings, direction, reads_flag
 from llm2vec_core.dense import DENSE_FILE, DenseLayer, read_dense, read_dense_module
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
@@ -149,6 +150,9 @@ def resolve(
         checkpoint.lower_case,
         checkpoint.dense or read_dense(find_file(source, DENSE_FILE, revision)),
     )
+
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -420,6 +424,8 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
         found = read_st_folder(read, own, shown(source))
     except (TypeError, AttributeError, ValueError) as error:
         raise ModelError(f"the files of {shown(source)} hold values of another kind than theirs ({error})") from error
+    if found.base and Path(source).is_dir() and not (Path(source) / found.base).is_dir():
+        raise ModelError(f"modules.json of {shown(source)} names the folder {found.base!r}, which is not there")
     if found.base and not Path(source).is_dir():
         raise ModelError(
             f"{shown(source)} keeps its model in a subfolder ({found.base}): download it and give the folder"
@@ -427,7 +433,15 @@ def _sentence_transformers(source: str, revision: str | None) -> Checkpoint:
     base = str(Path(source) / found.base) if found.base else source
     below = _chain(base, revision)
     config = _read_json(require_file(below.base, "config.json", revision if below.base == source else None))
-    settings = {"bidirectional": False, **alias_settings(config), **direction(config).settings, **found.settings}
+    way = direction(config)
+    if way.reason == "use_bidirectional_attention" and not reads_flag(config):
+        logger.warning(
+            "config.json of %s sets use_bidirectional_attention, which transformers' own %s does not read: "
+            "sentence-transformers reads the folder causally, and so does this; choose with bidirectional=True",
+            shown(source), config.get("model_type"),
+        )  # fmt: skip
+        way = replace(way, bidirectional=False)
+    settings = {"bidirectional": False, **alias_settings(config), **way.settings, **found.settings}
     return Checkpoint(
         below.base,
         below.adapters,

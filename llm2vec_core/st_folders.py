@@ -34,6 +34,7 @@ _SWITCHES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_POOLING_KEYS = {"embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt", *_SWITCHES}
 NO_LIMIT = 10**9
 _TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 # Keys that do not reach the vectors, or are read below.
@@ -81,12 +82,12 @@ def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> Sentenc
     inside = f"{base}/" if base else ""
     transformer: Mapping[str, Any] = next((found for name in TRANSFORMER_CONFIGS if (found := read(inside + name))), {})
     _refuse_transformer(transformer, source)
-    tokenizer = read(f"{inside}tokenizer_config.json") or {}
+    tokenizer = _object(read, f"{inside}tokenizer_config.json", source)
     if tokenizer.get("truncation_side") == "left" and not own:
         raise ModelError(f"{source} sets truncation_side to 'left' in tokenizer_config.json; here a text loses its end")
     settings = _pooling(read(f"{first['Pooling']}/config.json"), source)
     dense, settings["normalize"] = _behind_pooling(behind)
-    settings |= _prompts(read("config_sentence_transformers.json") or {}, source)
+    settings |= _prompts(_object(read, "config_sentence_transformers.json", source), source)
     length = transformer.get("max_seq_length")
     for name in ("tokenizer_args", "processor_kwargs"):
         length = (transformer.get(name) or {}).get("model_max_length", length)
@@ -97,6 +98,13 @@ def read_st_folder(read: Reader, own: Mapping[str, Any], source: str) -> Sentenc
     return SentenceTransformersFolder(
         base, settings | dict(own), _tokenizer_limit(tokenizer), bool(transformer.get("do_lower_case")), dense
     )
+
+
+def _object(read: Reader, name: str, source: str) -> Mapping[str, Any]:
+    found = read(name)
+    if found is not None and not isinstance(found, dict):
+        raise ModelError(f"{name} of {source} holds no JSON object, but a {type(found).__name__}")
+    return found or {}
 
 
 def _behind_pooling(modules: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, bool], ...], bool]:
@@ -168,6 +176,9 @@ def _refuse_transformer(config: Mapping[str, Any], source: str) -> None:
 def _pooling(config: Any, source: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{source} has no config.json of its Pooling module: the download may be unfinished")
+    for name, value in config.items():
+        if name not in _POOLING_KEYS:
+            raise ModelError(f"{source} sets {name} to {value!r:.60} in its Pooling module, which cannot be read here")
     mode = config.get("pooling_mode")
     if mode is None:
         # Folders written before version 5.5 keep one switch a mode.
@@ -200,6 +211,10 @@ def _prompts(config: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _tokenizer_limit(config: Mapping[str, Any]) -> int:
     limit = config.get("model_max_length")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= 1):
+        raise ModelError(
+            f"tokenizer_config.json says model_max_length={limit!r:.60}: it has to be a number, at least 1"
+        )
     # "No limit" is written as 10**30.
     return int(limit) if isinstance(limit, int | float) and 0 < limit < NO_LIMIT else NO_LIMIT
 

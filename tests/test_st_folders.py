@@ -242,6 +242,9 @@ REFUSED = {
     "truncate_dim": ("config_sentence_transformers.json", {"truncate_dim": "12"}),
     "another kind": ("sentence_bert_config.json", {"modality_config": ["text"]}),
     "hold values": ("1_Pooling/config.json", {"pooling_mode": 3}),
+    "'gap'|gap to 3": ("1_Pooling/config.json", {"gap": 3}),
+    "model_max_length='9'": ("tokenizer_config.json", {"model_max_length": "9"}),
+    "model_max_length=0": ("tokenizer_config.json", {"model_max_length": 0}),
     "max_length": ("sentence_bert_config.json", {"max_seq_length": "64"}),
 }  # fmt: skip
 
@@ -252,6 +255,20 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path, name):
     file, changes = REFUSED[name]
     change(folder / file, **changes)
     with pytest.raises((ModelError, InputError), match=name):
+        LLM2Vec.from_pretrained(folder)
+
+
+def test_a_flag_that_transformers_passes_over_is_told(tmp_path, caplog):
+    folder = Path(written(tmp_path))
+    change(folder / "config.json", use_bidirectional_attention=True)
+    assert_same(LLM2Vec.from_pretrained(folder).encode(TEXTS), theirs(str(folder)))
+    assert "use_bidirectional_attention" in caplog.text
+
+
+def test_a_list_where_an_object_belongs_is_named(tmp_path):
+    folder = Path(written(tmp_path))
+    (folder / "config_sentence_transformers.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"config_sentence_transformers\.json of 'st' holds no JSON object"):
         LLM2Vec.from_pretrained(folder)
 
 
