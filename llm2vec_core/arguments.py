@@ -90,7 +90,10 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind is Any or not isinstance(kind, type):
         return True
     if getattr(kind, "_is_protocol", False):
-        return all(hasattr(value, name) for name in vars(kind) if not name.startswith("_"))
+        # A string has an ``encode`` of its own.
+        return not isinstance(value, (str, bytes)) and all(
+            hasattr(value, name) for name in vars(kind) if not name.startswith("_")
+        )
     if _is_model(kind):
         return _is_model(type(value))  # PEFT's models are no PreTrainedModel
     if kind is Path:

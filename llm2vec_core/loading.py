@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,8 @@ from llm2vec_core.config_numbers import check_numbers
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
+
+logger = logging.getLogger(__name__)
 
 Quantization = Literal["4bit", "8bit"]
 # Beside the weights: activations, the tokenizer, the process itself.
@@ -181,9 +183,22 @@ def load_model(
             f"the weights in {shown(base)} are not those of its config.json: {len(missing)} are missing, "
             f"{missing[0]} among them"
         )
+    _tell_left_aside(sorted(info["unexpected_keys"]), model, base)
     _check_module_names(device_map, model)
     model = _checked(_on_one_device(_text_tower(model), base), base, config)
     return (model if quantization or device_map else model.to(device)).eval()
+
+
+def _tell_left_aside(unexpected: Sequence[str], model: PreTrainedModel, base: str) -> None:
+    """Say which of the decoder's own weights config.json has no place for: layers beyond its number, biases."""
+    inside = {name for name, _ in model.named_children()}
+    names = [name.removeprefix(f"{model.base_model_prefix}.") for name in unexpected]
+    aside = [name for name in names if name.split(".")[0] in inside and not name.endswith(".inv_freq")]
+    if aside:
+        logger.warning(
+            "%d of the weights in %s have no place in the model of its config.json and are left aside, %s among them",
+            len(aside), shown(base), aside[0],
+        )  # fmt: skip
 
 
 _PLACEMENTS = ("auto", "balanced", "balanced_low_0", "sequential")

@@ -74,6 +74,15 @@ def test_weights_of_another_model(base):
         LLM2Vec.from_pretrained(base)
 
 
+def test_weights_without_a_place_are_told(base, caplog):
+    LLM2Vec.from_pretrained(base)
+    assert "left aside" not in caplog.text
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"num_hidden_layers": config["num_hidden_layers"] - 1}))
+    LLM2Vec.from_pretrained(base)
+    assert "9 of the weights" in caplog.text and "have no place in the model of its config.json" in caplog.text
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_broken_weights(base, value):
     tensors = load_file(base / "model.safetensors")

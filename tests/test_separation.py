@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from llm2vec_core.bundled_data import SentencePair
+from llm2vec_core.errors import InputError
 from llm2vec_core.separation import PairCosines, measure_pairs
 
 
@@ -69,3 +70,9 @@ def test_pairs_keep_their_labels_and_order():
 def test_the_area_is_the_separation_without_its_interval():
     found = PairCosines({"similar": np.array([0.9, 0.4, 0.4]), "unrelated": np.array([0.4, 0.1])})
     assert found.area() == pytest.approx(found.separation().score) == pytest.approx((2 + 1.5 + 1.5) / 6)
+
+
+@pytest.mark.parametrize("encoder", ["zzz", b"zzz", None, 3])
+def test_a_text_is_no_encoder_although_it_has_encode(encoder):
+    with pytest.raises(InputError, match=r"encoder .* must be"):
+        measure_pairs(encoder, [SentencePair("a", "b", "similar")])

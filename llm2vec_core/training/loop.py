@@ -101,6 +101,8 @@ class AdapterTraining:
             # The reentrant kind knows nothing of torch.autograd.grad, which gradient caching uses.
             try:
                 self.model.activation_checkpointing_enable({"use_reentrant": False})
+                # Only the reentrant kind needs embeddings with a gradient, and git adds to its own in place.
+                self.model.disable_input_require_grads()
             except ValueError as error:
                 raise TrainingError(
                     f"gradient_checkpointing is True, and {self.model.config.model_type} cannot compute its "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from llm2vec_core.architectures import tiny_config
 from llm2vec_core.architectures import tiny_model as tiny_model_of
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
@@ -215,6 +216,15 @@ def test_batches_of_one_task(small):
 def test_too_few_texts(small, texts):
     with pytest.raises(InputError, match="usable examples to train on; give at least 2 different ones"):
         AdapterTraining(small, MNTP(), texts, SMALL)
+
+
+def test_checkpointing_of_a_type_that_adds_to_its_embeddings_in_place(bundled):
+    model = tiny_model_of("git", tiny_config("git", vocab_size=len(bundled.tokenizer)))
+    encoder, losses = LLM2Vec(model, bundled.tokenizer), []
+    for checkpointing in (False, True):
+        config = TrainingConfig(steps=2, batch_size=2, max_length=12, gradient_checkpointing=checkpointing)
+        losses.append([e.loss for e in AdapterTraining(encoder, SimCSE(), TEXTS, config).run()])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
 def test_checkpointing_that_a_type_does_not_know_is_named(bundled):
