@@ -67,17 +67,6 @@ def test_what_goes_wrong_there_is_told_here_and_the_pool_goes_on(encoder, pool):
     assert len(encoder.encode(TEXTS[:3], pool=pool)) == 3
 
 
-def test_a_process_that_dies_is_named_and_none_is_left(encoder):
-    pool = encoder.start_pool(["cpu", "cpu"])
-    processes, folder = [worker.process for worker in pool._workers], Path(pool._folder.name)
-    os.kill(processes[1].pid, signal.SIGKILL)
-    with pytest.raises(WorkerError, match=r"process 2 of 2 \(cpu\) was killed by SIGKILL, and the others were ended"):
-        encoder.encode(TEXTS * 2, pool=pool)
-    assert not any(process.is_alive() for process in processes) and not folder.exists()
-    with pytest.raises(WorkerError, match="killed by SIGKILL"):
-        encoder.encode(TEXTS, pool=pool)
-
-
 @pytest.mark.parametrize(("devices", "message"), [([], "no device"), ("cpu", "no device"), (["cpu", "tpu7"], "tpu7")])
 def test_devices_that_are_none(encoder, devices, message):
     with pytest.raises(InputError, match=message):
@@ -132,3 +121,14 @@ def test_the_command_line_writes_the_same_file(tmp_path, capsys, pool):
     assert {child.pid for child in multiprocessing.active_children()} <= ours  # the other pool was left
     code, talk = run(*flags, "--out", str(tmp_path / "three.npy"), "--devices", ",")
     assert (code, "no device is named" in talk) == (2, True)
+
+
+def test_a_process_that_dies_is_named_and_none_is_left(encoder, pool):
+    """The last of the tests that share a pool."""
+    processes, folder = [worker.process for worker in pool._workers], Path(pool._folder.name)
+    os.kill(processes[1].pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match=r"process 2 of 2 \(cpu\) was killed by SIGKILL, and the others were ended"):
+        encoder.encode(TEXTS * 2, pool=pool)
+    assert not any(process.is_alive() for process in processes) and not folder.exists()
+    with pytest.raises(WorkerError, match="killed by SIGKILL"):
+        encoder.encode(TEXTS, pool=pool)
