@@ -171,8 +171,7 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     assert problems == []
 
 
-def test_one_press_brings_the_larger_model_and_another_one_the_bundled_one_back(page, server):
-    page.goto(server)
+def test_one_press_brings_the_larger_model_and_another_one_the_bundled_one_back(page):
     button = page.locator("#other-model")
     expect(button).to_have_text(f"Use {SMOLLM2.label}")
     button.click()

@@ -235,46 +235,75 @@ def test_an_empty_sentence_is_named_and_nothing_is_lost(visitor):
     expect(visitor.locator("#compare-notice .l2v-notice")).to_be_empty()
 
 
-def test_other_sentences_give_other_numbers_everywhere(page):
-    before = strips(page)
-    page.locator("#sentence-a textarea").fill("She planted a tree.")
-    page.locator("#sentence-b textarea").fill("She planted a bomb in the station.")
-    page.locator("#compare-button").click()
-    expect(page.locator("#see-spine .l2v-see-sentences svg").first).to_contain_text("She")
-    shared = prefix(page, "causal")
+def test_a_text_of_100_000_characters_is_refused_with_its_size(visitor):
+    write(visitor, "sentence-a", "word " * 20_000)
+    visitor.locator("#compare-button").click()
+    expect(visitor.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
+    assert prefix(visitor, "causal") == [1.0, 1.0, 1.0, 1.0]
+
+
+def test_other_sentences_give_other_numbers_everywhere(visitor):
+    before = strips(visitor)
+    visitor.locator("#sentence-a textarea").fill("She planted a tree.")
+    visitor.locator("#sentence-b textarea").fill("She planted a bomb in the station.")
+    visitor.locator("#compare-button").click()
+    expect(visitor.locator("#see-spine .l2v-see-sentences svg").first).to_contain_text("She")
+    shared = prefix(visitor, "causal")
     assert len(shared) >= 4
     assert set(shared) == {1.0}
-    assert min(prefix(page, "bidi")) < 0.999
-    assert strips(page) != before
-    expect(page.locator("#see-spine")).not_to_contain_text("bank")
-    expect(page.locator("#see-lens")).to_contain_text("bomb")
-    expect(page.locator("#attention")).to_contain_text("She")
-    page.get_by_role("button", name="The same in Python").locator("visible=true").click()
-    expect(page.locator("#see-code")).to_contain_text("She planted a tree.")
-    page.locator("#preset input").click()
-    page.get_by_role("option").filter(has_text="word order").first.click()
+    assert min(prefix(visitor, "bidi")) < 0.999
+    assert strips(visitor) != before
+    expect(visitor.locator("#see-spine")).not_to_contain_text("bank")
+    expect(visitor.locator("#see-lens")).to_contain_text("bomb")
+    expect(visitor.locator("#attention")).to_contain_text("She")
+    visitor.get_by_role("button", name="The same in Python").locator("visible=true").click()
+    expect(visitor.locator("#see-code")).to_contain_text("She planted a tree.")
+    visitor.locator("#preset input").click()
+    visitor.get_by_role("option").filter(has_text="word order").first.click()
     a = "In the yard the dog chased the cat."
-    expect(page.locator("#sentence-a textarea")).to_have_value(a)
-    expect(page.locator("#attention")).to_contain_text("dog")
+    expect(visitor.locator("#sentence-a textarea")).to_have_value(a)
+    expect(visitor.locator("#attention")).to_contain_text("dog")
 
 
-def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
-    page.locator("#sentence-a textarea").fill("The light was switched off.")
-    page.locator("#sentence-b textarea").fill("The light was easy to carry.")
-    page.locator("#compare-button").click()
-    card = page.locator("#see-lesson-card")
+def test_hostile_and_odd_texts_are_shown_and_not_run(visitor):
+    dialogs = []
+    visitor.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
+    for text in (
+        "The <img src=x onerror=alert(1)><script>alert(2)</script> bank",
+        "The ${alert(3)} {{constructor}} bank",
+        "The \u202eשלום עולם 😀👩‍👩‍👧 bank",
+        "The \x07\x1b[31m bank",
+        "The \ud83d bank",
+    ):
+        write(visitor, "sentence-a", text)
+        write(visitor, "see-ending", text)
+        visitor.locator("#sentence-b textarea").fill("The end")
+        visitor.locator("#compare-button").click()
+        expect(visitor.locator("#see-spine .l2v-data tbody tr")).to_have_count(2)
+        expect(visitor.locator("#see-spine")).to_contain_text("end")
+        expect(visitor.locator("#compare-notice .l2v-notice")).to_be_empty()
+        settled(visitor)
+    assert visitor.locator("#see-spine img, #attention img, #see-endings img, #see-lens img").count() == 0
+    assert dialogs == []
+
+
+def test_eight_steps_each_with_a_number_of_ones_own_sentences(visitor):
+    visitor.locator("#sentence-a textarea").fill("The light was switched off.")
+    visitor.locator("#sentence-b textarea").fill("The light was easy to carry.")
+    visitor.locator("#compare-button").click()
+    card = visitor.locator("#see-lesson-card")
     expect(card.locator("legend em")).to_have_text("light")
     seen, stages = {}, {}
     for number in range(1, 9):
         expect(card).to_have_attribute("data-step", str(number))
-        expect(page.locator("#see-step").get_by_role("radio").nth(number - 1)).to_be_checked()
-        show(page)
-        seen[number], stages[number] = values(page), card.get_attribute("data-stage")
+        expect(visitor.locator("#see-step").get_by_role("radio").nth(number - 1)).to_be_checked()
+        show(visitor)
+        seen[number], stages[number] = values(visitor), card.get_attribute("data-stage")
         # The switch follows the step: what is about the opened model shows it.
         opened = card.get_attribute("data-switch") == "bidi"
-        expect(page.locator("#l2v-see-bidi" if opened else "#l2v-see-causal")).to_be_checked()
+        expect(visitor.locator("#l2v-see-bidi" if opened else "#l2v-see-causal")).to_be_checked()
         if number < 8:
-            page.get_by_role("button", name="Next →").click()
+            visitor.get_by_role("button", name="Next →").click()
     assert seen[1][0] < 1e-4 < seen[1][1]
     assert seen[2] == [1.0]
     assert seen[3][0] == 0
@@ -283,47 +312,18 @@ def test_eight_steps_each_with_a_number_of_ones_own_sentences(page):
     assert [len(seen[n]) for n in (5, 6, 7)] == [2, 3, 4]
     assert seen[6][:2] == seen[5]
     assert [stages[n] for n in (5, 6, 7)] == ["bidirectional", "mntp", "simcse"]
-    expect(page.locator("#see-next")).to_be_hidden()
+    expect(visitor.locator("#see-next")).to_be_hidden()
     # By keyboard alone: the arrow keys go from step to step.
-    page.locator("#see-step").get_by_role("radio").nth(7).focus()
-    page.keyboard.press("ArrowLeft")
+    visitor.locator("#see-step").get_by_role("radio").nth(7).focus()
+    visitor.keyboard.press("ArrowLeft")
     expect(card).to_have_attribute("data-step", "7")
-    page.get_by_role("button", name="Next →").click()
+    visitor.get_by_role("button", name="Next →").click()
     expect(card).to_have_attribute("data-step", "8")
     # The last step ends in a search on the visitor's sentence.
     found = card.locator(".l2v-see-found ol").first.locator("li").first.inner_text()
     card.get_by_role("button", name="Continue in Search").click()
-    expect(page.locator("#search-note")).to_contain_text("The light was switched off.")
-    expect(page.locator("#search-left-hits li").first).to_contain_text(found[:40])
-
-
-def test_hostile_and_odd_texts_are_shown_and_not_run(page):
-    dialogs = []
-    page.on("dialog", lambda d: (dialogs.append(d.message), d.dismiss()))
-    for text in (
-        "The <img src=x onerror=alert(1)><script>alert(2)</script> bank",
-        "The ${alert(3)} {{constructor}} bank",
-        "The \u202eשלום עולם 😀👩‍👩‍👧 bank",
-        "The \x07\x1b[31m bank",
-        "The \ud83d bank",
-    ):
-        write(page, "sentence-a", text)
-        write(page, "see-ending", text)
-        page.locator("#sentence-b textarea").fill("The end")
-        page.locator("#compare-button").click()
-        expect(page.locator("#see-spine .l2v-data tbody tr")).to_have_count(2)
-        expect(page.locator("#see-spine")).to_contain_text("end")
-        expect(page.locator("#compare-notice .l2v-notice")).to_be_empty()
-        settled(page)
-    assert page.locator("#see-spine img, #attention img, #see-endings img, #see-lens img").count() == 0
-    assert dialogs == []
-
-
-def test_a_text_of_100_000_characters_is_refused_with_its_size(visitor):
-    write(visitor, "sentence-a", "word " * 20_000)
-    visitor.locator("#compare-button").click()
-    expect(visitor.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
-    assert prefix(visitor, "causal") == [1.0, 1.0, 1.0, 1.0]
+    expect(visitor.locator("#search-note")).to_contain_text("The light was switched off.")
+    expect(visitor.locator("#search-left-hits li").first).to_contain_text(found[:40])
 
 
 def test_a_link_brings_sentences_step_and_head_back(open_page):
