@@ -12,6 +12,7 @@ from typing import Any
 
 from transformers import CONFIG_MAPPING
 
+from llm2vec_core.config_numbers import CAUSAL_WINDOW
 from llm2vec_core.errors import ModelError
 
 
@@ -89,6 +90,9 @@ def direction(config: Mapping[str, Any]) -> Direction:
     alias = ALIASES.get(str(config.get("model_type")))
     if alias is not None:
         return Direction(alias.bidirectional, "keep", f"model_type {config['model_type']}")
+    text = config.get("text_config")
+    if any(isinstance(part, Mapping) and CAUSAL_WINDOW in part for part in (config, text)):
+        return Direction(True, "full", CAUSAL_WINDOW)
     if config.get("is_causal") is not None:
         return Direction(config["is_causal"] is False, "keep", "is_causal")
     for part in (config, config.get("text_config")):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.templates import PLAIN, TextTemplate
@@ -306,6 +306,19 @@ class _Dressing:
             f"instruction and template take {taken} tokens and leave no room for the text; "
             f"at most {self.max_length} tokens fit, so shorten the instruction or raise max_length"
         )
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids a model has embeddings for; Gemma 3n and 4 have a second, smaller table.
+
+    Example:
+        >>> from llm2vec_core.architectures import tiny_model
+        >>> embedding_rows(tiny_model("llama"))
+        97
+    """
+    rows: int = model.get_input_embeddings().weight.shape[0]
+    second = getattr(model.config.get_text_config(), "vocab_size_per_layer_input", None)
+    return min(rows, second) if second else rows
 
 
 def check_ids(rows: Sequence[TokenizedText], tokenizer: PreTrainedTokenizerBase, embeddings: int) -> None:

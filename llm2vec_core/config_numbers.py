@@ -10,6 +10,9 @@ from typing import Any
 
 from llm2vec_core.errors import ModelError
 
+# Where a config that is saved with its sliding window open keeps the causal model's own.
+CAUSAL_WINDOW = "llm2vec_causal_window"
+
 # Ten times and more what any published model has.
 _LIMITS = (
     (re.compile(r"(^|_)n?_?(layers?|blocks)$"), 10_000),

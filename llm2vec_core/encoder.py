@@ -39,6 +39,7 @@ from llm2vec_core.batching import (
     check_texts,
     clean_text,
     collate,
+    embedding_rows,
     pad_token_id,
     token_budget_batches,
     tokenize,
@@ -431,7 +432,7 @@ class LLM2Vec:
             prompt=prompt,
             layout=self._layout,
         )
-        check_ids(rows, self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
+        check_ids(rows, self.tokenizer, embedding_rows(self.model))
         return rows
 
     def encode(
@@ -876,7 +877,7 @@ class LLM2Vec:
             raise InputError(f"max_length {max_length!r} must be a whole number of at least 1")
         limit = min(max_length or self.max_length, self.max_length)
         (row,) = tokenize(self.tokenizer, [text], max_length=limit)
-        check_ids([row], self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
+        check_ids([row], self.tokenizer, embedding_rows(self.model))
         batch = collate([row], self._pad_id, self.model.device)
         batch.pop("pooling_mask")
         strings, starts = self._token_strings(clean_text(text), row.input_ids)

@@ -36,7 +36,7 @@ from llm2vec_core.aliases import known_config
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, hub_options, require_file, shown
-from llm2vec_core.config_numbers import check_numbers
+from llm2vec_core.config_numbers import CAUSAL_WINDOW, check_numbers
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
@@ -97,6 +97,11 @@ def _causal_decoder(config: PreTrainedConfig, base: str) -> PreTrainedConfig:
         raise ModelError(f"config.json of {shown(base)} gives {text!r:.60} as the config of its text model: it is none")
     for part in (config, text):
         part.return_dict = True  # outputs are read by name
+        window = getattr(part, CAUSAL_WINDOW, None)
+        if window is not None:
+            # Saved with its window open; the view that opens it again does so by itself.
+            part.sliding_window = window
+            delattr(part, CAUSAL_WINDOW)
     if model_type in OUT_OF_SCOPE:
         raise ModelError(
             f"{shown(base)} ({model_type}) cannot become a text encoder in this way: "

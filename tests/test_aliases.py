@@ -110,6 +110,21 @@ def test_is_causal_false_keeps_the_window_as_transformers_does(tmp_path):
     assert np.abs(full[1] - want[1]).max() > 1e-2
 
 
+def test_a_window_that_was_saved_open_comes_back_for_the_causal_view(tmp_path):
+    write(tmp_path / "base", MistralConfig(**SIZES, sliding_window=4))
+    encoder = LLM2Vec.from_pretrained(tmp_path / "base", device="cpu", sliding_window="full")
+    encoder.save_pretrained(tmp_path / "again")
+    plain = np.stack([states.mean(0) for states in own_states(tmp_path / "again", None)])
+    close(encoder.encode(TEXTS), plain)
+    (tmp_path / "again" / "llm2vec_config.json").unlink()  # config.json says it alone
+    again = LLM2Vec.from_pretrained(tmp_path / "again", device="cpu")
+    close(again.encode(TEXTS), encoder.encode(TEXTS))
+    for view in ({"bidirectional": False}, {"sliding_window": "keep"}):
+        want = LLM2Vec.from_pretrained(tmp_path / "base", device="cpu", **view).encode(TEXTS)
+        assert np.abs(want - encoder.encode(TEXTS)).max() > 1e-2
+        close(LLM2Vec.from_pretrained(tmp_path / "again", device="cpu", **view).encode(TEXTS), want)
+
+
 @pytest.mark.parametrize(("kind", "flag"), [(Gemma3TextConfig, True), (Gemma2Config, True), (GemmaConfig, True)])
 def test_use_bidirectional_attention(kind, flag, tmp_path):
     windows = {} if kind is GemmaConfig else {"sliding_window": 16}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,17 @@ from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from llm2vec_core.batching import Layout, TokenizedText, clean_text, collate, token_budget_batches, tokenize
+from llm2vec_core.architectures import tiny_config, tiny_model
+from llm2vec_core.batching import (
+    Layout,
+    TokenizedText,
+    check_ids,
+    clean_text,
+    collate,
+    embedding_rows,
+    token_budget_batches,
+    tokenize,
+)
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.templates import TEMPLATES
@@ -165,3 +176,12 @@ def test_any_iterable_of_strings_will_do(bundled):
 def test_what_is_no_string_is_refused():
     with pytest.raises(InputError, match="not int: 7"):
         clean_text(7)
+
+
+def test_a_smaller_second_table_of_embeddings_limits_the_ids():
+    model = tiny_model("gemma4_text", tiny_config("gemma4_text", vocab_size=300))
+    assert model.get_input_embeddings().weight.shape[0] == 300 and embedding_rows(model) == 97
+    with pytest.raises(InputError, match=r"id 97.*97 embeddings"), torch.no_grad():
+        check_ids([TokenizedText((1, 97))], SimpleNamespace(convert_ids_to_tokens=str), embedding_rows(model))
+    with pytest.raises(IndexError):
+        model(input_ids=torch.tensor([[1, 97]]))

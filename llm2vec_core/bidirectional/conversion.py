@@ -28,6 +28,7 @@ from llm2vec_core.arguments import check_arguments
 from llm2vec_core.bidirectional.layers import shared_weights_view, stack_owner
 from llm2vec_core.bidirectional.masks import forward_with_open_mask
 from llm2vec_core.bidirectional.probe import Probe, probing
+from llm2vec_core.config_numbers import CAUSAL_WINDOW
 from llm2vec_core.errors import ConversionError, InputError
 
 SlidingWindow = Literal["full", "keep", "halved"]
@@ -301,7 +302,8 @@ def _open_configs(model: nn.Module, conversion: Conversion, sliding_window: Slid
         return True
     for config in {id(c): c for c in _configs(model)}.values():
         conversion.set(config, "is_causal", False)
-        if sliding_window == "full" and getattr(config, "sliding_window", None):
+        if sliding_window == "full" and (window := getattr(config, "sliding_window", None)):
+            conversion.set(config, CAUSAL_WINDOW, window)
             conversion.set(config, "sliding_window", OPEN_WINDOW)
     if sliding_window == "full":
         _open_windows(model, conversion)

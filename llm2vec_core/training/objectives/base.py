@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.batching import TokenizedText, check_ids, tokenize
+from llm2vec_core.batching import TokenizedText, check_ids, embedding_rows, tokenize
 from llm2vec_core.encoder import LLM2Vec
 
 
@@ -47,7 +47,7 @@ class Objective(ABC):
     def read(self, encoder: LLM2Vec, texts: Sequence[str]) -> list[TokenizedText]:
         """Texts into tokens: by default as they stand, without the encoder's template."""
         rows = tokenize(encoder.tokenizer, texts, max_length=encoder.max_length)
-        check_ids(rows, encoder.tokenizer, encoder.model.get_input_embeddings().weight.shape[0])
+        check_ids(rows, encoder.tokenizer, embedding_rows(encoder.model))
         return rows
 
     def shapes(self, rows: Sequence[Any]) -> list[tuple[int, int]]:
