@@ -37,7 +37,7 @@ from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, hub_options, require_file, shown
 from llm2vec_core.config_numbers import CAUSAL_WINDOW, check_numbers
-from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.errors import InputError, LLM2VecError, ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
 
@@ -260,7 +260,16 @@ def _on_one_device(model: PreTrainedModel, base: str) -> PreTrainedModel:
 
 def _checked(model: PreTrainedModel, base: str, config: PreTrainedConfig) -> PreTrainedModel:
     refuse_broken_weights(model, base)
-    if prefix_test(model).is_bidirectional:
+    try:
+        opened = prefix_test(model).is_bidirectional
+    except LLM2VecError:
+        raise
+    except Exception as error:  # each architecture fails in its own way
+        raise ModelError(
+            f"the forward pass of {shown(base)} ({config.model_type}) fails with the values of its config.json "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}): a value is missing there or wrong"
+        ) from error
+    if opened:
         raise ModelError(
             f"{shown(base)} ({config.model_type}) reads in both directions already: it is an encoder, and "
             "LLM2Vec starts from "

@@ -148,6 +148,13 @@ def test_use_bidirectional_attention(kind, flag, tmp_path):
     close(encoder.view(bidirectional=False).encode(TEXTS), causal)
 
 
+def test_a_forward_pass_that_its_config_cannot_feed_is_told(tmp_path):
+    # Ministral 3 scales its queries by numbers among the rope parameters, which a llama's config has not.
+    write(tmp_path, LlamaConfig(**SIZES), model_type="ministral3_bidirec")
+    with pytest.raises(ModelError, match=r"forward pass of .*ministral3.* fails with the values of its config\.json"):
+        LLM2Vec.from_pretrained(tmp_path, device="cpu")
+
+
 def test_halving_needs_a_type_that_does_it(tmp_path):
     write(tmp_path, LlamaConfig(**SIZES))
     with pytest.raises(ConversionError, match="no window that transformers halves"):
