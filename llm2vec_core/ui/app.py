@@ -82,7 +82,7 @@ def prove(context: AppContext) -> str:
     """Run the prefix test now, on the causal model and on the finished encoder."""
     first, last = context.preset.stages[0], context.preset.default
     causal, bidirectional = (context.encoder(stage.key).prefix_test() for stage in (first, last))
-    return render("badge.html", causal=causal, bidirectional=bidirectional)
+    return render("badge.html", model=context.preset.label, causal=causal, bidirectional=bidirectional)
 
 
 def launch_settings(models: Models) -> dict[str, Any]:

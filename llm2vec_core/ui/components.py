@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-SIDE_WIDTH = 330
+SIDE_WIDTH = 380
 
 
 def panel(value: str = "", **options: Any) -> gr.HTML:

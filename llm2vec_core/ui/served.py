@@ -15,6 +15,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.plot import PLOTLY_FILE
 from llm2vec_core.ui.templates import render
@@ -22,7 +23,10 @@ from llm2vec_core.ui.templates import render
 STATIC = Path(__file__).parent / "static"
 ICON = STATIC / "icon.svg"
 # By address below the page's own. card.png is card.svg, drawn: few programs that preview links read SVG.
-FILES = {"l2v/icon.svg": ICON, "l2v/card.png": STATIC / "card.png", "l2v/plotly.min.js": PLOTLY_FILE}
+DOCS = ("CLASS.md", "lesson.ipynb")
+FILES = {"l2v/icon.svg": ICON, "l2v/card.png": STATIC / "card.png", "l2v/plotly.min.js": PLOTLY_FILE} | {
+    f"l2v/{name}": ASSETS / "docs" / name for name in DOCS
+}
 # Gradio's own title, description and picture for shared links, and a manifest that names its logo.
 FOREIGN = re.compile(r'<meta\s+(?:property="og:|name="twitter:)[^>]*>|<link rel="manifest"[^>]*>')
 SETTINGS = "<script>window.gradio_config"

@@ -93,6 +93,9 @@ def test_what_changed_is_said_for_each_sign(context):
         rung = shifted(found, by)
         assert rung.verdict == verdict
         assert f'data-verdict="{verdict}"' in view.rung_card(rung, [1, 1])
+    perfect = PairCosines({"similar": np.ones(8), "unrelated": np.zeros(8), "misleading": np.zeros(8)})
+    told = view.rung_card(replace(found, cosines=perfect, cosines_before=perfect), [1, 1])
+    assert "nothing to tell apart" in told and "interval" not in told.split("ladder-change")[1].split("</dd>")[0]
     # This model, as it is:
     assert found.opened and (found.verdict == "better") is (found.change.low > 0)
 

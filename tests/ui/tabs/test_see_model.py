@@ -203,7 +203,7 @@ def test_every_pair_of_words_has_its_arc_and_every_changed_cell_its_colour():
     broken = picture(change(0.6), change(1.0))
     assert charts.forward_pass(broken, broken.sentences[0]).count("l2v-see-cell-causal") == 2
     long = picture(change(*[1.0] * 20), change(*[1.0] * 20))
-    assert "(the first 12 of 22 tokens)" in panels.spine(_step(long), "")
+    assert "first 16 of 22 tokens drawn" in panels.spine(_step(long), "")
 
 
 def _step(found: ForwardPass, **finding) -> spine.Shown:
@@ -389,6 +389,8 @@ def test_a_step_says_what_came_out_whichever_way(pair, monkeypatch):
                 spine.mntp: (copy.MNTP_BETTER, copy.MNTP_SAME, copy.MNTP_WORSE),
             }
             assert said[find][options] in finding.sentence
+            headlines = {spine.dip: copy.DIP_HEADLINES, spine.mntp: copy.MNTP_HEADLINES}
+            assert finding.headline == headlines[find][options]
     for unrelated, said in ((0.05, copy.SIMCSE_APART), (0.2, copy.SIMCSE_STILL)):
         found = {key: PairCosines({"similar": np.ones(8), "unrelated": np.full(8, value), "misleading": np.ones(8)}) for key, value in
                  (("causal", 0.2), ("bidirectional", 0.2), ("mntp", 0.2), ("simcse", unrelated))}  # fmt: skip

@@ -28,7 +28,7 @@ from llm2vec_core.ui.tabs.ladder.model import (
 
 # A phone shows a picture of this width unscaled, so that a text of 12 stays 12 pixels.
 WIDTH, LEFT = 330, 8
-BINS, ROW, HEIGHT = 28, 72, 40
+BINS, ROW, HEIGHT = 28, 84, 52
 KINDS = (("unrelated", "unrelated pairs", "var(--muted)"), ("similar", "similar pairs", "var(--good)"))
 
 
@@ -77,7 +77,7 @@ def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
         anchor = "end" if tick > 0.99 else "middle"
         parts.append(text(x(tick), height - 5, f"{tick:.1f}".replace("-", "−"), class_="q", text_anchor=anchor))
     label = f"Histograms of cosines under {len(rows)} encoders on one axis; the table has their means and separations"
-    return svg(WIDTH, height, *parts, label=label, style="max-width:440px")
+    return svg(WIDTH, height, *parts, label=label, style="max-width:480px")
 
 
 def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), looking: int = 1) -> Markup:

@@ -168,6 +168,14 @@ def rung(context: AppContext, session: Session, key: str) -> Rung:
     )
 
 
+def stair_heights(preset: ModelPreset) -> dict[str, float]:
+    """By key of a stage or baseline, its score on public sentence similarity sets, times 100, where measured."""
+    summary = stored_ladder(preset.key)
+    if summary is None or "sts" not in summary.kinds:
+        return {}
+    return {k: summary.encoder(label).means["sts"].score for k, label in rows_of_rungs(preset, summary).items()}
+
+
 # What the card of a rung tells of the whole evaluation.
 TOLD = ("sts", MEAN)
 

@@ -56,15 +56,17 @@ def show_rung(context: AppContext, session: Session, key: str, sentence: str, ex
     keys = [key, found.before.key] if found.before else [key]
     stages = [stage.key for stage in context.preset.stages]
     code = snippet(context.preset.key, stages, key, sentence or "", expected or "")
-    return rung_card(found, model.token_counts(context, session, keys)), code
+    tokens = model.token_counts(context, session, keys)
+    return rung_card(found, tokens, model.stair_heights(context.preset)), code
 
 
-def rung_card(rung: model.Rung, tokens: Sequence[int]) -> str:
+def rung_card(rung: model.Rung, tokens: Sequence[int], stairs: Mapping[str, float] | None = None) -> str:
     """What a step does, costs and changes.
 
     Args:
         rung: the step.
         tokens: read for all bundled pairs by the step and by the one below it; the first alone if there is none.
+        stairs: the height of each measured step, see :func:`model.stair_heights`.
     """
     now = numbers_of(rung.cosines)
     before = numbers_of(rung.cosines_before) if rung.cosines_before else {}
@@ -72,6 +74,7 @@ def rung_card(rung: model.Rung, tokens: Sequence[int]) -> str:
     return render(
         "ladder/rung.html",
         rung=rung,
+        stairs=stairs or {},
         done=copy.DONE.get(rung.choice.key, rung.choice.meaning),
         costs=copy.COSTS.get(rung.choice.key, copy.UNKNOWN_COST),
         tokens=tokens[0],

@@ -121,7 +121,7 @@ function wordsOf(side) {
     const words = all.split(' · ').slice(0, most).join(' · ');
     const [x, y] = places[side][row];
     if (x < ranges[0][0] || x > ranges[0][1] || y < ranges[1][0] || y > ranges[1][1]) return [];
-    const wide = pen.measureText(words).width / 2 + 4, high = WORDS.size * 0.72;
+    const wide = pen.measureText(words).width / 2 + 7, high = WORDS.size * 0.85;
     const ends = [ranges[0][0] * scale + wide, ranges[0][1] * scale - wide];
     const at = Math.max(ends[0], Math.min(ends[1], x * scale));
     // Farther away they would seem to be another group's.

@@ -13,8 +13,9 @@ from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, Sentence
 from llm2vec_core.ui.tabs.see.model import Endings, Heads
 from llm2vec_core.ui.tabs.see.spine import Finding
 
-# A change that cannot be seen in three digits is none.
+# A change that cannot be seen in three digits is none. Under an open mask a cell is "the same" only up to rounding.
 VISIBLE = 0.0005
+ROUNDING = 2e-6
 
 # The forward pass.
 WIDTH, LEFT = 330, 50
@@ -85,7 +86,7 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
             fill="none",
             stroke="var(--muted)",
             class_="l2v-see-pour",
-            style=f"--seen:{(i + 1) / count:.2f}",
+            style=f"--seen:{(i + 1) / sentence.count:.2f}",
         )
         for i, x in enumerate(middle)
     ]
@@ -111,6 +112,11 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
         *columns,
         group(*pooling, class_="l2v-see-pool"),
         vector,
+        *(
+            [text(WIDTH, ARC - 30, f"… {sentence.count - count} more", 12, text_anchor="end")]
+            if sentence.is_cut
+            else []
+        ),
         label=name,
         role="group",
         style=f"max-width:{int(WIDTH * 1.2)}px",
@@ -168,7 +174,7 @@ def _column(
             continue
         for state, change in zip(("causal", "bidi"), changes, strict=True):
             value = float(change[k, i])
-            if value >= VISIBLE:
+            if value >= (ROUNDING if state == "bidi" else VISIBLE):
                 cells.append(
                     rect(
                         x - wide / 2, y, wide, CELL, rx=3, class_=f"l2v-see-cell-{state}",

@@ -83,6 +83,8 @@ def _step(shown: Shown) -> str:
         options = "\n".join(f"- {option}" for option in question.options)
         lines.append(f"\n**Before you press:** {_plain(question.text)}\n\n{options}\n")
         lines.append(f"\n**Answer:** {question.options[question.answer]}.")
+    if shown.finding.headline:
+        lines.append(f" *{shown.finding.headline}.*")
     lines.append(f" {_plain(shown.finding.sentence)}\n")
     lines += [
         f"\n{hits.encoder.label}:\n\n" + "".join(f"1. {text}\n" for text in hits.texts) for hits in shown.finding.hits

@@ -22,11 +22,16 @@ SWITCH = """
 <span>Bidirectional <small>both sides</small></span></label></div><p role="status"></p></fieldset>
 """
 
+CLASS_MATERIAL = Markup(
+    '<a href="l2v/CLASS.md" download>Teach it: a 45-minute class</a>, '
+    '<a href="l2v/lesson.ipynb" download>the lesson as a notebook</a>'
+)
+
 WORKSHOP = Markup(
     '<div class="l2v l2v-see-workshop"><h2>Workshop</h2><p>The same sentences, taken apart: '
     '<a href="#see-endings">change the ending</a>, <a href="#see-lens">read a vector</a>, '
-    '<a href="#attention-picture">look at every head</a>, <a href="#similarity">compare the sentences</a>.</p></div>'
-)
+    '<a href="#attention-picture">look at every head</a>, <a href="#similarity">compare the sentences</a>. {}.</p></div>'
+).format(CLASS_MATERIAL)
 
 ENDINGS_INTRO = Markup(
     '<div class="l2v"><h2>Change the ending, watch the beginning</h2>'
@@ -52,6 +57,26 @@ STRIPS_INTRO = Markup(
     "the {}.</p></div>"
 ).format(term("pooling", "Pooling"), term("cosine"), term("encoder"))
 
+# What a step's numbers measure, and why this and not the number of the step before.
+MEASURED = {
+    "mask": "how far an earlier word moves when the end changes",
+    "shared-word": "cosine of one word's two vectors",
+    "attention": "share of attention that goes to later words",
+    "pooled": "cosine of your two sentence vectors",
+    "dip": "separation. One cosine cannot be right or wrong, so from here on labelled pairs judge the encoder.",
+    "mntp": "separation, as in the step before",
+    "simcse": "mean cosine of 80 unrelated pairs, because moving these apart is what this step trains. Separation is in the text.",
+    "search": "nDCG@10 on our test questions, because a search is judged by its order, not by its cosines.",
+}
+# Tabs to go on with, by key.
+ONWARD = (
+    ("compare", "Compare", "your own pairs, under every encoder"),
+    ("search", "Search", "your own texts"),
+    ("map", "Map", "which texts lie together"),
+    ("train", "Train", "your own adapter, here"),
+    ("export", "Export", "the encoder, to take home"),
+)
+
 MEASURES = [("Change of direction (1 − cosine)", "cosine"), ("Relative distance", "distance")]
 
 ADDED_WORD = "indeed"
@@ -62,7 +87,7 @@ REASONS = (
     "the word has only one meaning",
 )
 REASON = 1
-SEPARATION = "separation: chance that a similar pair has a higher cosine than an unrelated one"
+SEPARATION = "chance that a similar pair has a higher cosine than an unrelated one"
 
 NOTHING_SHARED = (
     "Your two sentences do not begin with the same word, so there is no shared word to follow. Give them the same first "
@@ -75,12 +100,15 @@ DIP_WORSE = Markup(
     "word is mixed with words that it never learned to use. This is the dip that training has to mend."
 )
 DIP_SAME = Markup(
-    "no clear difference. On large language models opening the mask usually does harm. This model shows no dip."
+    "no clear difference. On large language models opening the mask usually does harm; this model shows no dip."
 )
 DIP_BETTER = Markup(
-    "it has become <b>better</b> at it. On large language models opening the mask usually does harm; a model as small as "
-    "this one shows no dip."
+    "it has become <b>better</b> at it. On large language models opening the mask usually does harm; this model shows no dip."
 )
+# What the numbers of a step say, by verdict: better, no clear difference, worse.
+DIP_HEADLINES = ("Here, opening the mask already helps", "Opening changes little here", "Opening alone is not enough")
+MNTP_HEADLINES = ("Practice helps", "Practice makes no clear difference here", "Practice did harm here")
+SIMCSE_HEADLINES = ("Unrelated texts move apart", "Unrelated texts stay where they were")
 MNTP_BETTER = Markup("Practice at guessing words has carried over to comparing sentences.")
 MNTP_SAME = Markup("The step makes no clear difference to this measure here.")
 MNTP_WORSE = Markup("By this measure the step did harm here.")
@@ -99,7 +127,7 @@ STEPS = (
     ),
     (
         "Shared words",
-        "Same beginning, same vectors",
+        "One word, two sentences: one vector?",
         Markup(
             "Each row below the words is a {}, and each cell holds one {}. For the words that both sentences share, the colour "
             "shows how far the two vectors differ: pale blue means not at all. We follow the longest shared word. A {} of 1 "
@@ -111,8 +139,7 @@ STEPS = (
         "Open the mask",
         Markup(
             "LLM2Vec is a recipe of three steps. The first opens the empty half of the mask: {}. New arcs appear below the words, "
-            "from later words to earlier ones. The picture shows the model after all three steps; what opening alone does "
-            "comes in step 5."
+            "from later words to earlier ones. What opening alone does comes in step 5."
         ).format(term("bidirectional attention")),
     ),
     (
@@ -124,8 +151,8 @@ STEPS = (
         ).format(term("pooling", "Pooling")),
     ),
     (
-        "The dip",
-        "Opening alone is not enough",
+        "Untrained",
+        "Is opening the mask enough?",
         Markup(
             "The picture now shows the opened model before any training. To judge it, we use pairs of sentences that we "
             "labelled: the {} is the chance that a similar pair gets a higher cosine than an unrelated one. 50% is a coin toss."
@@ -141,7 +168,7 @@ STEPS = (
     ),
     (
         "SimCSE",
-        "Tell sentences apart",
+        "Learn to tell sentences apart",
         Markup(
             "The third step is {} ({}). Each sentence is read twice with random dropout. Its two vectors should match, and "
             "differ from those of all other sentences. No labels are needed."

@@ -11,7 +11,7 @@ from llm2vec_core.token_change import TokenChange
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see.model import Pair, watched
 
-MOST_TOKENS = 12
+MOST_TOKENS = 16
 MOST_LAYERS = 7
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from llm2vec_core.token_change import SAME
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.pair_strips import similarity_strips
-from llm2vec_core.ui.tabs.see import charts
+from llm2vec_core.ui.tabs.see import charts, copy
 from llm2vec_core.ui.tabs.see.lens import Lens
 from llm2vec_core.ui.tabs.see.model import Endings, Heads, Likeness, future_share
 from llm2vec_core.ui.tabs.see.spine import STEPS, Shown
@@ -39,6 +39,9 @@ def spine(shown: Shown, a: str, b: str = "") -> Markup:
         charts=[charts.forward_pass(shown.picture, sentence) for sentence in shown.picture.sentences],
         numbers=charts.values(shown.finding) if shown.finding.values else "",
         query=a,
+        measured=copy.MEASURED[shown.step.key],
+        onward=copy.ONWARD,
+        class_material=copy.CLASS_MATERIAL,
         # An answer about two sentences is no answer about others.
         pair_id=sha256(f"{a}\0{b}".encode(errors="surrogatepass")).hexdigest()[:12],
         columns=("shared token", "cosine, causal", f"cosine, {shown.picture.stage.label}"),

@@ -74,6 +74,11 @@ element.addEventListener('click', event => {
     answers[asked()] = option.dataset.option;
     return reveal(option.dataset.option);
   }
+  const onward = event.target.closest('[data-tab]');
+  if (onward) {
+    document.querySelector(`#tabs [role=tab][id*=${onward.dataset.tab}]`).click();
+    return document.querySelector('#tabs').scrollIntoView({behavior: 'smooth'});
+  }
   const search = event.target.closest('.l2v-see-search');
   if (!search) return;
   document.querySelector('#tabs [role=tab][id*=search]').click();

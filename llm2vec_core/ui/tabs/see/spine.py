@@ -73,6 +73,19 @@ class Hits:
 
 
 @dataclass(frozen=True)
+class Recap:
+    """One line of what the visitor has seen.
+
+    Attributes:
+        label: what was measured.
+        values: under the causal model, then under the encoders that followed, as they are shown.
+    """
+
+    label: str | Markup
+    values: tuple[tuple[EncoderOption, str], ...]
+
+
+@dataclass(frozen=True)
 class Finding:
     """What a step found.
 
@@ -83,6 +96,8 @@ class Finding:
         values: the numbers.
         percent: whether they are shares.
         hits: lists of a search, if the step makes one.
+        headline: what the numbers say, in few words; "" where the title says it.
+        recap: of all steps, after the last one.
     """
 
     question: Question | None
@@ -91,6 +106,8 @@ class Finding:
     values: tuple[Value, ...] = ()
     percent: bool = False
     hits: tuple[Hits, ...] = ()
+    headline: str = ""
+    recap: tuple[Recap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,12 +142,14 @@ class Shown:
         step: the step.
         picture: both sentences on their way through the model.
         finding: what the step found.
+        about: of the encoder in the picture: whether it is trained, and whether it is the chosen one.
     """
 
     number: int
     step: Step
     picture: ForwardPass
     finding: Finding
+    about: str = ""
 
 
 def show(pair: Pair, number: int) -> Shown:
@@ -140,11 +159,17 @@ def show(pair: Pair, number: int) -> Shown:
         pair: the visitor's sentences.
         number: from 1.
     """
-    step = STEPS[number - 1]
+    step, chosen = STEPS[number - 1], pair.stage
     if step.stage in [option.key for option in _options(pair)]:
         pair = replace(pair, stage=pair.session.choice(step.stage, pair.context))
     picture = forward_pass(pair)
-    return Shown(number, step, picture, step.find(pair, picture))
+    return Shown(number, step, picture, step.find(pair, picture), _about(pair, chosen))
+
+
+def _about(pair: Pair, chosen: EncoderOption) -> str:
+    untrained = any(s.key == pair.stage.key and not s.adapters and s.bidirectional for s in pair.context.preset.stages)
+    told = "opened, nothing trained" if untrained else "opened and trained"
+    return told if pair.stage.key == chosen.key else f"{told}; this step shows it in place of {chosen.label}"
 
 
 def _options(pair: Pair) -> list[EncoderOption]:
@@ -326,7 +351,9 @@ def dip(pair: Pair, picture: ForwardPass) -> Finding:
         ("better: it sees more", "about as well as before", "worse"),
         verdict,
     )
-    return Finding(question, told, copy.SEPARATION, _values(options, scores), percent=True)
+    return Finding(
+        question, told, copy.SEPARATION, _values(options, scores), percent=True, headline=copy.DIP_HEADLINES[verdict]
+    )
 
 
 def mntp(pair: Pair, picture: ForwardPass) -> Finding:
@@ -344,7 +371,9 @@ def mntp(pair: Pair, picture: ForwardPass) -> Finding:
         ("better", "about as well", "worse"),
         verdict,
     )
-    return Finding(question, told, copy.SEPARATION, _values(options, scores), percent=True)
+    return Finding(
+        question, told, copy.SEPARATION, _values(options, scores), percent=True, headline=copy.MNTP_HEADLINES[verdict]
+    )
 
 
 def simcse(pair: Pair, picture: ForwardPass) -> Finding:
@@ -356,7 +385,8 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
         "Two unrelated sentences have a mean cosine of {:.2f} under the causal model, of <b>{:.2f}</b> before this step and of "
         "<b>{:.2f}</b> after it. "
     ).format(means[0], before, means[-1])
-    told += copy.SIMCSE_APART if means[-1] - before < -0.05 else copy.SIMCSE_STILL
+    still = means[-1] - before >= -0.05
+    told += copy.SIMCSE_STILL if still else copy.SIMCSE_APART
     told += Markup(
         " Your pair has {:.3f} under the causal model and {:.3f} under {}: look at it next to these means. Separation is {:.1%} "
         "after this step, {:.1%} before it."
@@ -367,7 +397,8 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
         tuple(f"about {level}" for level in COSINES),
         min(range(len(COSINES)), key=lambda i: abs(COSINES[i] - means[0])),
     )
-    return Finding(question, told, "mean cosine of 80 unrelated pairs", _values(options, means))
+    unit = "mean cosine of 80 unrelated pairs"
+    return Finding(question, told, unit, _values(options, means), headline=copy.SIMCSE_HEADLINES[still])
 
 
 def _values(options: Sequence[EncoderOption], numbers: Sequence[float]) -> tuple[Value, ...]:
@@ -402,7 +433,7 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
     """Sentence A as a query over the bundled collection."""
     options = (pair.causal, pair.stage)
     if not all(pair.context.has_stored_collection(option.key) for option in options):
-        return Finding(None, copy.SEARCH_ELSEWHERE)
+        return Finding(None, copy.SEARCH_ELSEWHERE, recap=_recap(pair, picture))
     lists = []
     texts = copy.collection()
     for option in options:
@@ -429,10 +460,33 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
     return Finding(
         question,
         told,
-        "cosine with the nearest text",
-        _values(options, [x.cosines[0] for x in lists]),
+        "mean nDCG@10 on our test questions",
+        _values(options, scores),
         hits=tuple(lists),
+        recap=(
+            *_recap(pair, picture),
+            Recap("nDCG@10 of search", tuple((o, f"{score:.2f}") for o, score in zip(options, scores, strict=True))),
+        ),
     )
+
+
+def _recap(pair: Pair, picture: ForwardPass) -> tuple[Recap, ...]:
+    """The numbers of the steps before, from the visitor's sentences and the labelled pairs."""
+    both = (pair.causal, pair.stage)
+    found = []
+    if picture.word is not None:
+        cosines = (picture.causal.cosines[picture.word], picture.other.cosines[picture.word])
+        label = Markup("Cosine of the two vectors of {}").format(_word(picture, picture.word))
+        found.append(Recap(label, tuple((o, f"{cosine:.3f}") for o, cosine in zip(both, cosines, strict=True))))
+    shares = zip(both, attention(pair, picture).values, strict=True)
+    found.append(Recap("Attention to later words", tuple((o, f"{share.value:.0%}") for o, share in shares)))
+    sentences = zip(both, picture.cosines, strict=True)
+    found.append(Recap("Cosine of your two sentences", tuple((o, f"{cosine:.3f}") for o, cosine in sentences)))
+    options, scores, _ = _measured(pair, pair.stage.key)
+    found.append(
+        Recap("Separation of labelled pairs", tuple((o, f"{s:.1%}") for o, s in zip(options, scores, strict=True)))
+    )
+    return tuple(found)
 
 
 STEPS: Sequence[Step] = tuple(

@@ -18,8 +18,8 @@ OBJECTIVE_LABELS = {
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
 LENGTHS = {"20": "Short", "60": "Longer"}
 LENGTH_INFO = (
-    "About 20 or 60 seconds with LLM2Vec-mini on two idle processor cores; a larger model takes longer. After three steps "
-    "the page estimates the time left."
+    "About 20 or 60 seconds with LLM2Vec-mini on two idle processor cores. A larger model, such as SmolLM2, gets fewer "
+    "steps, and each takes seconds. After three steps the page estimates the time left."
 )
 START_INFO = "The stage the adapter is trained on top of. Its weights stay frozen."
 
@@ -61,8 +61,8 @@ def expectation(label: str, point: Progress, longer: LongTraining | None) -> str
         longer: what a long training of the same kind made of it, if there is one.
     """
     told = (
-        f"The marks at step 0 are the starting point, “{label}”, measured on our data: {_measures(point)}. If the loss of "
-        "each batch falls and the held-out loss does not, the model is memorising the texts."
+        f"The marks at step 0 are the starting point, “{label}”: {_measures(point)}. These pairs are kept out of training and "
+        "are not the ladder's 240, so the numbers differ from those there. If the loss of each batch falls and the held-out loss does not, the model is memorising the texts."
     )
     if longer is not None:
         told += (
