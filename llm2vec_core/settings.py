@@ -85,10 +85,10 @@ class EncoderSettings:
             if getattr(self, name) not in choices:
                 raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         find_template(self.template)
-        if self.default_prompt_name is not None and self.default_prompt_name not in self.prompts:
+        if self.default_prompt_name is not None and self.default_prompt_name not in self._prompt_names:
             raise InputError(
                 f"default_prompt_name {self.default_prompt_name!r} is no prompt; choose one of "
-                f"{', '.join(self.prompts) or '(there are none)'}"
+                f"{', '.join(self._prompt_names)}"
             )
 
     def _check_types(self) -> None:
@@ -124,11 +124,13 @@ class EncoderSettings:
         """
         check_arguments(EncoderSettings.prompt, locals())
         name = self.default_prompt_name if name is None else name
-        if name is None or (name in ("query", "document") and name not in self.prompts):
-            return ""
-        if name not in self.prompts:
-            raise InputError(f"unknown prompt {name!r}; choose one of {', '.join(self.prompts) or '(there are none)'}")
-        return self.prompts[name]
+        if name is not None and name not in self._prompt_names:
+            raise InputError(f"unknown prompt {name!r}; choose one of {', '.join(self._prompt_names)}")
+        return "" if name is None else self.prompts.get(name, "")
+
+    @property
+    def _prompt_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.prompts, "query", "document")))
 
     def save(self, folder: str | Path) -> None:
         """Write the settings to ``llm2vec_config.json`` in a folder."""

@@ -200,7 +200,7 @@ def test_each_setting_is_reproduced(settings, options, tmp_path):
         assert differs(ours, theirs(tmp_path / "out", TEXTS, prompt_name=name)) <= 1e-5
 
 
-def test_weight_zero_for_the_begin_token_is_not_idle(tmp_path):
+def test_the_weight_of_the_begin_token_is_not_idle(tmp_path):
     encoder = tiny_encoder()
     export_sentence_transformers(encoder.with_settings(skip_begin_token=True), tmp_path / "out")
     assert differs(encoder.encode(TEXTS), theirs(tmp_path / "out", TEXTS)) > 1e-3
@@ -260,11 +260,57 @@ def test_empty_texts_are_as_the_docstring_says(tmp_path):
     assert differs(encoder.encode([""], INSTRUCTION), model.encode_query([""])) > 1e-3
 
 
+@pytest.mark.parametrize("pooling", ["mean", "last_token"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_an_empty_text_is_its_begin_token_also_where_that_is_left_out(pooling, normalize):
+    encoder = tiny_encoder(skip_begin_token=True, normalize=normalize, pooling_mode=pooling)
+    model = to_sentence_transformer(encoder)
+    begin = encoder.with_settings(pooling_mode="first_token", skip_begin_token=False)
+    for texts in ([""], ["", "river", "", TEXTS[1]]):
+        assert differs(encoder.encode(texts), model.encode(texts)) <= 1e-5
+        assert differs(begin.encode(texts)[:1], model.encode(texts)[:1]) <= 1e-5
+    assert differs(encoder.encode([" ", "\n"]), model.encode([" ", "\n"])) <= 1e-5
+
+
+def test_a_text_cut_down_to_its_begin_token(tmp_path):
+    encoder = tiny_encoder(skip_begin_token=True)
+    export_sentence_transformers(encoder, tmp_path / "out")
+    model = to_sentence_transformer(encoder)
+    model.max_seq_length = 1
+    assert differs(encoder.with_settings(max_length=1).encode(TEXTS[:1]), model.encode(TEXTS[:1])) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokenizer", "options", "told", "silent"),
+    [
+        ({}, {}, {"prompts": PROMPTS}, ["an empty text behind the prompt 'query' "], ["is written"]),
+        ({"skip_begin_token": True}, {}, {}, ["'<s>' is written becomes another vector"], ["an empty text"]),
+        ({}, {"begin": False}, {}, ["an empty text is an error"], ["a text of white space", "'<s>'"]),
+        ({"skip_instruction": False}, {}, {"prompts": PROMPTS}, [], ["text"]),
+    ],
+)
+def test_texts_that_are_read_differently_there_are_told(settings, tokenizer, options, told, silent, tmp_path):
+    encoder = tiny_encoder(tokenizer=byte_level_tokenizer(**tokenizer), **settings)
+    notes = " | ".join(export_sentence_transformers(encoder, tmp_path / "out", **options).notes)
+    assert all(words in notes for words in told), notes
+    assert not any(words in notes for words in silent), notes
+
+
+@pytest.mark.parametrize(("name", "stored"), [("none", {"none": ""}), ("query", {"query": ""}), ("document", {})])
+def test_a_default_prompt_that_is_empty_leaves_and_comes_back(name, stored, tmp_path):
+    encoder = tiny_encoder(prompts={**stored, "topic": "Topic: "}, default_prompt_name=name)
+    export_sentence_transformers(encoder, tmp_path / "out")
+    again = LLM2Vec.from_pretrained(tmp_path / "out")
+    assert again.settings.default_prompt_name == name and again.settings.prompts == encoder.settings.prompts
+    for one in (encoder, again):
+        assert differs(one.encode(TEXTS), theirs(tmp_path / "out", TEXTS)) <= 1e-5
+
+
 def test_beginnings_for_which_no_count_is_right_are_told(tmp_path, caplog):
     encoder = tiny_encoder(tokenizer=byte_level_tokenizer(digits_alone=True))
     with caplog.at_level(logging.WARNING):
         report = export_sentence_transformers(encoder, tmp_path / "out", prompts=PROMPTS)
-    (note,) = report.notes
+    (note,) = (note for note in report.notes if "begins with" in note)
     assert "a digit" in note and "a letter" not in note and note in caplog.text
     digits, letters = ["42 boats"], ["two boats"]
     query = {"prompt_name": "query"}

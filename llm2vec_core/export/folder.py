@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 # Largest difference of an embedding's element, relative to the largest element (at least 1). In half
 # precision padding alone moves elements by about a hundredth.
 TOLERANCE, HALF_TOLERANCE = 1e-5, 3e-2
+# Weight of a begin token that is left out: too small to be seen beside another token, and still all of the mean where
+# there is no other (an empty text), which a weight of 0 would make a zero vector. Their divisor is at least 1e-9.
+NEXT_TO_NOTHING = 2.0**-29
 SAMPLES = (
     "river",
     "The bank of the river was steep and muddy.",
@@ -77,9 +80,10 @@ def export_sentence_transformers(
 
     The model is loaded a second time to compare, so memory for two is needed for a moment.
 
-    Three kinds of texts are read differently there: an empty one (behind a prompt the blank or nothing is
-    pooled, here the instruction stands for it; without a begin token it is an error), one in which the
-    blank's symbol ("Ġ", "▁") stands as a word of its own, and those that the report's notes tell of.
+    Texts that are read differently there are told in the report's notes, found by trying them: an empty one behind a
+    prompt (nothing or a blank is pooled, here the instruction stands for it) or without a begin token (an error), one
+    in which the begin token is written where it is left out. One more kind is not tried: a text in which the blank's
+    symbol ("Ġ", "▁") stands as a word of its own.
 
     Args:
         encoder: what is exported, with its settings; adapters that are not merged yet are merged into a copy.
@@ -169,9 +173,10 @@ def _build(
         ) from error
     model = _load(encoder, stage)
     difference = _compare(encoder, model, instructions, plan)
-    for note in plan.notes:
+    notes = (*_odd_texts(encoder, model, instructions, plan), *plan.notes)
+    for note in notes:
         logger.warning("%s", note)
-    return model, ExportReport(difference, plan.prompts, plan.notes)
+    return model, ExportReport(difference, plan.prompts, notes)
 
 
 def _sentence_transformers() -> Any:
@@ -250,7 +255,7 @@ def _write(encoder: LLM2Vec, plan: ExportPlan, stage: Path, max_shard_size: str)
         },
     )
     # For nobody but us: our own package reads its settings back.
-    prompts = {name: prompt for name, prompt in plan.prompts.items() if prompt}
+    prompts = {name: prompt for name, prompt in plan.prompts.items() if prompt or name in encoder.settings.prompts}
     replace(encoder.settings, precision="full", prompts=prompts, normalize=plan.normalize).save(stage)
 
 
@@ -261,7 +266,7 @@ def _modules(encoder: LLM2Vec, plan: ExportPlan) -> list[Any]:
     if plan.begin_token_id is not None:
         # Ids for names: WordWeights also looks a name up in lower case, and "<S>" is not "<s>".
         rows = encoder.model.get_input_embeddings().weight.shape[0]
-        modules.append(WordWeights([str(i) for i in range(rows)], {str(plan.begin_token_id): 0.0}, 1.0))
+        modules.append(WordWeights([str(i) for i in range(rows)], {str(plan.begin_token_id): NEXT_TO_NOTHING}, 1.0))
     modules.append(Pooling(encoder.width, plan.pooling_mode, include_prompt=plan.include_prompt))
     for layer in encoder.dense:
         if layer.normalize_input:
@@ -301,14 +306,9 @@ def _without_paths(error: Exception, stage: Path) -> str:
 
 
 def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping[str, str], plan: ExportPlan) -> float:
-    half = encoder.model.dtype in (torch.float16, torch.bfloat16)
-    tolerance = HALF_TOLERANCE if half else TOLERANCE
-    largest = 0.0
+    tolerance, largest = _tolerance(encoder), 0.0
     encoder = encoder.with_settings(normalize=plan.normalize)
-    for name in (None, "", *plan.prompts):
-        prompt = plan.prompts[name] if name else name
-        # An instruction's own blank is not counted as one of its tokens; a stored prompt is to the letter.
-        how = {"instruction": instructions[name]} if name is not None and name in instructions else {"prompt": prompt}
+    for name, prompt, how in _ways(instructions, plan):
         batch = _samples(encoder, **how)
         for texts, what in ((batch, "a padded batch"), (batch[-1:], "a single text")):
             ours = encoder.encode(texts, **how)
@@ -325,6 +325,54 @@ def _compare(encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping
                 )
             largest = max(largest, difference)
     return largest
+
+
+def _tolerance(encoder: LLM2Vec) -> float:
+    return HALF_TOLERANCE if encoder.model.dtype in (torch.float16, torch.bfloat16) else TOLERANCE
+
+
+def _ways(
+    instructions: Mapping[str, str], plan: ExportPlan
+) -> Iterator[tuple[str | None, str | None, dict[str, str | None]]]:
+    """Each prompt's name and text, and how our encoder is asked for it: as is, without a prompt, with each one."""
+    for name in (None, "", *plan.prompts):
+        prompt = plan.prompts[name] if name else name
+        # An instruction's own blank is not counted as one of its tokens; a stored prompt is to the letter.
+        yield name, prompt, {"instruction": instructions[name]} if name in instructions else {"prompt": prompt}
+
+
+def _odd_texts(
+    encoder: LLM2Vec, model: SentenceTransformer, instructions: Mapping[str, str], plan: ExportPlan
+) -> tuple[str, ...]:
+    """Texts with little or nothing to pool that sentence-transformers reads differently, each told with its outcome."""
+    encoder, tolerance = encoder.with_settings(normalize=plan.normalize), _tolerance(encoder)
+    begin = encoder.tokenizer.bos_token
+    texts = {"an empty text": "", "a text of white space": " ", "a text of line breaks": "\n\n"}
+    ours_is = dict.fromkeys(texts, "what stands around it is pooled")
+    if begin:
+        written = f"a text in which {begin!r} is written"
+        texts[written], ours_is[written] = f"a river {begin} a bank", "only the first one is left out"
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, prompt, how in _ways(instructions, plan):
+        for kind, text in texts.items():
+            ours = encoder.encode([text], **how)
+            try:
+                theirs = np.asarray(model.encode([text], prompt=prompt, show_progress_bar=False), dtype=np.float32)
+            except Exception as error:  # of whatever module meets a text without tokens
+                found.setdefault((kind, f"is an error ({type(error).__name__})"), []).append(name or "")
+                continue
+            if not _relative_difference(ours, theirs) <= tolerance:
+                outcome = "becomes a vector of zeros" if not theirs.any() else "becomes another vector"
+                found.setdefault((kind, outcome), []).append(name or "")
+    return tuple(
+        f"{kind}{_behind(names)} {outcome} in sentence-transformers; here {ours_is[kind]}"
+        for (kind, outcome), names in found.items()
+    )
+
+
+def _behind(names: list[str]) -> str:
+    asked = list(dict.fromkeys(repr(name) for name in names if name))
+    return "" if "" in names or not asked else f" behind the prompt {' or '.join(asked)}"
 
 
 def _tokenizer_differs(plan: ExportPlan, model: SentenceTransformer, texts: list[str]) -> str:

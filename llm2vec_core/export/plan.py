@@ -6,8 +6,9 @@ tokens count. From its source, where it differs from us:
 - ``weightedmean`` counts from the first token of the whole input, so behind a prompt that is left out the
   first pooled token weighs more than 1;
 - nothing leaves out the begin token. ``WordWeights`` gives each token id a weight and ``Pooling`` divides
-  by the sum of the weights, so weight 0 for the begin token is exact for ``mean``; that sum includes the
-  tokens of a prompt, so behind a prompt that is left out the length (not the direction) would differ.
+  by the sum of the weights, so next to no weight for the begin token is exact for ``mean`` (and an empty text is
+  still its begin token); that sum includes the tokens of a prompt, so behind a prompt that is left out the length
+  (not the direction) would differ.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ExportPlan:
     Attributes:
         pooling_mode: their name of the pooling mode.
         include_prompt: whether the prompt's tokens are pooled.
-        begin_token_id: id of the begin token if it must weigh nothing, else None.
+        begin_token_id: id of the begin token if it must weigh next to nothing, else None.
         prompts: by name, the exact string that stands in front of a text.
         tokenizer: a copy of the encoder's, prepared to be saved.
         normalize: whether embeddings have length 1.
