@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -50,9 +51,9 @@ def _line_values(file: TextFile, source: TextSource) -> Iterator[tuple[int, Any]
         try:
             yield number, json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"{source.name}, line {number}: no JSON: {line.strip()!r:.60}; one record stands in one line, or all "
-                "in an array"
+            place = f"{source.name}, line {number}"
+            raise _unread(error, place) or InputError(
+                f"{place}: no JSON: {line.strip()!r:.60}; one record stands in one line, or all in an array"
             ) from error
 
 
@@ -71,7 +72,9 @@ def _array(stream: TextIO, source: TextSource) -> Iterator[tuple[int, Any]]:
         try:
             value, end = decoder.raw_decode(buffer)
         except (ValueError, RecursionError) as error:
-            more = "" if ended or isinstance(error, RecursionError) else stream.read(max(_CHUNK, len(buffer)))
+            if found := _unread(error, f"{source.name}, record {number + 1}"):
+                raise found from error
+            more = "" if ended else stream.read(max(_CHUNK, len(buffer)))
             ended = not more
             if ended or len(buffer) > MAX_LINE:
                 raise InputError(f"{source.name}, record {number + 1}: no JSON: {buffer!r:.60}") from error
@@ -82,6 +85,18 @@ def _array(stream: TextIO, source: TextSource) -> Iterator[tuple[int, Any]]:
         buffer = buffer[end:]
         if len(buffer) < _CHUNK // 2:
             buffer += stream.read(_CHUNK)
+
+
+def _unread(error: Exception, place: str) -> InputError | None:
+    """What is wrong with JSON that is well-formed and not read all the same; None where it is not well-formed."""
+    if isinstance(error, RecursionError):
+        return InputError(f"{place}: lists or records stand too deep in one another to be read")
+    if isinstance(error, json.JSONDecodeError):
+        return None
+    # Of the other errors of a value Python's json knows one: a whole number longer than the interpreter converts.
+    return InputError(
+        f"{place}: a whole number of more than {sys.get_int_max_str_digits():,} digits; write it in quotation marks"
+    )
 
 
 def _names(fields: dict[str, Any]) -> str:

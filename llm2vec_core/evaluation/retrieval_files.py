@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2vec_core.corpus.reading import inspect_file
+from llm2vec_core.corpus.source import Mended
 from llm2vec_core.corpus.sources import open_source, read_records, read_texts
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.files import read_table
@@ -28,11 +29,13 @@ class RetrievalFiles:
         documents: by id title and text.
         queries: by id the text.
         judgements: query, document and grade.
+        notes: what could not be read as it stood, in words.
     """
 
     documents: dict[str, tuple[str, str]]
     queries: dict[str, str]
     judgements: list[tuple[str, str, float]]
+    notes: tuple[str, ...] = ()
 
 
 def read_retrieval_files(folder: Path, name: str) -> RetrievalFiles:
@@ -81,17 +84,26 @@ def _parquet(folder: Path, name: str) -> RetrievalFiles:
 
 
 def _beir(folder: Path, name: str) -> RetrievalFiles:
-    documents = _records(folder / BEIR_CORPUS, ("_id", "title", "text"))
-    queries = _records(folder / "queries.jsonl", ("_id", "text"))
+    documents, notes = _records(folder / BEIR_CORPUS, ("_id", "title", "text"))
+    queries, more = _records(folder / "queries.jsonl", ("_id", "text"))
     return RetrievalFiles(
         _by_id([row[0] for row in documents], [(row[1], row[2]) for row in documents], name),
         _by_id([row[0] for row in queries], [row[1] for row in queries], name),
         _judgements(_qrels(folder / "qrels", name), name),
+        (*notes, *more),
     )
 
 
-def _records(file: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return list(read_records(open_source(str(file), columns, numbers=True, optional=("title",))))
+def _records(file: Path, columns: tuple[str, ...]) -> tuple[list[tuple[str, ...]], list[str]]:
+    mended = Mended()
+    records = list(read_records(open_source(str(file), columns, numbers=True, optional=("title",)), mended))
+    notes = list(mended.notes)
+    if mended.rows:
+        notes.append(
+            f"{mended.rows:,} of {len(records):,} lines of {file.name} are not read as they stand: null is read as an "
+            f"empty text, what is no character as \ufffd ({', '.join(mended.places)})"
+        )
+    return records, notes
 
 
 def _qrels(folder: Path, name: str) -> list[tuple[str, ...]]:

@@ -74,6 +74,9 @@ def read(folder: Path, name: str, limit: int | None = None) -> Collection:
     own, notes = _own_documents(chosen, found, ids, documents, grades)
     if unjudged := len(found.queries) - len(judged):
         notes.insert(0, f"{unjudged:,} of {len(found.queries):,} queries have no relevant document and are left out")
+    notes = [*found.notes, *notes]
+    if empty := sum(not "".join(texts).strip() for texts in found.documents.values()):
+        notes.append(f"{empty:,} of {len(document_ids):,} documents have neither a title nor a text")
     return Collection(
         name,
         ids,

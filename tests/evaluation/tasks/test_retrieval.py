@@ -210,3 +210,23 @@ def test_of_two_judgements_the_later_one_holds(collection, write):
         found.setdefault(query, {})[document] = score
     want = [{document: score for document, score in grades.items() if score > 0} for grades in found.values()]
     assert [{data.document_ids[row]: grade for row, grade in g.items()} for g in data.relevant] == want
+
+
+def test_documents_and_queries_without_a_text_are_told(tmp_path):
+    folder = tmp_path / "R"
+    (folder / "qrels").mkdir(parents=True)
+    documents = [("d1", "T", None), ("d2", None, "a"), ("d3", "", ""), ("d4", "", None), ("d5", "", "b")]
+    rows = [{"_id": key, "title": title, "text": text} for key, title, text in documents]
+    queries = [{"_id": "q1", "text": "a"}, {"_id": "q2", "text": "b"}, {"_id": "q3", "text": None}]
+    for name, records in (("corpus", rows), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    (folder / "qrels" / "test.tsv").write_text(HEADER + "q1\td2\t1\nq2\td5\t1\nq3\td1\t1\n")
+    found = find_sets(folder)
+    assert found.sets[0].data.documents == ("T", "a", "", "", "b")
+    documents_told, queries_told, empty = found.notes
+    assert documents_told.startswith(
+        "R: 2 of 5 lines of corpus.jsonl are not read as they stand: null is read as an emp"
+    )
+    assert "corpus.jsonl, line 1, corpus.jsonl, line 4" in documents_told
+    assert queries_told.startswith("R: 1 of 3 lines of queries.jsonl ")
+    assert empty == "R: 2 of 5 documents have neither a title nor a text"
