@@ -69,7 +69,7 @@ def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bo
     wrapped: PeftModel | None = None
     names: list[str] = []
     for number, adapter in enumerate(adapters):
-        folder = _adapter_folder(adapter)
+        folder = adapter_folder(adapter)
         config = _readable_config(adapter, folder)
         prefix = _prefix_in(folder, model)
         if prefix is None:
@@ -210,7 +210,15 @@ def _load(
     return wrapped
 
 
-def _adapter_folder(adapter: str) -> Path:
+def adapter_folder(adapter: str) -> Path:
+    """Where the files of an adapter lie, downloaded if they have to be.
+
+    Args:
+        adapter: a folder or a Hub id.
+
+    Raises:
+        AdapterError: if it is no PEFT adapter with weights as safetensors, or cannot be reached.
+    """
     try:
         config = require_file(adapter, "adapter_config.json")
     except ModelError as error:

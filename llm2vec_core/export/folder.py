@@ -331,14 +331,12 @@ def _tolerance(encoder: LLM2Vec) -> float:
     return HALF_TOLERANCE if encoder.model.dtype in (torch.float16, torch.bfloat16) else TOLERANCE
 
 
-def _ways(
-    instructions: Mapping[str, str], plan: ExportPlan
-) -> Iterator[tuple[str | None, str | None, dict[str, str | None]]]:
+def _ways(instructions: Mapping[str, str], plan: ExportPlan) -> Iterator[tuple[str | None, str | None, dict[str, Any]]]:
     """Each prompt's name and text, and how our encoder is asked for it: as is, without a prompt, with each one."""
     for name in (None, "", *plan.prompts):
         prompt = plan.prompts[name] if name else name
         # An instruction's own blank is not counted as one of its tokens; a stored prompt is to the letter.
-        yield name, prompt, {"instruction": instructions[name]} if name in instructions else {"prompt": prompt}
+        yield name, prompt, {"instruction": instructions[name]} if name and name in instructions else {"prompt": prompt}
 
 
 def _odd_texts(

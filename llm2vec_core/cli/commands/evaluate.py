@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import add_model_options, choose_model, hide_loading
 from llm2vec_core.cli.progress import Meter
-from llm2vec_core.errors import InputError
+from llm2vec_core.errors import AdapterError, InputError
 from llm2vec_core.extras import require
 from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
 
@@ -77,6 +77,10 @@ def _run(arguments: argparse.Namespace) -> None:
         say(arguments, f"missing: {', '.join(found.missing)}")
     say(arguments, *(f"skipped: {reason}" for reason in found.left_out))
     say(arguments, *(f"note: {note}" for note in found.notes))
+    for stage in _named_stages(arguments.stage):
+        # Before hours of other rows are measured.
+        if not stages or stage.key in stages:
+            _check_adapters(stage)
     settings = {"model": preset.key, "limit": arguments.limit, "seed": SEED, "resamples": RESAMPLES}
     settings |= {"instructions": instructions, "options": options}
     results = Results(arguments.out, settings)
@@ -141,6 +145,16 @@ def _named_stages(given: Sequence[str]) -> tuple[Stage, ...]:
         meaning = "With the adapters of the command line."
         stages.append(Stage(name.strip(), name.strip(), True, parts, meaning))
     return tuple(stages)
+
+
+def _check_adapters(stage: Stage) -> None:
+    from llm2vec_core.adapters import adapter_folder
+
+    for adapter in stage.adapters:
+        try:
+            adapter_folder(adapter)
+        except AdapterError as error:
+            raise AdapterError(f"stage {stage.key!r}: {error}") from error
 
 
 def _distinct(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

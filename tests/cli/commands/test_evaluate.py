@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +89,27 @@ def test_stages_of_ones_own_are_rows_of_their_own(data, run):
     assert [name.strip() for name, _ in ours] == ["mine, mean", "mine 2, mean"]
     code, by_preset, _ = run(*common, "--stages", "mntp", "simcse")
     assert [score for _, score in ours] == [line.split("|")[2] for line in by_preset.splitlines()[2:4]]
+
+
+def test_a_stage_whose_adapter_is_missing_is_told_before_anything_is_measured(data, run, tmp_path):
+    named = ("--stage", f"late one={tmp_path / 'odd = name'}")
+    code, out, err = run("evaluate", "--data", data, "--tasks", "STS12", *named)
+    assert (code, out) == (2, "") and "stage 'late one': " in err and "odd = name" in err
+    assert "encoding" not in err
+    # Where it is not asked for, it does not matter.
+    code, out, _ = run("evaluate", "--data", data, "--tasks", "STS12", *named, "--stages", "mntp", "--quiet")
+    assert code == 0 and "late one" not in out
+
+
+def test_a_place_may_hold_an_equals_sign_and_blanks(data, run, tmp_path):
+    from llm2vec_core.presets import BUNDLED
+
+    shutil.copytree(BUNDLED.stage("mntp").adapters[0], tmp_path / "a=b c")
+    common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
+    code, out, err = run(*common, "--stage", f" my own = {tmp_path / 'a=b c'} ", "--stages", "my own", "mntp")
+    assert (code, err) == (0, "")
+    scores = {line.split("|")[1].strip(): line.split("|")[2] for line in out.splitlines() if ", mean" in line}
+    assert scores["my own, mean"] in [score for name, score in scores.items() if name != "my own, mean"]
 
 
 @pytest.mark.parametrize("stage", ["mine", "mine=", "=adapter", "mine=a,,b", "causal=a"])
