@@ -17,15 +17,24 @@ CONVERTED = [t for t in causal_lm_types() if t not in OUT_OF_SCOPE and t not in 
 IDS = torch.tensor([[3, 4, 5, 6, 7, 8]])
 # What these do to their logits or before their output matrix, each strong enough to be seen.
 SCALED = {
+    "beam": {"final_logit_softcapping": 2.0},
     "cohere": {"logit_scale": 0.01},
     "cohere2": {"logit_scale": 0.01},
+    "cohere2_moe": {"logit_scale": 0.01},
+    "cohere_compass_text": {"logit_scale": 0.01},
     "gemma2": {"final_logit_softcapping": 2.0},
     "gemma3_text": {"final_logit_softcapping": 2.0},
     "gemma3n_text": {"final_logit_softcapping": 2.0},
     "gemma4_text": {"final_logit_softcapping": 2.0},
+    "gemma4_unified_text": {"final_logit_softcapping": 2.0},
     "granite": {"logits_scaling": 50.0},
+    "granite_swa": {"logits_scaling": 50.0},
     "granitemoe": {"logits_scaling": 50.0},
+    "granitemoe_swa": {"logits_scaling": 50.0},
+    "granitemoeshared": {"logits_scaling": 50.0},
+    "hyperclovax": {"logits_scaling": 50.0},
     "minicpm3": {"dim_model_base": 2},
+    "nanochat": {"final_logit_softcapping": 2.0},
     "vaultgemma": {"final_logit_softcapping": 2.0},
 }
 
