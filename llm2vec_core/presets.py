@@ -144,12 +144,12 @@ BIDIRECTIONAL = Stage(
 )
 
 
-def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
+def _trained_here(folder: str, *, labels: tuple[str, ...]) -> tuple[Stage, ...]:
     """The stages of a model whose adapters this project trained; see ``assets/MANIFEST.json`` for the commands.
 
     Args:
         folder: of the adapters.
-        labels: whether there are adapters that learned from labelled pairs.
+        labels: keys of the stages that learned from labelled pairs.
     """
     mntp, simcse, mntp_supervised, supervised = (
         str(ASSETS / "adapters" / folder / name) for name in ("mntp", "simcse", "mntp-supervised", "supervised")
@@ -182,7 +182,7 @@ def _trained_here(folder: str, *, labels: bool) -> tuple[Stage, ...]:
             "With labels, after step 3: trained to find the text that belongs to another.",
         ),
     )
-    return without + with_labels if labels else without
+    return without + tuple(stage for stage in with_labels if stage.key in labels)
 
 
 BUNDLED = ModelPreset(
@@ -191,7 +191,7 @@ BUNDLED = ModelPreset(
     base=str(ASSETS / "models" / "llm2vec-mini"),
     license="CC-BY-SA-4.0",
     parameters=10_227_072,
-    stages=_trained_here("llm2vec-mini", labels=True),
+    stages=_trained_here("llm2vec-mini", labels=("mntp-supervised", "supervised")),
     # The recipe without labels is the lesson; what labels add comes behind it.
     default_stage="simcse",
 )
@@ -203,7 +203,7 @@ SMOLLM2 = ModelPreset(
     base=str(CACHE / "smollm2-135m-instruct"),
     license="Apache-2.0",
     parameters=134_515_008,
-    stages=_trained_here("smollm2-135m-instruct", labels=False),
+    stages=_trained_here("smollm2-135m-instruct", labels=("mntp-supervised",)),
     default_stage="simcse",
     best_layer=1,
     gguf=GGUFOrigin(
