@@ -309,7 +309,9 @@ class _Dressing:
 
 
 def embedding_rows(model: PreTrainedModel) -> int:
-    """How many token ids a model has embeddings for; Gemma 3n and 4 have a second, smaller table.
+    """How many token ids a model has embeddings for; Gemma 4 has a second table that may be smaller.
+
+    Gemma 3n has one too, and reads row 0 of it for ids beyond.
 
     Example:
         >>> from llm2vec_core.architectures import tiny_model
@@ -317,8 +319,9 @@ def embedding_rows(model: PreTrainedModel) -> int:
         97
     """
     rows: int = model.get_input_embeddings().weight.shape[0]
-    second = getattr(model.config.get_text_config(), "vocab_size_per_layer_input", None)
-    return min(rows, second) if second else rows
+    config = model.config.get_text_config()
+    second = getattr(config, "vocab_size_per_layer_input", None)
+    return min(rows, second) if second and not config.model_type.startswith("gemma3n") else rows
 
 
 def check_ids(rows: Sequence[TokenizedText], tokenizer: PreTrainedTokenizerBase, embeddings: int) -> None:
