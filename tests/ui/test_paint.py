@@ -59,10 +59,10 @@ def test_everything_is_escaped_and_nests(name):
 
 def test_a_prefix_that_fails_its_test_is_not_called_fine():
     good, bad = PrefixReport(0.0, (0.0, 0.0), 1e-7), PrefixReport(0.3, (0.3, 0.0), 1e-7)
-    html = render("badge.html", causal=bad, bidirectional=bad)
+    html = render("badge.html", model="M", causal=bad, bidirectional=bad)
     assert html.count("fails") == 2
     bidirectional = PrefixReport(0.3, (0.2, 0.3), 1e-7)
-    assert render("badge.html", causal=good, bidirectional=bidirectional).count("holds") == 2
+    assert render("badge.html", model="M", causal=good, bidirectional=bidirectional).count("holds") == 2
 
 
 def test_strips_place_the_pair_among_the_known_ones():
