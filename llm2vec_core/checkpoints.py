@@ -40,6 +40,8 @@ from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
 from llm2vec_core.st_folders import read_st_folder
 
+logger = logging.getLogger(__name__)
+
 _HUB: ContextVar[dict[str, Any]] = ContextVar("hub access", default={})  # noqa: B039 - never changed
 # Longer chains of adapters on adapters than this are a circle.
 MAX_CHAIN = 8
@@ -150,9 +152,6 @@ def resolve(
         checkpoint.lower_case,
         checkpoint.dense or read_dense(find_file(source, DENSE_FILE, revision)),
     )
-
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager
