@@ -319,7 +319,18 @@ def test_eight_steps_each_with_a_number_of_ones_own_sentences(visitor):
     expect(card).to_have_attribute("data-step", "7")
     visitor.get_by_role("button", name="Next →").click()
     expect(card).to_have_attribute("data-step", "8")
-    # The last step ends in a search on the visitor's sentence.
+    # After the last step: what has been seen, and a way on to every tab and to the class material.
+    recap = card.locator(".l2v-see-recap")
+    [word] = recap.locator("dl > div").filter(has_text="Cosine of the two vectors").locator("dd.c b").all_inner_texts()
+    assert float(word) == seen[2][0]
+    for button in recap.locator("[data-tab]").all():
+        name = button.locator("b").inner_text()
+        button.click()
+        expect(visitor.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+        visitor.get_by_role("tab", name="See it", exact=True).click()
+    for link in recap.get_by_role("link").all():
+        assert visitor.request.get(link.evaluate("link => link.href")).status == 200
+    # The step ends in a search on the visitor's sentence.
     found = card.locator(".l2v-see-found ol").first.locator("li").first.inner_text()
     card.get_by_role("button", name="Continue in Search").click()
     expect(visitor.locator("#search-note")).to_contain_text("The light was switched off.")

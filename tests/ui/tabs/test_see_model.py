@@ -21,6 +21,7 @@ from llm2vec_core.token_change import TokenChange, token_change
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.tabs.see import charts, copy, lens, model, panels, spine, view
 from llm2vec_core.ui.tabs.see.code import see_snippet
 from llm2vec_core.ui.tabs.see.forward_pass import MOST_TOKENS, ForwardPass, Sentence, forward_pass
@@ -460,3 +461,9 @@ def test_the_snippet_finds_the_numbers_of_the_page(context, a, b):
     printed = re.findall(r"causal (-?[\d.]+)   bidirectional (-?[\d.]+)", run.stdout)
     expected = [pair.change(option).cosines for option in (pair.causal, pair.stage)]
     np.testing.assert_allclose(np.array(printed, float).T, expected, atol=2e-6)
+
+
+def test_the_ways_on_lead_to_tabs():
+    names = {tab.id: tab.label for tab in TABS}
+    assert {key: label for key, label, _ in copy.ONWARD}.items() <= names.items()
+    assert len(copy.ONWARD) == 5

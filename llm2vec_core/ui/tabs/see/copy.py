@@ -74,7 +74,7 @@ ONWARD = (
     ("search", "Search", "your own texts"),
     ("map", "Map", "which texts lie together"),
     ("train", "Train", "your own adapter, here"),
-    ("export", "Export", "the encoder, to take home"),
+    ("away", "Export", "the encoder, to take home"),
 )
 
 MEASURES = [("Change of direction (1 − cosine)", "cosine"), ("Relative distance", "distance")]
