@@ -43,7 +43,11 @@ window.checks = (() => {
       && e.scrollWidth > e.clientWidth + 2 && getComputedStyle(e).display !== 'inline' && getComputedStyle(e).overflowX !== 'visible'
       && getComputedStyle(e).clipPath === 'none')  /* what is only for screen readers is cut off on purpose */
     .map(e => e.textContent.trim().slice(0, 40));
-  return {panel, seen, faint, busy, calm, stops, figures, clipped};
+  /* gradio takes the underline from every link */
+  const plain = () => [...panel().querySelectorAll(':is(p, li, dd) > a[href]')].filter(e => seen(e)
+      && getComputedStyle(e).textDecorationLine === 'none' && getComputedStyle(e).color === getComputedStyle(e.parentElement).color)
+    .map(e => e.textContent.trim().slice(0, 40));
+  return {panel, seen, faint, busy, calm, stops, figures, clipped, plain};
 })();
 """
 
@@ -144,6 +148,7 @@ def test_a_tab_fits_can_be_read_by_everyone_and_is_photographed_in_both_themes(t
             "wider than the screen": tour.evaluate("document.documentElement.scrollWidth") > width,
             "too faint": tour.evaluate("window.checks.faint()"),  # WCAG AA: 4.5 to 1, 3 to 1 for large text
             "clipped": tour.evaluate("window.checks.clipped()"),
+            "links like text": tour.evaluate("window.checks.plain()"),
             "violations": lasting_violations(tour, OF_COLOUR if theme == "dark" else None),
         }
         problems |= {f"{theme}: {what}": told for what, told in found.items() if told}
