@@ -18,6 +18,7 @@ from llm2vec_core.extras import require
 from llm2vec_core.training.folders import training_files
 
 Unit = Literal["document", "paragraph", "sentence"]
+_SHOWN = 10  # names of files in a message
 
 # A full stop after a single letter or a short title is no end ("J. Smith", "Dr. Who").
 _SENTENCE_END = re.compile(
@@ -111,17 +112,22 @@ def read_rows(
 
 
 def files_of(path: Path, mended: Mended | None = None) -> list[Path]:
-    """The file, or the files of a folder that are meant for training; what is left out is noted.
+    """The file, or the files of a folder that are meant for training; what is left out or missing is noted.
 
     Raises:
         InputError: if there is none.
     """
     found = training_files(path)
-    if mended is not None and found.left_out:
-        taken = ", ".join(file.relative_to(path).as_posix() for file in found.files[:5])
-        more = ", ..." if len(found.files) > 5 else ""
-        mended.note(f"read from {path.name}: {taken}{more}; left out: {', '.join(found.left_out)}")
+    if mended is not None and (found.left_out or found.missing):
+        taken = _listed([file.relative_to(path).as_posix() for file in found.files])
+        left = f"; left out: {_listed(found.left_out)}" if found.left_out else ""
+        missing = f"; missing: {_listed(found.missing)}" if found.missing else ""
+        mended.note(f"read from {path.name}: {taken}{left}{missing}")
     return list(found.files)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
 
 
 def split_sentences(text: str) -> list[str]:
