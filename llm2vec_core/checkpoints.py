@@ -35,6 +35,7 @@ from huggingface_hub.errors import (
 )
 
 from llm2vec_core.aliases import alias_settings, direction, reads_flag
+from llm2vec_core.config_numbers import no_json, refuse_huge
 from llm2vec_core.dense import DENSE_FILE, DenseLayer, read_dense, read_dense_module
 from llm2vec_core.errors import AdapterError, ModelError
 from llm2vec_core.settings import SETTINGS_FILE, read_settings
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 _HUB: ContextVar[dict[str, Any]] = ContextVar("hub access", default={})  # noqa: B039 - never changed
 # Longer chains of adapters on adapters than this are a circle.
 MAX_CHAIN = 8
+_GGUF_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
 # The published package names its model classes so; an adapter trained on one keeps the name.
 _PUBLISHED_CLASS = re.compile(r"(Bi|Encoder)Model$|BiForMNTP$")
 # The published supervised and SimCSE adapters stand on the MNTP adapter of the same name.
@@ -221,8 +223,16 @@ def choose_gguf(names: Sequence[str], source: str) -> str | None:
     """
     if any(name.endswith((".safetensors", ".bin", ".pt", ".pth")) and not name.startswith("adapter") for name in names):
         return None
-    # A projector turns images into embeddings; it lies beside the language model.
-    found = sorted(name for name in names if name.lower().endswith(".gguf") and "mmproj" not in name.lower())
+    # Beside the language model lie a projector, which turns images into embeddings, and a quantization's statistics.
+    found = sorted(
+        name for name in names
+        if name.lower().endswith(".gguf") and not any(other in name.lower() for other in ("mmproj", "imatrix"))
+    )  # fmt: skip
+    if len(found) > 1 and len({_GGUF_PART.sub("", name) for name in found}) == 1:
+        raise ModelError(
+            f"{source} holds a GGUF model in {len(found)} parts, {found[0]} among them: join them first "
+            "(llama-gguf-split --merge)"
+        )
     if len(found) > 1:
         raise ModelError(f"{source} holds {len(found)} GGUF files: choose one with gguf_file, {', '.join(found)}")
     return found[0] if found else None
@@ -481,7 +491,15 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _parse(file: Path) -> Any:
+    error_type = AdapterError if file.name == "adapter_config.json" else ModelError
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file.name} in {file.parent.name!r} is no JSON: the download may be unfinished") from error
+        raise error_type(
+            f"{file.name} in {file.parent.name!r} {no_json(error)}: the download may be unfinished"
+        ) from error
+    try:
+        refuse_huge(found, f"{file.name} in {file.parent.name!r}")
+    except ModelError as error:
+        raise error_type(str(error)) from error
+    return found

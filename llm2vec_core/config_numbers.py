@@ -5,7 +5,9 @@ Building a billion layers takes hours, and no library notices that nobody meant 
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from typing import Any
 
 from llm2vec_core.errors import ModelError
@@ -26,6 +28,10 @@ _AT_LEAST_ONE = {
 }
 
 _SWITCHES = ("is_causal", "tie_word_embeddings")
+# What fits into 64 bits, as the libraries below need it.
+MOST = 2**63 - 1
+# Tokenizers write "no limit" as 10**30.
+_MAY_BE_HUGE = ("model_max_length",)
 
 
 def check_numbers(config: dict[str, Any], where: str) -> None:
@@ -45,6 +51,7 @@ def check_numbers(config: dict[str, Any], where: str) -> None:
         Traceback (most recent call last):
         llm2vec_core.errors.ModelError: config.json says num_hidden_layers=1000000000; at most 10,000 can be built
     """
+    refuse_huge(config, where)
     waiting = [config]
     while waiting:
         for name, value in waiting.pop().items():
@@ -73,5 +80,49 @@ def _check_switch(name: str, value: Any, where: str) -> None:
         raise ModelError(f"{where} says {name}={value!r:.60}: it has to be true or false, unquoted")
 
 
+def refuse_huge(found: Any, where: str) -> None:
+    """Raise if a JSON value holds, at whatever depth, a whole number that no library below takes.
+
+    Args:
+        found: the value.
+        where: how a message calls the file.
+
+    Raises:
+        ModelError: naming it.
+
+    Example:
+        >>> refuse_huge({"lora_alpha": [10**400]}, "adapter_config.json")
+        Traceback (most recent call last):
+        llm2vec_core.errors.ModelError: adapter_config.json says lora_alpha=10000000... (401 digits); no number may have
+        more than 64 bits
+    """
+    waiting = [("", found)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.extend((str(key), inner) for key, inner in value.items() if key not in _MAY_BE_HUGE)
+        elif isinstance(value, list):
+            waiting.extend((name, inner) for inner in value)
+        elif isinstance(value, int) and abs(value) > MOST:
+            raise ModelError(f"{where} says {name[:60]}={_short(value)}; no number may have more than 64 bits")
+
+
+def no_json(error: Exception) -> str:
+    """What is wrong with a text that Python's json did not read, to stand behind the file's name.
+
+    Example:
+        >>> no_json(RecursionError())
+        'holds lists or objects too deep in one another'
+    """
+    if isinstance(error, RecursionError):
+        return "holds lists or objects too deep in one another"
+    if isinstance(error, ValueError) and not isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+        return f"holds a whole number of more than {sys.get_int_max_str_digits():,} digits"
+    return "is no JSON"
+
+
 def _short(value: float) -> str:
-    return f"{value}" if abs(value) < 10**18 else f"{value:.3g}"
+    if isinstance(value, float):
+        return f"{value}" if abs(value) < 10**18 else f"{value:.3g}"
+    digits = str(value)
+    return digits if len(digits) <= 20 else f"{digits[:8]}... ({len(digits.lstrip('-'))} digits)"

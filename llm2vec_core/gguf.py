@@ -11,28 +11,32 @@ import copy
 import hashlib
 import json
 import logging
+import re
 import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from filelock import FileLock
+from tokenizers import normalizers, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.integrations import GGUF_CONFIG_MAPPING
+from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
-from transformers.integrations.gguf.reader import GgufHeader, read_gguf_metadata
+from transformers.integrations.gguf.reader import GgufHeader, TensorInfo, read_gguf_metadata
 from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor, get_gguf_hf_weights_map
 
 from llm2vec_core.checkpoints import shown
+from llm2vec_core.config_numbers import check_numbers
 from llm2vec_core.errors import ModelError
 from llm2vec_core.extras import require
 
 SOURCE_FILE = "gguf_source.json"
 # Of a file that is cut off, damaged or no GGUF.
-_READ_ERRORS = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError, OSError, struct.error)
-_LOAD_ERRORS = (*_READ_ERRORS, AttributeError, RuntimeError, NotImplementedError)
+_READ_ERRORS = (ValueError, KeyError, IndexError, TypeError, ArithmeticError, MemoryError, OSError, struct.error)
 
 # transformers' names for GGUF's architectures where they differ.
 _RENAMED = {"qwen2moe": "qwen2_moe", "qwen3moe": "qwen3_moe", "gpt-oss": "gpt_oss", "minimax-m2": "minimax_m2"}
@@ -58,8 +62,12 @@ _ATTRIBUTES = {
     "expert_feed_forward_length": ("moe_intermediate_size",),
     "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
 }
+_BLOCK = re.compile(r"blk\.(\d+)\.")
 # Pre-tokenizers that GPT-2's own regex reproduces, since the vocabulary has no merges across what they split off.
 _LIKE_GPT2 = {"gpt-2", "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "olmo", "mpt", "phi-2"}
+# Pre-tokenizers whose tokenizers look for a whole word before they merge, and write a begin token unless the file says
+# otherwise: Llama 3's and Mistral's Tekken (as llama.cpp loads them).
+_WHOLE_WORDS = {"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "tekken"}
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,11 @@ def read_gguf(path: str | Path) -> GGUF:
     require("gguf", "gguf", what=f"{path.name} is a GGUF file: reading it")
     if not path.is_file():
         raise ModelError(f"there is no GGUF file {path.name!r} in {shown(path.parent)}")
+    _refuse_big_endian(path)
     try:
         metadata, _ = read_gguf_metadata(str(path))
-        header = GgufHeader.from_file(str(path))
+        _refuse_other_kinds(path, metadata)
+        header = _header(path, metadata)
     except _READ_ERRORS as error:
         why = str(error).replace(str(path), "it") or type(error).__name__
         raise ModelError(f"{path.name!r} cannot be read as GGUF, it is cut off or of another kind: {why}") from error
@@ -110,14 +120,55 @@ def read_gguf(path: str | Path) -> GGUF:
             f"the GGUF file {path.name!r} is cut off: it has {path.stat().st_size:,} bytes and its header tells of "
             f"{end:,}; download it again"
         )
-    if metadata.get("split.count", 1) > 1:
-        raise ModelError(
-            f"{path.name!r} is one of {metadata['split.count']} parts of a GGUF model: join them first "
-            "(llama-gguf-split --merge)"
-        )
     if not header.tensors:
         raise ModelError(f"the GGUF file {path.name!r} holds no tensors")
     return GGUF(path, metadata["general.architecture"], metadata, header)
+
+
+def _refuse_big_endian(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start[:4] == b"GGUF" and len(start) == 8 and 0 < int.from_bytes(start[4:], "big") < 2**16:
+        raise ModelError(
+            f"the GGUF file {path.name!r} is big-endian, made for another kind of machine: convert it first "
+            "(gguf-convert-endian)"
+        )
+
+
+def _refuse_other_kinds(path: Path, metadata: dict[str, Any]) -> None:
+    kind, parts = metadata.get("general.type", "model"), metadata.get("split.count", 1)
+    if kind != "model":
+        raise ModelError(f"{path.name!r} is a GGUF file of the type {kind!r:.40} and no model")
+    if isinstance(parts, int) and parts > 1:
+        raise ModelError(
+            f"{path.name!r} is one of {parts} parts of a GGUF model: join them first (llama-gguf-split --merge)"
+        )
+    if not isinstance(metadata["general.architecture"], str):
+        raise TypeError(f"general.architecture is {metadata['general.architecture']!r:.40}")
+
+
+def _header(path: Path, metadata: dict[str, Any]) -> GgufHeader:
+    """The table of tensors; also with types of numbers that only gguf's own package reads (Q5_0, say)."""
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, dequantize
+
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ValueError(f"general.alignment is {alignment!r:.40}")
+    try:
+        return GgufHeader.from_file(str(path))
+    except ValueError as error:
+        if "ggml type" not in str(error):
+            raise
+    tensors = []
+    for tensor in GGUFReader(str(path)).tensors:
+        kind = GGMLQuantizationType(tensor.tensor_type)
+        try:
+            dequantize(np.zeros(GGML_QUANT_SIZES[kind][1], np.uint8), kind)
+        except NotImplementedError as error:
+            raise ValueError(f"its tensor {tensor.name} holds numbers of the type {kind.name}") from error
+        shape = tuple(int(size) for size in reversed(tensor.shape))
+        tensors.append(TensorInfo(tensor.name, shape, int(kind), int(tensor.data_offset), int(tensor.n_bytes)))
+    return GgufHeader(str(path), metadata["general.architecture"], tuple(tensors), 0)
 
 
 def load_gguf_config(file: GGUF) -> PreTrainedConfig:
@@ -128,13 +179,27 @@ def load_gguf_config(file: GGUF) -> PreTrainedConfig:
     """
     try:
         config = AutoConfig.from_pretrained(str(file.path.parent), gguf_file=file.path.name, trust_remote_code=False)
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # each architecture checks its own values, and raises what it likes
+        why = " ".join(str(error).replace(str(file.path), "it").split())[:300]
+        if _RENAMED.get(file.architecture, file.architecture) in {*GGUF_CONFIG_MAPPING, *GGUF_CONFIG_ARCHS}:
+            raise ModelError(
+                f"the GGUF file {file.path.name!r} holds parameters of another kind than theirs, or lacks some ({why})"
+            ) from error
         raise ModelError(
             f"the GGUF file {file.path.name!r} is of the architecture {file.architecture!r}, which transformers does "
-            f"not read from GGUF ({str(error).replace(str(file.path), 'it')}): take the model's safetensors"
+            f"not read from GGUF ({why}): take the model's safetensors"
         ) from error
     config._name_or_path = ""
-    _complete(config, file)
+    check_numbers(json.loads(config.to_json_string(use_diff=False)), f"the GGUF file {file.path.name!r}")
+    try:
+        _complete(config, file)
+    except ModelError:
+        raise
+    except Exception as error:  # likewise
+        raise ModelError(
+            f"the GGUF file {file.path.name!r} holds parameters of another kind than theirs "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        ) from error
     return config
 
 
@@ -149,14 +214,15 @@ def load_gguf_model(file: GGUF, config: PreTrainedConfig, **options: Any) -> Pre
     Raises:
         ModelError: if tensors are missing, damaged, or such that the model has no place for them.
     """
+    _refuse_other_sizes(file, config)
     try:
         # With its head: for some types the reader knows the tensors' names only then.
         model, info = AutoModelForCausalLM.from_pretrained(
             str(file.path.parent), gguf_file=file.path.name, config=config, output_loading_info=True,
             trust_remote_code=False, **options,
         )  # fmt: skip
-    except (*_LOAD_ERRORS, AssertionError) as error:
-        why = str(error).replace(str(file.path), "it")
+    except Exception as error:  # each architecture fails in its own way
+        why = " ".join(str(error).replace(str(file.path), "it").split())[:300]
         raise ModelError(
             f"the GGUF file {file.path.name!r} cannot be loaded ({type(error).__name__}: {why})"
         ) from error
@@ -190,6 +256,7 @@ def load_gguf_tokenizer(file: GGUF) -> Any:
     folder = file.path.parent
     beside = "put the model's tokenizer.json beside the GGUF file"
     pre = file.metadata.get("tokenizer.ggml.pre")
+    pre = pre if pre is None else str(pre)[:60]
     if file.metadata.get("tokenizer.ggml.model") == "gpt2" and pre not in {*GGUF_PRE_TOKENIZER_SPLITS, *_LIKE_GPT2}:
         if pre is not None:
             raise ModelError(
@@ -200,12 +267,32 @@ def load_gguf_tokenizer(file: GGUF) -> Any:
             file.path.name, beside,
         )  # fmt: skip
     try:
-        return AutoTokenizer.from_pretrained(str(folder), gguf_file=file.path.name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), gguf_file=file.path.name, trust_remote_code=False)
+        _complete_tokenizer(tokenizer, file)
+        return tokenizer
     except Exception as error:  # the tokenizers library raises a bare Exception
         raise ModelError(
             f"the GGUF file {file.path.name!r} holds no tokenizer that transformers can rebuild "
             f"({type(error).__name__}: {error}): {beside}"
         ) from error
+
+
+def _complete_tokenizer(tokenizer: Any, file: GGUF) -> None:
+    """Do what transformers' reader of tokenizers leaves out."""
+    backend, kind, pre = (
+        tokenizer.backend_tokenizer, file.metadata.get("tokenizer.ggml.model"), file.metadata.get("tokenizer.ggml.pre")
+    )  # fmt: skip
+    if kind == "gpt2" and pre in _WHOLE_WORDS:
+        backend.model.ignore_merges = True
+        if "tokenizer.ggml.add_bos_token" not in file.metadata and tokenizer.bos_token is not None:
+            tokenizer.add_bos_token = True
+    if kind == "gpt2" and pre == "qwen2":
+        backend.normalizer = normalizers.NFC()
+    if kind == "llama" and file.metadata.get("tokenizer.ggml.add_space_prefix") is False:
+        if isinstance(backend.pre_tokenizer, pre_tokenizers.Metaspace):
+            backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
+        elif file.architecture == "phi3":
+            backend.normalizer = normalizers.Replace(" ", "▁")
 
 
 def convert_gguf(source: str | Path, target: str | Path) -> Path:
@@ -273,6 +360,23 @@ def _is_conversion_of(target: Path, mark: dict[str, Any]) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_other_sizes(file: GGUF, config: PreTrainedConfig) -> None:
+    """Raise, before anything is built, if the parameters are not those of the tensors."""
+    layers = max((int(found[1]) + 1 for t in file.header.tensors if (found := _BLOCK.match(t.name))), default=0)
+    if layers != config.num_hidden_layers:
+        raise ModelError(
+            f"the GGUF file {file.path.name!r} says block_count={config.num_hidden_layers} and holds {layers} blocks: "
+            "tensors are missing, or parameters"
+        )
+    shape = next((tensor.shape for tensor in file.header.tensors if tensor.name == "token_embd.weight"), None)
+    if shape != (config.vocab_size, config.hidden_size):
+        told = "no" if shape is None else " x ".join(f"{size:,}" for size in shape)
+        raise ModelError(
+            f"the GGUF file {file.path.name!r} holds {told} token embeddings, and its parameters and its vocabulary "
+            f"say {config.vocab_size:,} x {config.hidden_size:,}"
+        )
 
 
 def _unread_tensors(model: PreTrainedModel, file: GGUF) -> list[str]:
@@ -352,7 +456,8 @@ def _complete_rope(config: PreTrainedConfig, file: GGUF, left: dict[str, Any]) -
 
 def _complete_scaling(rope: dict[str, Any], left: dict[str, Any]) -> None:
     """Move a stretched context (linear or YaRN) out of ``left``; what no config can say stays there."""
-    kind, factor = left.pop("rope.scaling.type", "none"), left.pop("rope.scaling.factor", None)
+    factor = left.pop("rope.scaling.factor", None)
+    kind = left.pop("rope.scaling.type", "linear" if factor else "none")
     original = left.pop("rope.scaling.original_context_length", None)
     if kind == "linear" and factor:
         rope |= {"rope_type": "linear", "factor": float(factor)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
 import sys
 import threading
 
+import gguf
 import numpy as np
 import pytest
 import torch
@@ -25,9 +27,10 @@ from transformers import (
 )
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
+from llm2vec_core.checkpoints import choose_gguf
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.errors import MissingPackageError, ModelError
-from llm2vec_core.gguf import SOURCE_FILE, convert_gguf, read_gguf
+from llm2vec_core.errors import LLM2VecError, MissingPackageError, ModelError
+from llm2vec_core.gguf import SOURCE_FILE, convert_gguf, load_gguf_config, read_gguf
 from tests.tiny_gguf import TEXTS, dequantized, tiny_tokenizer, write_gguf
 
 # ruff: noqa: C408 - configs as they are called
@@ -38,6 +41,7 @@ SIZES = dict(
 USUAL = {"feed_forward_length": 96, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-5}
 RMS = dict(rms_norm_eps=1e-5)
 THETA = {"rope.freq_base": 500.0}
+Q8 = [gguf.GGMLQuantizationType.Q8_0]
 
 
 def rope(**more):
@@ -53,6 +57,14 @@ TWINS = {
     "llama linear": (
         LlamaConfig(**SIZES, **RMS, **rope(rope_type="linear", factor=4.0)),
         {**USUAL, **THETA, "rope.dimension_count": 16, "rope.scaling.type": "linear", "rope.scaling.factor": 4.0},
+    ),
+    "llama factor alone": (
+        LlamaConfig(**SIZES, **RMS, **rope(rope_type="linear", factor=4.0)),
+        {**USUAL, **THETA, "rope.dimension_count": 16, "rope.scaling.factor": 4.0},  # linear, as llama.cpp reads it
+    ),
+    "llama tied": (
+        LlamaConfig(**{**SIZES, "tie_word_embeddings": True}, **RMS, **rope()),
+        {**USUAL, **THETA, "rope.dimension_count": 16},
     ),
     "qwen2": (Qwen2Config(**SIZES, **RMS, **rope()), {**USUAL, **THETA}),
     "qwen2 yarn": (
@@ -148,11 +160,42 @@ def test_a_file_without_its_ending(tmp_path):
 
 
 def test_quantized_blocks_are_read_as_gguf_itself_reads_them(tmp_path):
-    file, model = twin("llama", tmp_path / "m", quantized=True)
+    file, model = twin("llama", tmp_path / "m", kinds=Q8)
     for source in (file, str(file), tmp_path / "m"):
         got = LLM2Vec.from_pretrained(source, device="cpu").encode(TEXTS)
         want = expected(model, bidirectional=True)
         np.testing.assert_allclose(got, want, atol=2e-5 * np.abs(want).max())
+
+
+def readable_kinds() -> list[gguf.GGMLQuantizationType]:
+    """All types of numbers that llama.cpp's own package can read back."""
+    found = []
+    for kind, (_, size) in gguf.GGML_QUANT_SIZES.items():
+        with contextlib.suppress(NotImplementedError):
+            gguf.dequantize(np.zeros(size, np.uint8), kind)
+            found.append(kind)
+    return found
+
+
+def test_every_type_of_numbers_is_read_as_gguf_itself_reads_it(tmp_path):
+    kinds = readable_kinds()
+    names = {kind.name for kind in kinds}
+    assert names >= {"F16", "BF16", "Q4_0", "Q5_0", "Q5_1", "Q2_K", "Q4_K", "Q5_K", "Q6_K", "IQ2_XXS", "IQ4_XS"}
+    layers = len(kinds) // 7 + 1
+    config = LlamaConfig(
+        **{**SIZES, "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": layers}, **RMS, **rope()
+    )
+    model = AutoModelForCausalLM.from_config(config)
+    keys = {**TWINS["llama"][1], "feed_forward_length": 256, "rope.dimension_count": 64}
+    file = tmp_path / "tiny.gguf"
+    model = dequantized(model, write_gguf(file, model, "llama", keys, kinds=kinds))
+    assert {tensor.ggml_type for tensor in read_gguf(file).header.tensors} == set(map(int, kinds))
+    want = expected(model)
+    got = LLM2Vec.from_pretrained(file, bidirectional=False, device="cpu")
+    np.testing.assert_allclose(got.encode(TEXTS), want, atol=2e-5 * np.abs(want).max())
+    own = model.model.state_dict()
+    for name, weight in got.causal_model.state_dict().items():
+        torch.testing.assert_close(weight, own[name], rtol=0, atol=0)
 
 
 def test_llama3_frequencies_come_back_as_its_scaling(tmp_path):
@@ -178,7 +221,7 @@ def test_llama3_frequencies_come_back_as_its_scaling(tmp_path):
 
 
 def test_saved_and_read_back(tmp_path):
-    file, _ = twin("qwen2", tmp_path / "m", quantized=True)
+    file, _ = twin("qwen2", tmp_path / "m", kinds=Q8)
     encoder = LLM2Vec.from_pretrained(file, device="cpu")
     encoder.save_pretrained(tmp_path / "saved")
     assert "quantization_config" not in json.loads((tmp_path / "saved" / "config.json").read_text())
@@ -250,6 +293,115 @@ def test_what_transformers_would_pass_over_is_refused(tmp_path, keys, tensors, m
         LLM2Vec.from_pretrained(file)
 
 
+def key_of(file, name: str) -> int:
+    """Where the value of a key stands."""
+    return file.read_bytes().index(name.encode()) + len(name) + 4
+
+
+def put_value(file, name: str, value: bytes) -> None:
+    content, start = bytearray(file.read_bytes()), key_of(file, name)
+    content[start : start + len(value)] = value
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("llama.block_count", 10**9, r"num_hidden_layers=1000000000; at most 10,000"),
+        ("llama.block_count", 1, r"says block_count=1 and holds 2 blocks"),
+        ("llama.block_count", 0, r"num_hidden_layers=0: it has to be at least 1"),
+        ("llama.embedding_length", 10**9, r"hidden_size=1000000000; at most"),
+        ("llama.embedding_length", 32, r"holds 300 x 64 token embeddings, .* say 300 x 32"),
+        ("llama.attention.head_count", 0, r"parameters of another kind than theirs|num_attention_heads=0"),
+        ("llama.attention.head_count", 3, r"tiny\.gguf"),
+        ("llama.vocab_size", 5, r"holds 300 x 64 token embeddings, .* say 5 x 64"),
+    ],
+)
+def test_parameters_that_are_not_those_of_the_tensors(tmp_path, name, value, message):
+    file, _ = twin("llama", tmp_path / "m")
+    put_value(file, name, value.to_bytes(4, "little"))
+    with pytest.raises(ModelError, match=message):
+        LLM2Vec.from_pretrained(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind", "message"),
+    [
+        ("general.type", "adapter", "STRING", r"is a GGUF file of the type 'adapter' and no model"),
+        ("general.type", "imatrix", "STRING", r"of the type 'imatrix'"),
+        ("general.alignment", 0, "UINT32", r"general\.alignment is 0"),
+        ("general.alignment", "x", "STRING", r"general\.alignment is 'x'"),
+        ("general.architecture", 7, "UINT32", r"general\.architecture is 7"),
+        ("split.count", 3, "UINT16", r"one of 3 parts"),
+        ("llama.attention.sliding_window", [1, 2], "ARRAY", r"tiny\.gguf"),
+        ("llama.attention.head_count_kv", [2, 1], "ARRAY", r"tiny\.gguf"),
+        ("llama.rope.freq_base", "high", "STRING", r"tiny\.gguf"),
+        ("llama.rope.scaling.factor", [2.0, 3.0], "ARRAY", r"tiny\.gguf"),
+        ("llama.block_count", "two", "STRING", r"parameters of another kind .*num_hidden_layers.*'two'"),
+        ("llama.block_count", 2.5, "FLOAT32", r"num_hidden_layers=2\.5|tiny\.gguf"),
+        ("llama.embedding_length", 2**63, "UINT64", r"hidden_size=9223372036854775808"),
+        ("llama.attention.layer_norm_rms_epsilon", float("nan"), "FLOAT32", r"NaN|nan"),
+        ("tokenizer.ggml.pre", ["a", "b"], "ARRAY", r"tiny\.gguf.* splits texts by"),
+        ("tokenizer.ggml.model", "bert", "STRING", r"no tokenizer that transformers can rebuild .*'bert'"),
+        ("tokenizer.ggml.bos_token_id", 10**6, "UINT32", r"no tokenizer that transformers can rebuild"),
+    ],
+)
+def test_keys_that_say_something_else_than_a_models(tmp_path, key, value, kind, message):
+    config, usual = TWINS["llama"]
+    file = tmp_path / "tiny.gguf"
+    raw = {key: (value, gguf.GGUFValueType[kind])}
+    write_gguf(file, AutoModelForCausalLM.from_config(config), "llama", usual, raw=raw)
+    with pytest.raises(LLM2VecError, match=message):
+        LLM2Vec.from_pretrained(file)
+
+
+def test_a_big_endian_file_and_old_versions(tmp_path):
+    file, _ = twin("llama", tmp_path / "m")
+    content = file.read_bytes()
+    for start, message in (
+        (b"GGUF\x00\x00\x00\x03", "is big-endian"),
+        (b"GGUF\x01\x00\x00\x00", r"GGUF v1; this reader handles v2 and v3"),
+        (b"GGML\x03\x00\x00\x00", r"magic"),
+    ):
+        file.write_bytes(start + content[8:])
+        with pytest.raises(ModelError, match=message):
+            LLM2Vec.from_pretrained(file)
+    file.write_bytes(b"GGUF\x02\x00\x00\x00" + content[8:])
+    assert read_gguf(file).architecture == "llama"
+
+
+def test_counts_that_no_file_has_end_at_once(tmp_path):
+    file, _ = twin("llama", tmp_path / "m")
+    content = file.read_bytes()
+    for place in (8, 16):  # of tensors, of keys
+        for count in (2**63, 2**40, 2**20):
+            file.write_bytes(content[:place] + count.to_bytes(8, "little") + content[place + 8 :])
+            with pytest.raises(ModelError, match=r"tiny\.gguf.*cannot be read as GGUF"):
+                LLM2Vec.from_pretrained(file)
+
+
+def test_damaged_headers_are_typed_errors(tmp_path):
+    """A byte that is another one: an error of ours, or a file that is read."""
+    file, _ = twin("llama", tmp_path / "m")
+    content, rng = file.read_bytes(), np.random.default_rng(0)
+    end = content.index(b"token_embd")
+    for place in rng.integers(0, end, 150):
+        damaged = bytearray(content)
+        damaged[place] ^= int(rng.integers(1, 256))
+        file.write_bytes(damaged)
+        with contextlib.suppress(ModelError):
+            load_gguf_config(read_gguf(file))
+
+
+def test_parts_and_companions_of_a_file(tmp_path):
+    names = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"]
+    with pytest.raises(
+        ModelError, match=r"a GGUF model in 2 parts, m-00001-of-00002\.gguf among them: join them first"
+    ):
+        choose_gguf(names, "'m'")
+    assert choose_gguf(["m.gguf", "m.imatrix.gguf", "mmproj-m.gguf"], "'m'") == "m.gguf"
+
+
 def test_a_missing_tensor_an_unknown_type_and_a_part_are_refused(tmp_path, monkeypatch):
     config, usual = TWINS["llama"]
     model = AutoModelForCausalLM.from_config(config)
@@ -262,7 +414,7 @@ def test_a_missing_tensor_an_unknown_type_and_a_part_are_refused(tmp_path, monke
     with pytest.raises(ModelError, match="architecture 'novel'"):
         LLM2Vec.from_pretrained(file)
     write_gguf(file, model, "llama", usual, tensors={"x.weight": np.zeros(3, np.int32)})
-    with pytest.raises(ModelError, match="ggml type 26"):
+    with pytest.raises(ModelError, match=r"its tensor x\.weight holds numbers of the type I32"):
         LLM2Vec.from_pretrained(file)
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(
@@ -273,12 +425,12 @@ def test_a_missing_tensor_an_unknown_type_and_a_part_are_refused(tmp_path, monke
 
 
 def test_memory_is_counted_dequantized(tmp_path):
-    file, model = twin("llama", tmp_path / "m", quantized=True)
+    file, model = twin("llama", tmp_path / "m", kinds=Q8)
     assert read_gguf(file).numbers == sum(parameter.numel() for parameter in model.parameters())
 
 
 def test_converted_once_and_found_again(tmp_path):
-    file, model = twin("llama", tmp_path / "m", quantized=True)
+    file, model = twin("llama", tmp_path / "m", kinds=Q8)
     target = tmp_path / "new" / "model"
     assert convert_gguf(file, target) == target
     mark = json.loads((target / SOURCE_FILE).read_text())

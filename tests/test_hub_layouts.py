@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGMLQuantizationType
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from llm2vec_core.encoder import LLM2Vec
@@ -47,8 +48,9 @@ def hub(tmp_path_factory):
     )  # fmt: skip
     keys = {"feed_forward_length": 48, "attention.head_count_kv": 2, "attention.layer_norm_rms_epsilon": 1e-6}
     keys |= {"rope.dimension_count": 16}
-    gguf = folder / "owner" / "tiny-GGUF" / "tiny.Q8_0.gguf"
-    write_gguf(gguf, AutoModelForCausalLM.from_config(config), "llama", keys, quantized=True)
+    file = folder / "owner" / "tiny-GGUF" / "tiny.Q8_0.gguf"
+    model = AutoModelForCausalLM.from_config(config)
+    write_gguf(file, model, "llama", keys, kinds=[GGMLQuantizationType.Q8_0])
     with serving(folder) as found:
         yield found
 

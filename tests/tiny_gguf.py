@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import gguf
@@ -35,9 +37,10 @@ def write_gguf(
     arch: str,
     parameters: dict[str, object],
     *,
-    quantized: bool = False,
+    kinds: Sequence[gguf.GGMLQuantizationType] = (),
     pre: str | None = "gpt-2",
     tensors: dict[str, np.ndarray] | None = None,
+    raw: dict[str, tuple[object, gguf.GGUFValueType]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Write a model with its head.
 
@@ -46,9 +49,10 @@ def write_gguf(
         model: a causal language model.
         arch: GGUF's name of the architecture.
         parameters: more keys, without the architecture's prefix.
-        quantized: write matrices as Q8_0, else as float32.
+        kinds: types of numbers that matrices are written in, in turn where their rows can be; else float32.
         pre: the pre-tokenizer's name.
         tensors: more tensors.
+        raw: more keys by their whole names, or other values of those that are there, and their types.
 
     Returns:
         The weights by transformers' names, as gguf's own dequantization gives them back.
@@ -69,25 +73,42 @@ def write_gguf(
     names = gguf.get_tensor_name_map(
         next(key for key, value in gguf.MODEL_ARCH_NAMES.items() if value == arch), config.num_hidden_layers
     )
-    read_back = {}
+    read_back, turn = {}, cycle(kinds)
     for name, weight in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
         stem, _, suffix = name.rpartition(".")
         values = _as_llama_cpp(arch, name, weight.float().numpy(), config)
         kind = gguf.GGMLQuantizationType.F32
-        if quantized and values.ndim == 2 and values.shape[1] % 32 == 0:
-            kind = gguf.GGMLQuantizationType.Q8_0
-        packed = gguf.quantize(values, kind)
+        if kinds and values.ndim == 2 and values.shape[1] % max(gguf.GGML_QUANT_SIZES[k][0] for k in kinds) == 0:
+            kind = next(turn)
+        packed = _packed(values, kind)
         writer.add_tensor(f"{names.get_name(stem)}.{suffix}", packed, raw_dtype=kind)
         read_back[name] = _as_transformers(arch, name, gguf.dequantize(packed, kind), config)
     for name, values in (tensors or {}).items():
         writer.add_tensor(name, values)
+    for key, (value, kind) in (raw or {}).items():
+        writer.kv_data[0][key] = gguf.gguf_writer.GGUFValue(value=value, type=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return read_back
+
+
+def _packed(values: np.ndarray, kind: gguf.GGMLQuantizationType) -> np.ndarray:
+    """The values as blocks; blocks of ordinary size drawn at random where gguf's package can only read a type."""
+    try:
+        return gguf.quantize(values, kind)
+    except NotImplementedError:
+        elements, size = gguf.GGML_QUANT_SIZES[kind]
+        rng = np.random.default_rng(int(kind))
+        blocks = rng.integers(0, 256, (4_000, size), dtype=np.uint8)
+        with np.errstate(all="ignore"):
+            largest = np.abs(gguf.dequantize(blocks, kind).reshape(len(blocks), -1)).max(axis=1)
+        blocks = blocks[(largest > 0.05) & (largest < 1)]  # NaN is neither
+        chosen = rng.integers(0, len(blocks), (len(values), values.shape[1] // elements))
+        return blocks[chosen].reshape(len(values), -1)
 
 
 def dequantized(model: PreTrainedModel, weights: dict[str, np.ndarray]) -> PreTrainedModel:
