@@ -45,6 +45,7 @@ COMMON_ENCODINGS = {
     "iso-8859-15": "Western Europe, older Unix",
     "mac-roman": "Western Europe, older Macintosh",
     "cp437": "DOS",
+    "cp850": "DOS, Western Europe",
     "cp1250": "Central Europe, Windows",
     "iso-8859-2": "Central Europe, older Unix",
     "cp1251": "Cyrillic, Windows",
@@ -65,8 +66,16 @@ COMMON_ENCODINGS = {
 # The letters of Western Europe, and the signs that programs write around them.
 _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýŠšŽžŒœðþ")
 _SIGNS = frozenset("€‚„…‘’“”•–—™‹›\xa0¡£§©ª«®°±²³µ·º»¼½¾¿´¢")
-# More than this share of wrong bytes is no damage but another encoding.
-_MOST_WRONG = 0.3
+# What Western Europe wrote before Unicode, Windows first: of two that give the same text the first is named.
+_WESTERN = {
+    "cp1252": "the Windows encoding",
+    "iso-8859-15": "the encoding of older Unix programs",
+    "mac-roman": "the encoding of older Macintosh programs",
+    "cp437": "the DOS encoding",
+    "cp850": "the DOS encoding of Western Europe",
+}
+# More than this share of wrong bytes is no damage but another encoding; so are parts of words this close together.
+_MOST_WRONG, _BYTES_A_LETTER = 0.3, 2_000
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,9 @@ def find_encoding(
     r"""Find out how a file's bytes are to be read.
 
     UTF-8 unless a byte order mark or NUL bytes say otherwise. Bytes that are no UTF-8 are cp1252 if all of them
-    are then letters and signs where one would write them, and no UTF-8 sequence stands beside them; else the file is
-    UTF-8 with damage, for the reader to mend.
+    are then letters and signs where one would write them, and no UTF-8 sequence stands beside them; else one of the
+    other encodings of Western Europe, if that is so of one alone. A byte here and there is damage, for the reader to
+    mend; anything else is refused.
 
     Args:
         head: the first bytes, at most :data:`HEAD_BYTES`.
@@ -129,14 +139,20 @@ def find_encoding(
                          "control characters")  # fmt: skip
     pieces = list(_evidence(head, path))
     (right, wrong), evidence = _sequences(pieces), b"".join(pieces)
-    if wrong and not right and not strict and _is_western(evidence):
-        return Encoding("cp1252", f"{name} is no UTF-8 and is read as cp1252, the Windows encoding", ends)
+    if not wrong or strict:
+        return Encoding("utf-8", carriage_returns=ends)
+    candidates = [] if right else _western_encodings(evidence)
+    if len(candidates) == 1:
+        return Encoding(
+            candidates[0], f"{name} is no UTF-8 and is read as {candidates[0]}, {_WESTERN[candidates[0]]}", ends
+        )
     # Damage is a byte here and there; whole words of such bytes, and no letter of UTF-8 beside them, are an alphabet.
     words = not right and re.search(rb"[\x80-\xff]{3}", evidence)
-    if (words or wrong > _MOST_WRONG * len(evidence)) and not strict:
+    if candidates or words or wrong > _MOST_WRONG * len(evidence) or (not right and _has_letters(evidence, 2)):
+        known = f"{' or '.join(candidates)} would fit both" if candidates else "its encoding is not known"
+        such = ", ".join(candidates) or "cp1251, cp1250, gb18030 or shift_jis"
         raise InputError(
-            f"{name} is no UTF-8, and its encoding is not known; save it as UTF-8"
-            f"{f', or {hint} such as cp1251, gb18030 or shift_jis' if hint else ''}"
+            f"{name} is no UTF-8, and {known}; save it as UTF-8{f', or {hint} such as {such}' if hint else ''}"
         )
     return Encoding("utf-8", carriage_returns=ends)
 
@@ -234,11 +250,34 @@ def _sequences(pieces: Sequence[bytes]) -> tuple[int, int]:
     return len(beyond) - wrong, wrong
 
 
-def _is_western(raw: bytes) -> bool:
+def _has_letters(raw: bytes, fewest: int = 1) -> bool:
+    """Whether bytes beyond ASCII are parts of words, as often as letters are."""
+    letters = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])", raw))
+    return letters >= max(fewest, len(raw) / _BYTES_A_LETTER)
+
+
+def _western_encodings(raw: bytes) -> list[str]:
+    """The encodings of Western Europe in which these bytes are a text; of those with the same text the first.
+
+    Windows' own excludes the others, in which its quotation marks and dashes are letters.
+    """
+    found: dict[str, str] = {}
+    for codec in _WESTERN:
+        text = _western_text(raw, codec)
+        if text is not None:
+            found.setdefault(text, codec)
+        if codec == "cp1252" and found:
+            break
+    # A byte here and there proves nothing else: it may be damage.
+    return list(found.values()) if "cp1252" in found.values() or _has_letters(raw) else []
+
+
+def _western_text(raw: bytes, codec: str) -> str | None:
+    """The bytes as text, if each of its letters and signs stands where one would write it."""
     try:
-        text = raw.decode("cp1252")
+        text = raw.decode(codec)
     except UnicodeDecodeError:
-        return False
+        return None
     letters = sum(c.isalpha() for c in text)
     beyond = 0
     for i, c in enumerate(text):
@@ -249,8 +288,17 @@ def _is_western(raw: bytes) -> bool:
             beyond += 1
             # A capital inside a word of small letters is another encoding's small letter.
             if c.isupper() and before.islower():
-                return False
-        elif c not in _SIGNS or (c not in "’·\xa0" and before.isalpha() and after.isalpha() and c not in "–—…"):
-            return False
+                return None
+        elif c not in _SIGNS or _is_inside_a_word(c, before, after):
+            return None
     # A word without a plain letter, and many letters beyond ASCII, are another alphabet's.
-    return beyond <= 0.4 * max(letters, 1) and not re.search(r"(?<![A-Za-z])[^\W\d_A-Za-z]{2,}(?![A-Za-z])", text)
+    strange = re.search(r"(?<![A-Za-z])[^\W\d_A-Za-z]{2,}(?![A-Za-z])", text)
+    return None if strange or beyond > 0.4 * max(letters, 1) else text
+
+
+def _is_inside_a_word(sign: str, before: str, after: str) -> bool:
+    if sign in "‚„":  # these open, and no word ends in them
+        return before.isalpha()
+    if sign == "\xa0":  # stands between words, or between a number and its unit
+        return before.isalpha() and not after.strip()
+    return sign not in "’·\xa0–—…" and before.isalpha() and after.isalpha()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.corpus.lines import MAX_LINE, TextFile, open_text
 from llm2vec_core.corpus.source import Mended, TextSource
 from llm2vec_core.errors import InputError
@@ -89,14 +89,10 @@ def _array(stream: TextIO, source: TextSource) -> Iterator[tuple[int, Any]]:
 
 def _unread(error: Exception, place: str) -> InputError | None:
     """What is wrong with JSON that is well-formed and not read all the same; None where it is not well-formed."""
-    if isinstance(error, RecursionError):
-        return InputError(f"{place}: lists or records stand too deep in one another to be read")
     if isinstance(error, json.JSONDecodeError):
         return None
-    # Of the other errors of a value Python's json knows one: a whole number longer than the interpreter converts.
-    return InputError(
-        f"{place}: a whole number of more than {sys.get_int_max_str_digits():,} digits; write it in quotation marks"
-    )
+    advice = "" if isinstance(error, RecursionError) else "; write it in quotation marks"
+    return InputError(f"{place} {no_json(error)}{advice}")
 
 
 def _names(fields: dict[str, Any]) -> str:

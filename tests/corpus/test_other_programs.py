@@ -91,6 +91,63 @@ def test_a_guessed_encoding_is_told_and_can_be_named(tmp_path):
         read(czech, encoding="base64")
 
 
+WESTERN = {
+    "french": "L'élève a mangé une crème brûlée. Où êtes-vous allés ? Le garçon était là.\nUn café.\n",
+    "german": "Über den Fluß führt eine schöne Brücke.\nDie Bäume sind grün.\n",
+    "spanish": "El niño comió piñas. ¿Cómo estás? ¡Qué día! La canción española.\n",
+    "italian": "È così: la città è già più bella. Perché no?\n",
+    "swedish": "Åsa går över ån på bron. Vi är från Malmö.\n",
+    "danish": "Ræven løber på åen. Blåbærgrød.\n",
+    "portuguese": "A ação não é possível. Você está aqui; até amanhã, irmão.\n",
+    "a price": "Der Preis beträgt 100 € für Bücher.\n",
+    "one word": "Un café.\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "iso-8859-15", "mac-roman", "cp437", "cp850"])
+@pytest.mark.parametrize("language", WESTERN)
+def test_what_western_europe_wrote_before_unicode(tmp_path, language, encoding):
+    """The right letters, or no letters at all where the encoding does not have them."""
+    text = WESTERN[language]
+    try:
+        raw = text.encode(encoding)
+    except UnicodeEncodeError:
+        return
+    mended = Mended()
+    assert read(put(tmp_path, "t.txt", raw), mended) == text.splitlines()
+    (note,) = mended.notes
+    assert raw.decode(note.split(" is read as ")[1].split(",")[0]) == text and mended.rows == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        (
+            "João não está em São Paulo.\n",
+            "mac-roman",
+            "mac-roman or cp437 would fit both; .* say such as mac-roman, cp437",
+        ),
+        ("Ideeën, coëfficiënt.\n", "cp850", "mac-roman or cp437 would fit both"),
+        ("Zażółć gęślą jaźń.\n", "cp1250", "its encoding is not known; .* say such as cp1251"),
+        ("Zażółć gęślą jaźń.\n", "iso-8859-2", "its encoding is not known"),
+        ("Şişli'de öğrenci akıyor.\n", "cp1254", "its encoding is not known"),
+        ("Řeka teče do moře\n", "mac-latin2", "its encoding is not known"),
+    ],
+)
+def test_letters_that_several_encodings_or_none_would_explain_are_no_damage(tmp_path, text, encoding, message):
+    path = put(tmp_path, "t.txt", text.encode(encoding))
+    with pytest.raises(InputError, match=message):
+        read(path, encoding_hint="say")
+    assert read(path, encoding=encoding) == [text.strip()]
+
+
+def test_a_damaged_byte_in_a_long_file_is_damage(tmp_path):
+    mended = Mended()
+    raw = b"The bank was robbed.\n" * 500 + b"The riv\x81er rose.\n" + b"The bank was robbed.\n" * 500
+    assert read(put(tmp_path, "t.txt", raw), mended)[500] == "The riv\ufffder rose."
+    assert mended.rows == 1 and not mended.notes
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
