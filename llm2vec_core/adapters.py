@@ -26,6 +26,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from llm2vec_core.checkpoints import find_file, require_file, shown
+from llm2vec_core.config_numbers import refuse_huge
 from llm2vec_core.errors import AdapterError, ModelError
 
 if TYPE_CHECKING:
@@ -246,6 +247,10 @@ def _readable_config(adapter: str, folder: Path) -> PeftConfig:
         raise AdapterError(
             f"adapter_config.json of {shown(adapter)} cannot be read by PEFT ({type(error).__name__}: {_line(error)})"
         ) from error
+    try:
+        refuse_huge(config.to_dict(), f"adapter_config.json of {shown(adapter)}")
+    except ModelError as error:
+        raise AdapterError(str(error)) from error
     config.inference_mode = True
     if config.is_prompt_learning or getattr(config, "is_adaption_prompt", False):
         raise AdapterError(

@@ -131,8 +131,8 @@ def alias_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     value = config.get(alias.pooling) if alias is not None and alias.pooling else None
     if value is None:
         return {}
-    if value not in _AVERAGES:
-        raise ModelError(f"config.json pools by {value!r}; known here: {', '.join(_AVERAGES)}")
+    if not isinstance(value, str) or value not in _AVERAGES:
+        raise ModelError(f"config.json pools by {value!r:.60}; known here: {', '.join(_AVERAGES)}")
     return {"pooling_mode": _AVERAGES[value]}
 
 

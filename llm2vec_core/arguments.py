@@ -51,7 +51,21 @@ def check_arguments(function: Any, given: Mapping[str, Any], *, leave: Collectio
     """
     for name, hint in _hints(function).items():
         if name in given and name not in leave and not _fits(given[name], hint):
-            raise InputError(f"{name} {given[name]!r:.60} must be {_described(hint)}")
+            raise InputError(f"{name} {short(given[name])} must be {_described(hint)}")
+
+
+def short(value: Any, most: int = 60) -> str:
+    """A value as a message shows it, cut; also one that Python does not write out.
+
+    Example:
+        >>> short("a" * 99, 5), short(10**5000)
+        ("'aaaa", 'an int that cannot be written out')
+    """
+    try:
+        return f"{value!r:.{most}}"
+    except (ValueError, RecursionError):  # more digits than Python writes, lists too deep in one another
+        kind = type(value).__name__
+        return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} that cannot be written out"
 
 
 class _PublicNames(Mapping[str, Any]):

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.errors import ModelError
 
 DENSE_FILE = "llm2vec_dense.safetensors"
@@ -172,7 +173,8 @@ def _config(file: Path | None, where: str) -> Mapping[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8")) if file else None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{where} is no JSON: the download may be unfinished") from error
+        why = "cannot be read" if isinstance(error, OSError) else no_json(error)
+        raise ModelError(f"{where} {why}: the download may be unfinished") from error
     if not isinstance(found, dict):
         raise ModelError(f"{where} is missing or holds no JSON object: the download may be unfinished")
     return found

@@ -36,7 +36,7 @@ from llm2vec_core.aliases import known_config
 from llm2vec_core.architectures import OUT_OF_SCOPE
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, hub_options, require_file, shown
-from llm2vec_core.config_numbers import CAUSAL_WINDOW, check_numbers
+from llm2vec_core.config_numbers import CAUSAL_WINDOW, check_numbers, no_json
 from llm2vec_core.errors import InputError, LLM2VecError, ModelError
 from llm2vec_core.gguf import GGUF, load_gguf_config, load_gguf_model, load_gguf_tokenizer
 from llm2vec_core.weight_files import INDEX, WEIGHTS, shards, weight_files
@@ -71,7 +71,8 @@ def load_config(base: str, revision: str | None, gguf: GGUF | None = None) -> Pr
         known = known_config(found, shown(base))
         model_type = known.get("model_type")
     except (ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"config.json of {shown(base)} is no JSON object: the download may be unfinished") from error
+        why = no_json(error) if isinstance(error, ValueError | RecursionError) else "is no JSON object"
+        raise ModelError(f"config.json of {shown(base)} {why}: the download may be unfinished") from error
     check_numbers(found, f"config.json of {shown(base)}")
     if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING:
         raise ModelError(

@@ -63,7 +63,7 @@ def _ranges(embeddings: np.ndarray, precision: str, ranges: np.ndarray | None) -
         return embeddings.min(axis=0), embeddings.max(axis=0)
     try:
         ranges = np.asarray(ranges, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"ranges {ranges!r:.60} are no numbers of shape (2, {width})") from error
     if ranges.shape != (2, width):
         raise InputError(f"ranges have shape {ranges.shape}; expected (2, {width})")

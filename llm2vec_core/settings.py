@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
-from llm2vec_core.arguments import check_arguments
+from llm2vec_core.arguments import check_arguments, short
 from llm2vec_core.bidirectional import SlidingWindow
+from llm2vec_core.config_numbers import MOST, no_json
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.templates import find_template
@@ -103,9 +104,10 @@ class EncoderSettings:
         for name in ("max_length", "doc_max_length", "truncate_dim"):
             value = getattr(self, name)
             if (value is not None or name == "max_length") and (
-                isinstance(value, bool) or not isinstance(value, int) or value < 1
+                isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST
             ):
-                raise InputError(f"{name} {value!r} must be a whole number of at least 1")
+                bound = f"at most {MOST:,}" if isinstance(value, int) and value > MOST else "at least 1"
+                raise InputError(f"{name} {short(value)} must be a whole number of {bound}")
         texts = self.prompts.items() if isinstance(self.prompts, Mapping) else [(None, None)]
         if not all(isinstance(name, str) and isinstance(text, str) for name, text in texts):
             raise InputError(f"prompts {self.prompts!r:.60} must map names to strings")
@@ -179,9 +181,8 @@ def read_settings(file: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise TypeError(type(found).__name__)
     except (ValueError, TypeError, RecursionError) as error:
-        raise ModelError(
-            f"{SETTINGS_FILE} in {file.parent.name!r} is no JSON object: mend it or take it away"
-        ) from error
+        why = "is no JSON object" if isinstance(error, TypeError) else no_json(error)
+        raise ModelError(f"{SETTINGS_FILE} in {file.parent.name!r} {why}: mend it or take it away") from error
     given = {name: found[name] for name in SETTING_NAMES if name in found}
     if "bidirectional" not in given:
         # Only the published package's own files lack it; its encoders never pool the begin token.

@@ -98,6 +98,31 @@ def test_a_configuration_that_is_none(base, content):
         LLM2Vec.from_pretrained(base)
 
 
+@pytest.mark.parametrize("name", ["rope_theta", "eos_token_id", "num_hidden_layers", "vocab_size", "made_up"])
+@pytest.mark.parametrize("value", [10**400, -(10**20), [1, 10**30], {"a": {"b": [2**63]}}], ids=lambda v: str(v)[:12])
+def test_numbers_of_more_than_64_bits(base, name, value):
+    write_config(base, **{name: value})
+    with pytest.raises(ModelError, match=r"config\.json .*says \w+=.* no number may have more than 64 bits") as caught:
+        LLM2Vec.from_pretrained(base)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "llm2vec_config.json"])
+def test_numbers_of_more_digits_than_python_reads(base, file):
+    content = json.loads((base / file).read_text()) if (base / file).is_file() else {"bidirectional": True}
+    text = json.dumps(content | {"max_length": 0}).replace('"max_length": 0', f'"max_length": {"7" * 5_000}')
+    (base / file).write_text(text)
+    with pytest.raises(ModelError, match=r"more than 4,300 digits|tokenizer_config\.json"):
+        LLM2Vec.from_pretrained(base)
+
+
+def test_a_tokenizer_without_a_limit(base):
+    file = base / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": int(1e30)}))
+    want = LLM2Vec.from_pretrained(BASE).encode(["a river"])
+    assert (LLM2Vec.from_pretrained(base).encode(["a river"]) == want).all()
+
+
 @pytest.fixture
 def half_a_minute():
     def stop(*_):

@@ -27,6 +27,12 @@ def test_overrides_name_every_setting():
         ({"precision": "int4"}, "unknown precision 'int4'"),
         ({"template": "shout"}, "unknown template"),
         ({"max_length": "512"}, "max_length '512'"),
+        ({"max_length": 10**400}, r"max_length 1000+ must be a whole number of at most 9,223,372,036,854,775,807"),
+        (
+            {"doc_max_length": 10**5_000},
+            "doc_max_length an int that cannot be written out must be a whole number of at most",
+        ),
+        ({"truncate_dim": 2**63}, "truncate_dim 9223372036854775808 must be a whole number of at most"),
         *[({name: "false"}, f"{name} 'false' must be True or False") for name in SWITCHES],
         *[({name: 1}, f"{name} 1 must be True or False") for name in SWITCHES],
         *[({name: ["mean"]}, f"{name} .*must be a name") for name in ("pooling_mode", "template", "precision")],
@@ -71,11 +77,18 @@ def test_the_published_package_s_file(tmp_path, published, ours):
         ({"enable_bidirectional": "False"}, "bidirectional 'False'"),
         ({"bidirectional": True, "pooling_mode": ["mean"]}, "pooling_mode"),
         ({"bidirectional": True, "max_length": "long"}, "max_length 'long'"),
+        ({"bidirectional": True, "max_length": 10**400}, "max_length 1000"),
     ],
 )
 def test_a_file_with_a_value_of_the_wrong_kind(tmp_path, found, message):
     (tmp_path / SETTINGS_FILE).write_text(json.dumps(found))
     with pytest.raises(ModelError, match=f"{SETTINGS_FILE}.*{message}"):
+        read_settings(tmp_path / SETTINGS_FILE)
+
+
+def test_a_file_with_a_number_that_python_does_not_read(tmp_path):
+    (tmp_path / SETTINGS_FILE).write_text(f'{{"bidirectional": true, "max_length": {"7" * 5_000}}}')
+    with pytest.raises(ModelError, match=rf"{SETTINGS_FILE}.* holds a whole number of more than 4,300 digits"):
         read_settings(tmp_path / SETTINGS_FILE)
 
 

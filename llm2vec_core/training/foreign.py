@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from llm2vec_core.adapters import apply_adapters
 from llm2vec_core.bidirectional import shared_weights_view
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, ConversionError, ModelError
 from llm2vec_core.training.lora import linear_layers
@@ -79,7 +80,7 @@ def _checked_config(file: Path, encoder: LLM2Vec) -> dict[str, Any]:
     try:
         given = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise AdapterError(f"{CONFIG_FILE} is no JSON: upload the file as PEFT wrote it") from error
+        raise AdapterError(f"{CONFIG_FILE} {no_json(error)}: upload the file as PEFT wrote it") from error
     if not isinstance(given, dict):
         raise AdapterError(f"{CONFIG_FILE} holds no JSON object: upload the file as PEFT wrote it")
     if given.get("peft_type") != "LORA":

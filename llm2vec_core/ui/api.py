@@ -12,7 +12,9 @@ import gradio as gr
 import numpy as np
 from fastapi import HTTPException, Request
 
+from llm2vec_core.arguments import short
 from llm2vec_core.bundled_data import passages
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
@@ -97,7 +99,7 @@ class Endpoints:
         """
         query = checked_text(_is(query, str, "query"), "query", self._context.limits.text_characters)
         if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= 100:
-            raise InputError(f"top is {top!r}; give a whole number from 1 to 100")
+            raise InputError(f"top is {short(top)}; give a whole number from 1 to 100")
         where = [p.text for p in passages()] if texts is None else self.checked_texts(texts, "texts")
         key = self._key(encoder)
         index = self._context.index(key) if texts is None else SearchIndex(self._encode(where, key, "mean", "", False))
@@ -202,8 +204,8 @@ async def checked_call(request: Request) -> None:
     known = {key: found.default is found.empty for key, found in takes.items() if key != "self"}
     try:
         body = await request.json()
-    except ValueError as error:
-        raise HTTPException(422, "The body is no JSON.") from error
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(422, f"The body {no_json(error)}.") from error
     if not isinstance(body, dict):
         raise HTTPException(422, f"The body is no object; {name} takes {', '.join(known)}.")
     if "/v2/" in request.url.path:

@@ -21,6 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from llm2vec_core.arguments import short
+from llm2vec_core.batching import clean_text
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, LLM2VecError
 from llm2vec_core.ui.api import CALLS_AT_ONCE, Endpoints
@@ -100,20 +103,20 @@ class EmbeddingsAPI:
             raise RequestError("The body is no JSON object; it needs input and model.")
         if unknown := sorted(body.keys() - set(FIELDS)):
             raise RequestError(
-                f"unknown field {unknown[0]!r:.80}; known are {', '.join(FIELDS)}", param=unknown[0][:80]
+                f"unknown field {unknown[0]!r:.80}; known are {', '.join(FIELDS)}", param=clean_text(unknown[0][:80])
             )
         names = self.models()
         model = body.get("model")
         if not isinstance(model, str) or model not in names:
             raise RequestError(
-                f"there is no model {model!r:.80}; name one of {', '.join(names)}", 404, "model", "model_not_found"
+                f"there is no model {short(model, 80)}; name one of {', '.join(names)}", 404, "model", "model_not_found"
             )
         kind = body.get("encoding_format", "float")
         if kind not in ("float", "base64"):
-            raise RequestError(f"encoding_format is {kind!r:.80}; give float or base64", param="encoding_format")
+            raise RequestError(f"encoding_format is {short(kind, 80)}; give float or base64", param="encoding_format")
         dimensions = body.get("dimensions")
         if dimensions is not None and not (_is_number(dimensions) and dimensions >= 1):
-            raise RequestError(f"dimensions is {dimensions!r:.80}; give a whole number from 1", param="dimensions")
+            raise RequestError(f"dimensions is {short(dimensions, 80)}; give a whole number from 1", param="dimensions")
         return Order(self._texts(body.get("input")), model, names[model], kind == "base64", dimensions)
 
     def _texts(self, given: Any) -> list[str]:
@@ -143,7 +146,8 @@ class EmbeddingsAPI:
         """
         vectors = self._context.encoder(order.key).encode(order.texts)
         if order.dimensions and order.dimensions > (hidden := vectors.shape[1]):
-            raise RequestError(f"dimensions is {order.dimensions}; {order.model} has {hidden}", param="dimensions")
+            told = f"dimensions is {short(order.dimensions, 40)}; {order.model} has {hidden}"
+            raise RequestError(told, param="dimensions")
         vectors = vectors[:, : order.dimensions]
         vectors = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype("<f4")
         causal = self._context.encoder(self._context.preset.stages[0].key)
@@ -184,7 +188,7 @@ class EmbeddingsAPI:
         try:
             return json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise RequestError("The body is no JSON.") from error
+            raise RequestError(f"The body {no_json(error)}.") from error
 
     async def get_models(self, request: Request) -> Response:
         """Answer ``GET /v1/models``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -53,6 +54,14 @@ def test_embed_over_the_wire_is_what_the_package_computes(client):
 def test_errors_over_the_wire_can_be_read(client):
     with pytest.raises(Exception, match=r"unknown encoder 'gpt'; choose one of causal"):
         client.predict(texts=TEXTS, encoder="gpt", api_name="/embed")
+    with pytest.raises(Exception, match=r"top is 1000.{50,60}; give a whole number from 1 to 100"):
+        client.predict(query="river", top=10**400, api_name="/search")
+    for content in (b"[" * 100_000, b"7" * 5_000, b'{"data": [' + b"7" * 5_000 + b"]}", b"\xff"):
+        request = urllib.request.Request(
+            f"{client.src}gradio_api/call/embed", content, {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError, match="422|400"):
+            urllib.request.urlopen(request, timeout=60)
     with pytest.raises(Exception, match=r"top is 0; give a whole number from 1 to 100"):
         client.predict(query="river", top=0, api_name="/search")
 
@@ -125,6 +134,7 @@ def test_the_prefix_test_holds_for_each_stage(endpoints):
         (lambda e: e.search(None), "query is NoneType; expected str"),
         (lambda e: e.search("a", top=101), "top is 101"),
         (lambda e: e.search("a", top=True), "top is True"),
+        (lambda e: e.search("a", top=10**5_000), "top is an int that cannot be written out; give a whole number"),
         (lambda e: e.prefix_test("static"), "has no attention"),
         (lambda e: e.prefix_test("../x"), "unknown encoder '../x'"),
     ],

@@ -139,7 +139,31 @@ def test_what_cannot_be_honoured_is_refused_by_name(client, body, status, param,
 def test_a_body_that_is_no_request(client, content):
     status, param, message = refusal(client.post("/v1/embeddings", content=content))
     assert (status, param) == (400, None)
-    assert message.startswith("The body is no JSON")
+    assert message.startswith(("The body is no JSON", "The body holds "))
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "param", "message"),
+    [
+        ('{"model": "mini", "input": "a", "dimensions": 1' + "0" * 400 + "}", 400, "dimensions", "dimensions is 1000"),
+        ('{"model": "mini", "input": "a", "dimensions": 1' + "0" * 9_000 + "}", 400, None, "more than 4,300 digits"),
+        ('{"model": "mini", "input": "a", "dimensions": 1e999}', 400, "dimensions", "dimensions is inf"),
+        ('{"model": "mini", "input": "a", "dimensions": NaN}', 400, "dimensions", "dimensions is nan"),
+        ('{"model": "mini", "input": [1' + "0" * 400 + "]}", 400, "input", "token numbers"),
+        ('{"model": "mini", "input": ' + "[" * 900 + "]" * 900 + "}", 400, "input", "input[0] is list"),
+        ('{"model": ' + "[" * 900 + "]" * 900 + ', "input": "a"}', 404, "model", "there is no model"),
+        ('{"model": {"a": 1}, "input": "a"}', 404, "model", "there is no model {'a': 1}"),
+        ('{"model": "mini", "input": "a", "encoding_format": ["float"]}', 400, "encoding_format", "['float']"),
+        ('{"model": "mini", "input": {"0": "a"}}', 400, "input", "no list of texts"),
+        (r'{"model": "mini", "input": "a", "\ud800": 1}', 400, "\ufffd", r"unknown field '\ud800'"),
+        (r'{"model": "\ud800", "input": "a"}', 404, "model", r"no model '\ud800'"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_json_that_no_client_sends(client, content, status, param, message):
+    found = refusal(client.post("/v1/embeddings", content=content))
+    assert found[:2] == (status, param)
+    assert message in found[2] and len(found[2]) < 400
 
 
 def test_a_body_that_is_too_large_is_not_read_to_its_end(client):

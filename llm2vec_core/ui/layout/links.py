@@ -128,11 +128,11 @@ def _chosen(value: str, component: Any) -> Any:
         return by_text[value]
     try:
         wanted = json.loads(value)
-    except ValueError as error:
+        found = [by_text.get(_as_text(item)) for item in wanted] if isinstance(wanted, list) else None
+    except (ValueError, RecursionError) as error:
         raise InputError("no list") from error
-    if not isinstance(wanted, list) or len(wanted) > MOST_VALUES:
+    if found is None or len(found) > MOST_VALUES:
         raise InputError("no list")
-    found = [by_text.get(_as_text(item)) for item in wanted]
     most = getattr(component, "max_choices", None)
     if None in found or (most and len(found) > most):
         raise InputError("no such choices")

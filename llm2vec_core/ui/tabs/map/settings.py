@@ -109,7 +109,7 @@ def _one_of(value: Any, known: tuple[str, ...], name: str) -> str:
 def _number(value: Any, name: str, low: float, high: float) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not low <= number <= high:
         told = "empty" if value in (None, "") else str(value)[:40]
