@@ -121,9 +121,8 @@ def find_encoding(
     refuse_container(head, name)
     ends = _carriage_returns(head, path)
     if encoding:
-        return Encoding(
-            _known(encoding), carriage_returns=_wide_returns(head, encoding) if _is_wide(encoding) else ends
-        )
+        codec = _with_order(_known(encoding), head)
+        return Encoding(codec, carriage_returns=_wide_returns(head, codec) if _is_wide(codec) else ends)
     for mark, codec in _MARKS:
         if head.startswith(mark) and (mark != codecs.BOM_UTF32_LE or _decodes(head, "utf-32")):
             return Encoding(codec, carriage_returns=_wide_returns(head, codec) if _is_wide(codec) else ends)
@@ -177,6 +176,14 @@ def _known(encoding: str) -> str:
     return "utf-8-sig" if found.name == "utf-8" else found.name
 
 
+def _with_order(codec: str, head: bytes) -> str:
+    """The codec; of UTF-16 and UTF-32 without a mark, which Python does not read, the one for the bytes' order."""
+    if codec not in ("utf-16", "utf-32") or any(head.startswith(mark) for mark, own in _MARKS if own == codec):
+        return codec
+    orders = [wide for wide in _WIDE if wide.startswith(codec)]
+    return _wide_encoding(head, orders) or orders[0]
+
+
 def _is_wide(encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
 
@@ -189,10 +196,10 @@ def _decodes(raw: bytes, codec: str) -> bool:
     return True
 
 
-def _wide_encoding(head: bytes) -> str | None:
+def _wide_encoding(head: bytes, codecs_tried: Sequence[str] = _WIDE) -> str | None:
     """The UTF-16 or UTF-32 without a mark that gives real characters and the most ASCII among them, if any does."""
     best, most = None, 0
-    for codec in _WIDE:
+    for codec in codecs_tried:
         try:
             text = codecs.getincrementaldecoder(codec)().decode(head)
         except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from llm2vec_core.config_numbers import no_json
 from llm2vec_core.corpus.lines import MAX_LINE, TextFile, open_text
-from llm2vec_core.corpus.source import Mended, TextSource
+from llm2vec_core.corpus.source import Mended, TextSource, without_surrogates
 from llm2vec_core.errors import InputError
 
 _CHUNK = 2**20
@@ -41,6 +41,8 @@ def json_objects(source: TextSource, mended: Mended) -> Iterator[tuple[int, dict
                     f"{source.name}, {'record' if start == '[' else 'line'} {number}: expected a record such as "
                     f'{{"text": "..."}}, found {value!r:.60}'
                 )
+            if not all(map(str.isascii, value)):
+                value = {without_surrogates(name): field for name, field in value.items()}
             yield number, value
 
 

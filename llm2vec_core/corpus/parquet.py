@@ -33,7 +33,7 @@ def open_parquet(source: TextSource) -> Iterator[Any]:
         # A buffer keeps memory small even if the file is one huge row group.
         with pq.ParquetFile(source.path, buffer_size=2**20, pre_buffer=False) as file:
             yield file
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise InputError(f"{source.name} is no readable parquet file: {error!s:.120}") from error
 
 

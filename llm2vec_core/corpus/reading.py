@@ -11,7 +11,7 @@ from llm2vec_core.corpus.delimited import column_labels, open_table, seems_heade
 from llm2vec_core.corpus.json_records import json_objects
 from llm2vec_core.corpus.lines import open_text, without_end
 from llm2vec_core.corpus.parquet import open_parquet
-from llm2vec_core.corpus.source import Mended, TextSource
+from llm2vec_core.corpus.source import Mended, TextSource, without_surrogates
 from llm2vec_core.errors import InputError
 
 ROWS_LOOKED_AT = 20_000
@@ -167,6 +167,8 @@ def _values(column: Any) -> list[Any]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         raw = column.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
         return [None if value is None else value.decode("utf-8", "replace") for value in raw]
+    if pa.types.is_temporal(column.type):  # Python's own dates end with the year 9999
+        column = column.cast(pa.string())
     return column.to_pylist()
 
 
@@ -191,4 +193,6 @@ def _is_number(text: str) -> bool:
 
 
 def _shown(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple("" if value is None else str(value) for value in row) for row in rows[:ROWS_SHOWN])
+    return tuple(
+        tuple("" if value is None else without_surrogates(str(value)) for value in row) for row in rows[:ROWS_SHOWN]
+    )

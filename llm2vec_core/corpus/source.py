@@ -14,6 +14,20 @@ STDIN = "-"
 PLACES_KEPT = 5
 
 
+def without_surrogates(text: str) -> str:
+    r"""A text that can be written and sent: halves of surrogate pairs, which JSON may hold, become U+FFFD.
+
+    Example:
+        >>> without_surrogates("a\ud800"), without_surrogates("caf\xe9")
+        ('a\ufffd', 'caf\xe9')
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 @dataclass(frozen=True)
 class TextSource:
     """A place that texts come from; made by :func:`~llm2vec_core.corpus.sources.open_source`.
@@ -140,12 +154,10 @@ class Mended:
             return ""
         if not isinstance(value, str):
             raise InputError(f"{name}, line {number}: expected a text, found {value!r:.60} in {column!r}")
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
+        whole = without_surrogates(value)
+        if whole != value:
             self.replaced(name, number, "half a surrogate pair is no character")
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return value
+        return whole
 
     def replaced(self, name: str, number: int, wrong: str) -> None:
         """Count a line that was mended.

@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from llm2vec_core.arguments import short
 from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.cache import Cache
 from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.errors import InputError
+from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.user_texts import Texts
 
@@ -145,3 +148,13 @@ class EncoderHandle:
         """
         instruction = self.instruction if instructed else ""
         return self.encoder.encode(list(texts), instruction or None, pooling_mode=self.pooling, **options)
+
+
+def check_pooling(pooling: str) -> None:
+    """Raise unless there is such a pooling mode.
+
+    Raises:
+        InputError: naming those there are.
+    """
+    if not isinstance(pooling, str) or pooling not in POOLING_MODES:
+        raise InputError(f"{short(pooling)} is not a pooling mode; choose one of {', '.join(POOLING_MODES)}.")

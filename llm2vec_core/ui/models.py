@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from llm2vec_core.arguments import short
 from llm2vec_core.checkpoints import resolve
 from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.errors import InputError, ModelError
@@ -151,6 +152,8 @@ class Models:
                 reached, or cannot be converted, or others have been loaded for too long. The models that were there
                 before still are, unless one that nobody looks at had to make room.
         """
+        if not isinstance(key, str):
+            raise InputError(f"unknown model {short(key)}; choose one of {', '.join(self.presets)}")
         if self.is_loaded(key):
             return
         if key.startswith("hub:"):

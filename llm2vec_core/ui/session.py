@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from llm2vec_core.arguments import short
 from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import sentence_pairs
 from llm2vec_core.cache import Cache, Limit
@@ -15,7 +16,14 @@ from llm2vec_core.filling import ClozeScores
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
-from llm2vec_core.ui.encoders import USER_ADAPTER, USER_OPTION, EncoderHandle, EncoderOption, encoder_options
+from llm2vec_core.ui.encoders import (
+    USER_ADAPTER,
+    USER_OPTION,
+    EncoderHandle,
+    EncoderOption,
+    check_pooling,
+    encoder_options,
+)
 from llm2vec_core.ui.requests import Requests
 from llm2vec_core.ui.user_texts import Texts
 
@@ -95,8 +103,10 @@ class Session:
                 "Your adapter is no longer here: it is kept while the page is open, for an hour at most without a "
                 "question, and belongs to the model that it was trained on. Train it again, or choose a stage."
             )
-        if key not in known:
-            raise InputError(f"{key!r} is not an encoder of {context.preset.label}; choose one of {', '.join(known)}.")
+        if not isinstance(key, str) or key not in known:
+            raise InputError(
+                f"{short(key)} is not an encoder of {context.preset.label}; choose one of {', '.join(known)}."
+            )
         return known[key]
 
     def handle(self, key: str, context: AppContext, pooling: str = "mean", instruction: str = "") -> EncoderHandle:
@@ -109,9 +119,10 @@ class Session:
             instruction: "" for none.
 
         Raises:
-            InputError: as :meth:`choice`.
+            InputError: as :meth:`choice`, and for an unknown pooling mode.
         """
         option = self.choice(key, context)
+        check_pooling(pooling)
         # Taken now: another adapter may take its place while this one is still used.
         own = self.encoder if key == USER_ADAPTER else None
         return EncoderHandle(
@@ -130,7 +141,8 @@ class Session:
         return self.handle(key, context).encoder
 
     def yardstick_for(self, key: str, pooling_mode: str, context: AppContext) -> Yardstick:
-        """The yardstick of an option; raises as :meth:`choice`."""
+        """The yardstick of an option; raises as :meth:`choice`, and for an unknown pooling mode."""
+        check_pooling(pooling_mode)
         if key != USER_ADAPTER:
             return context.yardstick(key, pooling_mode)
         encoder = self.encoder_for(key, context)

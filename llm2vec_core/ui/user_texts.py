@@ -205,7 +205,7 @@ def _check_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None
                             f"{file.name} holds a text of {longest:,} bytes; at most {limits.text_characters:,} "
                             "characters fit."
                         )
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:  # the latter for broken metadata
         raise InputError(f"{file.name} is no readable parquet file: {error!s:.120}") from error
 
 

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import random
+from contextlib import suppress
 
 import pandas as pd
 import pyarrow as pa
@@ -179,6 +181,53 @@ def test_an_encoding_that_shows_late(tmp_path):
         path = put(tmp_path, "t.txt", late.encode() * 30_000 + "Zoé écrit à Señor Muñoz\n".encode(encoding))
         assert read(path, mended)[-1] == "Zoé écrit à Señor Muñoz"
         assert (mended.rows, len(mended.notes)) == (0, note)
+
+
+@pytest.mark.parametrize("named", ["utf-16", "utf-32", "UTF16"])
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_a_named_encoding_of_several_bytes_without_a_mark(tmp_path, named, order):
+    """Python's own codec wants a mark there."""
+    text = "naïve café\nРека течёт\n"
+    width = "32" if "32" in named else "16"
+    assert read(put(tmp_path, "t.txt", text.encode(f"utf-{width}-{order}")), encoding=named) == text.splitlines()
+    assert read(put(tmp_path, "t.txt", text.encode(f"utf-{width}")), encoding=named) == text.splitlines()
+
+
+def test_names_and_texts_with_half_a_character(tmp_path):
+    content = '{"text": "a\\ud800", "b\\ud800": 1}\n{"text": "c"}\n'
+    reading = inspect_file(open_source(str(put(tmp_path, "t.jsonl", content))))
+    assert (reading.names, reading.rows[0]) == (("text", "b\ufffd"), ("a\ufffd", "1"))
+    with pytest.raises(InputError, match="no field 'x'; found fields text, b\ufffd"):
+        read(tmp_path / "t.jsonl", columns=("x",))
+    mended = Mended()
+    assert read(tmp_path / "t.jsonl", mended) == ["a\ufffd", "c"] and mended.rows == 1
+
+
+def test_dates_that_python_does_not_know(tmp_path):
+    columns = {
+        "text": pa.array(["a"]),
+        "late": pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
+        "far": pa.array([2**40], pa.timestamp("s")),
+        "long": pa.array([2**62], pa.duration("s")),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    reading = inspect_file(open_source(str(tmp_path / "t.parquet")))
+    assert reading.names == tuple(columns) and reading.guessed_columns() == ("text", None)
+    assert read(tmp_path / "t.parquet") == ["a"]
+
+
+def test_damaged_parquet_is_a_typed_error(tmp_path):
+    """A byte that is another one: an error of ours, or a file that is read."""
+    file, rng = tmp_path / "t.parquet", random.Random(0)
+    pq.write_table(pa.table({"text": ["a river", "b"] * 9}), file)
+    content = file.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(content)
+        damaged[rng.randrange(len(content) * 2 // 3, len(content))] = rng.randrange(256)
+        file.write_bytes(damaged)
+        with suppress(InputError):
+            assert inspect_file(open_source(str(file))).names is not None
+            assert isinstance(read(file), list)
 
 
 def test_the_line_that_names_the_separator(tmp_path):

@@ -60,7 +60,7 @@ def test_errors_over_the_wire_can_be_read(client):
         request = urllib.request.Request(
             f"{client.src}gradio_api/call/embed", content, {"Content-Type": "application/json"}
         )
-        with pytest.raises(urllib.error.HTTPError, match="422|400"):
+        with pytest.raises(urllib.error.HTTPError, match=r"422|400"):
             urllib.request.urlopen(request, timeout=60)
     with pytest.raises(Exception, match=r"top is 0; give a whole number from 1 to 100"):
         client.predict(query="river", top=0, api_name="/search")

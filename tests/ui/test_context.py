@@ -6,6 +6,7 @@ import pytest
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.session import Session
 
 
@@ -64,6 +65,17 @@ def test_an_adapter_of_one_model_is_not_offered_for_another(context):
 def test_an_unknown_encoder_is_named_with_those_there_are(context):
     with pytest.raises(InputError, match=r"'nobody' is not an encoder of .* choose one of causal, bidirectional"):
         Session().encoder_for("nobody", context)
+
+
+@pytest.mark.parametrize("value", [None, [], ["causal"], {}, 7, float("nan"), 10**5_000], ids=lambda v: str(type(v)))
+def test_choices_that_no_field_of_the_page_sends(context, value):
+    with pytest.raises(InputError, match=r"is not an encoder of .* choose one of causal, bidirectional"):
+        Session().encoder_for(value, context)
+    for call in (Session().handle, Session().yardstick_for):
+        with pytest.raises(InputError, match="is not a pooling mode; choose one of mean"):
+            call("causal", *((value, context) if call.__name__ == "yardstick_for" else (context, value)))
+    with pytest.raises(InputError, match="unknown model"):
+        list(Models().load(value, object()))
 
 
 def test_rivals_are_encoders_too(context):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
+import random
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import uploads
-from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE
+from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, WEIGHTS_FILE, uploaded_parts
 
 TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
@@ -80,3 +83,21 @@ def test_uploads_that_are_no_adapter(context, tmp_path):
             uploads.load(context, Session(), [str(tmp_path / name)], "bidirectional")
     with pytest.raises(InputError, match=r"adapter_config.json is missing"):
         uploads.load(context, Session(), [], "bidirectional")
+
+
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=str
+)
+def test_damaged_archives_are_typed_errors(tmp_path, method):
+    """A byte that is another one: an error of ours, or an archive that is read."""
+    content, rng = io.BytesIO(), random.Random(0)
+    with zipfile.ZipFile(content, "w", method) as opened:
+        opened.writestr(CONFIG_FILE, CONFIG)
+        opened.writestr(WEIGHTS_FILE, WEIGHTS[:3_000])
+    for _ in range(100):
+        damaged = bytearray(content.getvalue())
+        for _ in range(2):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        (tmp_path / "a.zip").write_bytes(damaged)
+        with suppress(LLM2VecError), uploaded_parts([str(tmp_path / "a.zip")], 10**6) as parts:
+            assert set(parts) >= {CONFIG_FILE, WEIGHTS_FILE}

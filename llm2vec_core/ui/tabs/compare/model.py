@@ -12,7 +12,6 @@ from llm2vec_core.batching import clean_text
 from llm2vec_core.bundled_data import TextGroup, text_groups
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.errors import InputError
-from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.similarity import (
     Nearest,
     Structure,
@@ -24,7 +23,7 @@ from llm2vec_core.similarity import (
     unrelated_cosines,
 )
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
+from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption, check_pooling
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.templates import number
@@ -258,8 +257,7 @@ def checked_fields(
     Raises:
         InputError: for too few, too many or too long texts, or an unknown choice.
     """
-    if pooling not in POOLING_MODES:
-        raise InputError(f"{pooling!r} is not a pooling mode; choose one of {', '.join(POOLING_MODES)}.")
+    check_pooling(pooling)
     if measure not in MEASURES:
         raise InputError(f"{measure!r} is not a measure; choose one of {', '.join(MEASURES)}.")
     found = ""

@@ -19,10 +19,9 @@ from llm2vec_core.evaluation.query_scores import (
     score_difference,
     score_queries,
 )
-from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.search import Ranking, SearchIndex, build_index
 from llm2vec_core.ui.context import AppContext, relevant_rows
-from llm2vec_core.ui.encoders import EncoderHandle
+from llm2vec_core.ui.encoders import EncoderHandle, check_pooling
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search.copy import MEASURES
 from llm2vec_core.ui.user_texts import Texts, checked_text, shortened
@@ -308,8 +307,7 @@ def checked_pooling(pooling: str) -> str:
     Raises:
         InputError: for anything else.
     """
-    if pooling not in POOLING_MODES:
-        raise InputError(f"{pooling!r} is not a pooling mode; choose one of {', '.join(POOLING_MODES)}.")
+    check_pooling(pooling)
     return pooling
 
 

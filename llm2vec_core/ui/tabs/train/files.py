@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -20,6 +22,11 @@ from llm2vec_core.ui.tabs.train.run import Progress
 FOLDER = "my-adapter"
 CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE = "adapter_config.json", "adapter_model.safetensors", "training.json"
 WANTED = f"upload the archive you downloaded here, or {CONFIG_FILE} and {WEIGHTS_FILE}"
+# What a damaged archive, or one of an unusual kind, makes the library raise.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError, ValueError,
+    OverflowError, struct.error,
+)  # fmt: skip
 # A file that says when it was made would differ each time.
 _TIME = (2020, 1, 1, 0, 0, 0)
 
@@ -120,6 +127,6 @@ def _unpacked(file: Path, place: Path, most_bytes: int) -> dict[str, Path]:
                     raise AdapterError(f"{name} in {file.name:.60} unpacks to more than {most_bytes / 1e6:.0f} MB.")
                 found[name] = place / name
                 found[name].write_bytes(data)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         raise AdapterError(f"{file.name:.60} is not a readable zip archive ({error!s:.80}).") from error
     return found
