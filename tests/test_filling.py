@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from tokenizers.processors import ByteLevel
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from llm2vec_core.architectures import tiny_config
+from llm2vec_core.architectures.tiny import quiet
 from llm2vec_core.bundled_data import blank_presets
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.filling import fill_blanks, hide_words, measure_cloze, written
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.training.head import _language_model_class
 from tests.conftest import tiny_llama
+from tests.training.test_head import SCALED
 
 TEXT = "The war _ in 1945 with the surrender of germany."
 
@@ -73,6 +79,39 @@ def test_each_blank_is_one_mask_whatever_stands_beside_it(mntp):
         assert found[1].rank >= 1
     [blank] = fill_blanks(mntp, "The _ fell.", expected=["antidisestablishmentarianism"])
     assert (blank.expected, blank.rank, blank.probability) == (None, None, None)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("model_type", ["granite", "cohere2", "gemma2", "minicpm3", "nanochat"])
+def test_a_scaled_or_capped_head_answers_as_its_own_model(mntp, model_type, bidirectional):
+    changes = {**SCALED[model_type], "vocab_size": 8192, "tie_word_embeddings": True}
+    torch.manual_seed(0)
+    with quiet():
+        config = tiny_config(model_type, **changes)
+        model = _language_model_class(config)._from_config(config).eval()
+    decoder = next(child for child in model.children() if isinstance(child, PreTrainedModel))
+    encoder = LLM2Vec(decoder, mntp.tokenizer, bidirectional=bidirectional, max_length=64)
+    clozes = hide_words(mntp.tokenizer, ["The river flows to the sea.", "The committee accepted the compromise."])
+    wanted = []
+    with torch.inference_mode():
+        for cloze in clozes:
+            ids = torch.tensor([cloze.ids])
+            states = encoder.model(input_ids=ids, use_cache=False).last_hidden_state
+            # The whole language model, handed these states by its own decoder's place.
+            with replaced_forward(decoder, states):
+                logits = model(input_ids=ids, use_cache=False).logits
+            wanted.append(float(logits[0, cloze.position - 1].float().log_softmax(-1)[cloze.answer]))
+    np.testing.assert_allclose(measure_cloze(encoder, clozes).log_probabilities, wanted, rtol=1e-5)
+    [blank] = fill_blanks(encoder, "The river _ to the sea.", expected=["flows"])
+    assert blank.probability == pytest.approx(np.exp(wanted[0]), rel=1e-4)
+
+
+@contextmanager
+def replaced_forward(decoder, states):
+    own = decoder.forward
+    decoder.forward = lambda *_, **__: BaseModelOutputWithPast(last_hidden_state=states)
+    yield
+    decoder.forward = own
 
 
 def test_wrong_blanks_are_refused_with_a_reason(mntp):

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 import torch
+import transformers
 from transformers import AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from llm2vec_core.architectures import OUT_OF_SCOPE, causal_lm_types, tiny_config
 from llm2vec_core.architectures.tiny import quiet
@@ -87,6 +92,22 @@ def test_scales_and_caps_count(model_type):
     with torch.no_grad():
         own = model(input_ids=IDS, attention_mask=torch.ones_like(IDS), labels=labels, use_cache=False).loss
     torch.testing.assert_close(mntp_loss(states, labels, head), own)
+
+
+# A line that changes logits, or what they are made of, by a number of the configuration.
+SCALES = re.compile(r"^\s*(logits|hidden_states)\s*([*/]=|=.*[*/])\s*self\.config\.\w+", re.MULTILINE)
+
+
+def test_no_type_that_scales_or_caps_its_logits_is_left_out():
+    """A type of a later transformers is to be added above, with a value that can be seen."""
+    found = set()
+    for model_type in CONVERTED:
+        source = inspect.getsource(getattr(transformers, MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[model_type]).forward)
+        if SCALES.search(source) or "final_logit_softcapping" in source:
+            found.add(model_type)
+    # Of a type that also sees, the text model is tried.
+    assert {name for name in found if not {name, f"{name}_text"} & set(SCALED)} == set()
+    assert len(found) >= 15  # the pattern still finds them
 
 
 @pytest.mark.parametrize("model_type", ["modernbert-decoder", "nanochat", "phi", "gptj", "granite"])
