@@ -39,7 +39,7 @@ class Page:
 
     Attributes:
         models: encoders, embeddings, limits, by model.
-        session: the session's state, a :class:`llm2vec_core.ui.session.Visitor`.
+        session: the session's state, a :class:`llm2vec_core.ui.session.Session`.
         demo: the Blocks, for events of the whole page.
         pickers: dropdowns of encoders; whoever adds an encoder or changes the model refreshes them.
         linked: by name in the address, the components whose values a link to this view carries.
@@ -47,7 +47,7 @@ class Page:
         texts_status: where each tab says which texts of the visitor's are loaded.
         texts_loads: events after which these may be others.
         refreshers: by tab id, the arguments of ``gr.on`` that compute what the tab shows from its fields.
-        at_the_end: called once every tab is drawn, to bind events that reach into all of them.
+        on_built: called once every tab is drawn, to bind events that reach into all of them.
     """
 
     models: Models
@@ -137,10 +137,6 @@ class Page:
                     options = encoder_options(context.preset, causal=picker.causal, baselines=picker.baselines)
                     found[name] = gr.Dropdown([(o.label, o.key) for o in options], render=False)
         return found
-
-    def link(self, **components: gr.components.Component) -> None:
-        """Let a link to this view carry these fields' values, under these names."""
-        self.linked |= components
 
 
 @dataclass(frozen=True)

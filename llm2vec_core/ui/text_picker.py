@@ -13,7 +13,9 @@ from llm2vec_core.corpus.encodings import COMMON_ENCODINGS
 from llm2vec_core.corpus.sources import KINDS
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.components import notice_panel
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.file_preview import file_preview
+from llm2vec_core.ui.form import NOTICE, SESSION, Form, Results
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
@@ -206,83 +208,70 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
             html_template=render("texts_status.html", none=described(None)),
             apply_default_css=False,
         )
-    shown = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
 
-    def load(session: Session, read: Callable[[], Texts]) -> tuple[Any, ...]:
-        try:
-            session.texts = read()
-        except Exception as error:
-            return notice_for(error), described(session.texts), session
-        return "", described(session.texts), session
+    def load(session: Session, read: Callable[[], Texts]) -> Results:
+        session.texts = read()
+        return {"status": described(session.texts), SESSION: session}
 
     def read_file(
-        session: Session, file: str | None, has_header: bool | None = None, written_in: str = FOUND_OUT
-    ) -> tuple[Any, ...]:
-        if file is None:
+        context: AppContext, session: Session, upload: str | None, header: bool | None = None, encoding: str = FOUND_OUT
+    ) -> Results:
+        if upload is None:
             hidden = gr.update(visible=False)
-            return "", described(session.texts), session, hidden, gr.skip(), gr.skip(), hidden, hidden, ""
+            return {"columns": hidden, "header": hidden, "encoding": hidden, "preview": ""}
         # Of a parquet file there is nothing to choose; a file that cannot be read may be one of another encoding.
-        chosen = gr.update(visible=not file.lower().endswith(".parquet"), value=written_in)
+        results: Results = {"encoding": gr.update(visible=not upload.lower().endswith(".parquet"), value=encoding)}
         try:
-            reading = upload_reading(_upload_of(session, file), limits, has_header, written_in)
+            reading = upload_reading(_upload_of(session, upload), limits, header, encoding)
             text, label = reading.guessed_columns()
         except Exception as error:
-            return notice_for(error), described(session.texts), session, *([gr.skip()] * 4), chosen, ""
+            return results | {NOTICE: notice_for(error), "preview": ""}
         usable = [column.name for column in reading.columns if column.usable]
         # A text file has one column, the line, and it has no name.
         table = reading.header is not None
-        header = reading.header is not False
-        return (
-            *load(
-                session,
-                lambda: uploaded_texts(Path(file), text, label, limits, header=header, encoding=written_in),
-            ),
-            gr.update(visible=table or len(usable) > 1),
-            gr.update(choices=usable, value=text),
-            gr.update(choices=[NO_COLUMN, *usable], value=label or NO_COLUMN),
-            gr.update(visible=table, value=header),
-            chosen,
-            file_preview(reading, text, label),
-        )
+        results |= {
+            "columns": gr.update(visible=table or len(usable) > 1),
+            "text": gr.update(choices=usable, value=text),
+            "label": gr.update(choices=[NO_COLUMN, *usable], value=label or NO_COLUMN),
+            "header": gr.update(visible=table, value=reading.header is not False),
+            "preview": file_preview(reading, text, label),
+        }
+        how: dict[str, Any] = {"header": reading.header is not False, "encoding": encoding}
+        try:
+            return results | load(session, lambda: uploaded_texts(Path(upload), text, label, limits, **how))
+        except Exception as error:
+            return results | {NOTICE: notice_for(error)}
 
     def on_columns(
-        session: Session, file: str | None, text: str | None, label: str | None, has_header: bool, written_in: str
-    ) -> tuple[Any, ...]:
-        if file is None or text is None:
-            return "", described(session.texts), session, gr.skip()
+        context: AppContext, session: Session, upload: str | None, text: str | None, label: str | None, **how: Any
+    ) -> Results:
+        if upload is None or text is None:
+            return {}
         wanted = None if label in (None, NO_COLUMN, text) else label
-        how: dict[str, Any] = {"header": has_header, "encoding": written_in}
-        loaded = load(session, lambda: uploaded_texts(_upload_of(session, file), text, wanted, limits, **how))
-        if loaded[0]:
-            return *loaded, gr.skip()
-        return *loaded, file_preview(upload_reading(Path(file), limits, **how), text, wanted)
+        loaded = load(session, lambda: uploaded_texts(_upload_of(session, upload), text, wanted, limits, **how))
+        return loaded | {"preview": file_preview(upload_reading(Path(upload), limits, **how), text, wanted)}
 
-    outputs = [notice, status, page.session]
-    choosers = [columns_row, text_column, label_column, header, encoding, preview]
+    def on_lines(context: AppContext, session: Session, pasted: str | None) -> Results:
+        return load(session, lambda: pasted_texts(pasted, limits))
+
+    form = Form(page, tab_id, notice)
+    form.fields(upload=upload, pasted=pasted, text=text_column, label=label_column, linked=False)
+    form.fields(header=header, encoding=encoding, linked=False)
+    form.results(status=status, columns=columns_row, text=text_column, label=label_column)
+    form.results(header=header, encoding=encoding, preview=preview)
+    loaded = ("status", SESSION)
+    read = (*loaded, "columns", "text", "label", "header", "encoding", "preview")
+    columns_io = form.io(
+        on_columns, ("upload", "text", "label", "header", "encoding"), (*loaded, "preview"), latest=False
+    )
     source.input(lambda chosen: gr.update(visible=chosen == USER_TEXTS), source, box, queue=False, api_name=False)
     loads = (
-        upload.change(read_file, [page.session, upload], [*outputs, *choosers], **shown),
-        header.input(read_file, [page.session, upload, header, encoding], [*outputs, *choosers], **shown),
+        upload.change(**form.io(read_file, ("upload",), read, latest=False)),
+        header.input(**form.io(read_file, ("upload", "header", "encoding"), read, latest=False)),
         # Whether there is a header is to be seen in the right letters alone.
-        encoding.input(
-            lambda session, file, written_in: read_file(session, file, None, written_in),
-            [page.session, upload, encoding],
-            [*outputs, *choosers],
-            **shown,
-        ),
-        gr.on(
-            [text_column.input, label_column.input],
-            on_columns,
-            [page.session, upload, text_column, label_column, header, encoding],
-            [*outputs, preview],
-            **shown,
-        ),
-        use.click(
-            lambda session, lines: load(session, lambda: pasted_texts(lines, limits)),
-            [page.session, pasted],
-            outputs,
-            **shown,
-        ),
+        encoding.input(**form.io(read_file, ("upload", "encoding"), read, latest=False)),
+        gr.on([text_column.input, label_column.input], **columns_io),
+        use.click(**form.io(on_lines, ("pasted",), loaded, latest=False)),
     )
     # What was loaded in one tab is there in the others, and each says so.
     page.texts_status.append(status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import threading
 
 import gradio as gr
 import pytest
@@ -105,6 +107,45 @@ def test_a_late_result_covers_no_newer_one(form):
     assert call(form.io(slow, (), latest=False), form, session) == {"notice": "", "hits": "old", "note": "old"}
 
 
+def test_nor_one_that_is_still_on_its_way(form):
+    session, started, go_on, found = Session(), threading.Event(), threading.Event(), []
+
+    def newer(context, session):
+        started.set()
+        go_on.wait(10)
+        return {"hits": "new"}
+
+    newest = form.io(newer, (), ("hits",))
+    thread = threading.Thread(target=lambda: found.append(call(newest, form, session)))
+
+    def slow(context, session):
+        thread.start()
+        started.wait(10)
+        return {"hits": "old", "note": "old"}
+
+    late = call(form.io(slow, ()), form, session)
+    go_on.set()
+    thread.join()
+    assert late == {"notice": gr.skip(), "hits": gr.skip(), "note": "old"}
+    assert found == [{"notice": "", "hits": "new"}]
+
+
+def test_every_visitor_has_an_order_of_their_own(form):
+    other = Session()
+    quick = form.io(lambda context, session: {"hits": "new"}, (), ("hits",))
+
+    def slow(context, session):
+        call(quick, form, other)
+        return {"hits": "old"}
+
+    assert call(form.io(slow, (), ("hits",)), form) == {"notice": "", "hits": "old"}
+    assert copy.deepcopy(Session()).requests is not other.requests
+
+
+def test_a_press_while_an_answer_is_on_its_way_waits_for_it(form):
+    assert form.io(lambda context, session: {}, ())["trigger_mode"] == "always_last"
+
+
 def test_one_that_failed_leaves_the_place_to_the_older_one():
     session = Session()
     fails = latest_only(with_notice(lambda session: 1 / 0), ("notice", "hits"))
@@ -142,6 +183,11 @@ def test_a_stream_falls_silent_when_something_newer_is_asked():
     assert next(going) == {"notice": "", "hits": 1}
     quick(session)
     assert list(going) == [{"notice": gr.skip(), "hits": gr.skip()}]
+    # One that is called off in the middle is over.
+    going = latest_only(with_notice(steps), targets)(session)
+    next(going)
+    going.close()
+    assert list(latest_only(with_notice(steps), targets)(session)) == [{"notice": "", "hits": n} for n in (1, 2)]
 
 
 def test_a_notice_of_another_form_is_another_place(form):

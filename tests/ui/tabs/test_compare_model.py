@@ -24,8 +24,15 @@ PAIR = "The bank was steep and muddy.\nThe bank was robbed at noon."
 GROUP = text_groups()[0]
 
 
-def fields(lines: str = PAIR, left="causal", right="bidirectional", pooling="mean", instruction="", measure="cosine"):
-    return model.checked_fields(Limits(), lines, left, right, pooling, instruction, measure)
+def fields(texts: str = PAIR, left="causal", right="bidirectional", pooling="mean", instruction="", measure="cosine"):
+    return model.checked_fields(Limits(), texts, left, right, pooling, instruction, measure)
+
+
+def given(texts: str) -> dict[str, str]:
+    """The tab's fields, as the page has them."""
+    return {
+        "texts": texts, "left": "causal", "right": "static", "pooling": "mean", "instruction": "", "measure": "cosine",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last_token"])
@@ -211,12 +218,12 @@ def test_many_texts_stay_light(context):
 
 def test_hostile_texts_are_escaped_everywhere(context):
     lines = '<img src=x onerror=alert(1)>\n"><script>alert(2)</script>\n${alert(3)} {{constructor}}'
-    shown = view.show(context, Session(), lines, "causal", "static", "mean", "", "cosine")
-    table = view.show_poolings(context, Session(), 0, 1, lines, "causal", "static", "mean", "", "cosine")
-    for html in (*shown[:4], table):
+    shown = view.show(context, Session(), **given(lines))
+    table = view.show_poolings(context, Session(), 0, 1, **given(lines))
+    for html in (*(shown[name] for name in ("summary", "matrices", "nearest")), table["table"]):
         assert "<img" not in html
         assert "<script" not in html
-    data = re.search(r'data-matrices="([^"]*)"', shown[1]).group(1)
+    data = re.search(r'data-matrices="([^"]*)"', shown["matrices"]).group(1)
     import html as escaping
 
     assert json.loads(escaping.unescape(data))["texts"][0] == lines.split("\n")[0]
@@ -255,7 +262,7 @@ def test_labelled_texts_have_the_separation_of_these_texts(context):
 @pytest.mark.parametrize("pair", [(0, 0), (0, 2), (-1, 0), (None, 1), ("0", 1), (True, 0)])
 def test_pairs_that_do_not_exist(context, pair):
     with pytest.raises(InputError, match="Choose two"):
-        view.show_poolings(context, Session(), *pair, PAIR, "causal", "static", "mean", "", "cosine")
+        view.show_poolings(context, Session(), *pair, **given(PAIR))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +270,7 @@ def test_pairs_that_do_not_exist(context, pair):
     [
         {"instruction": 'Say "it":', "pooling": "weighted_mean"},
         {"left": "echo", "right": "static", "measure": "percentile"},
-        {"measure": "percentile", "lines": 'it\'s\n"quoted" \\n text\nünï'},
+        {"measure": "percentile", "texts": 'it\'s\n"quoted" \\n text\nünï'},
     ],
 )
 def test_the_snippet_does_what_the_page_shows(context, values, capsys):
@@ -282,7 +289,7 @@ def test_the_snippet_of_an_own_adapter_names_the_download(context):
 
 
 def test_two_texts_also_have_strips(context):
-    shown = view.show(context, Session(), PAIR, "causal", "static", "mean", "", "cosine")
-    assert 'id="compare-strips-card"' in shown[2]
-    assert shown[2].count("l2v-strip") == 2
-    assert view.show(context, Session(), PAIR + "\nmore", "causal", "static", "mean", "", "cosine")[2] == ""
+    shown = view.show(context, Session(), **given(PAIR))
+    assert 'id="compare-strips-card"' in shown["strips"]
+    assert shown["strips"].count("l2v-strip") == 2
+    assert view.show(context, Session(), **given(PAIR + "\nmore"))["strips"] == ""

@@ -253,15 +253,15 @@ def test_the_evaluation_is_there_and_belongs_to_its_model(preset):
 
 
 def test_each_model_shows_its_own_scores_and_says_what_was_not_measured():
-    small, large = (view.show_measured(AppContext(preset), "sts")[2] for preset in (BUNDLED, SMOLLM2))
+    small, large = (view.show_measured(AppContext(preset), Session(), "sts")["table"] for preset in (BUNDLED, SMOLLM2))
     assert "--preset mini" in small and "--preset smollm2" in large
     best = max(encoder.means["sts"].score for encoder in read_summary(model.LADDER_FILES["smollm2"]).encoders)
     assert f"<b>{best:.1f}</b>" in large and "No interval is stored for Causal, mean;" in large
     assert "No interval" not in small
     for kind in ("retrieval", MEAN):
-        told, chart, _ = view.show_measured(AppContext(SMOLLM2), kind)
+        told, chart, _ = view.show_measured(AppContext(SMOLLM2), Session(), kind).values()
         assert chart["visible"] is False and "l2v-ladder-missing" in told and "--preset smollm2" in told
-    told, chart, _ = view.show_measured(AppContext(PRESETS["qwen3-0.6b"]), "sts")
+    told, chart, _ = view.show_measured(AppContext(PRESETS["qwen3-0.6b"]), Session(), "sts").values()
     assert chart["visible"] is False and "--preset qwen3-0.6b" in told
     # Without an interval a difference is told without one.
     lines = charts.measured_notice(model.stored_ladder(SMOLLM2.key), SMOLLM2, "sts").split("\n")

@@ -41,9 +41,9 @@ def test_the_first_view_needs_no_model(preset):
     for example in blank_presets():
         assert 'id="ladder-fills"' in view.filled_card(model.fill(context, session, example.text, example.answer))
     for key in (preset.default.key, preset.stages[0].key, "echo"):
-        assert 'id="ladder-rung"' in view.show_rung(context, session, key, "A _ .", "")[0]
-    assert all(view.show_pairs(context, session, preset.default.key))
-    assert view.show_cloze(context, session)
+        assert 'id="ladder-rung"' in view.show_rung(context, session, key, "A _ .", "")["card"]
+    assert all(view.show_pairs(context, session, preset.default.key).values())
+    assert view.show_cloze(context, session)["cloze"]
 
 
 def test_what_is_written_is_read_back(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -24,11 +24,17 @@ from llm2vec_core.ui.tabs.map.code import map_snippet
 from llm2vec_core.ui.tabs.map.coloring import OTHERS, STRAY, UNLABELLED, cluster_groups, label_groups
 from llm2vec_core.ui.tabs.map.measures import legend, numbers
 from llm2vec_core.ui.tabs.map.settings import MapSettings, map_settings
-from llm2vec_core.ui.tabs.map.view import SKIP, movers_of, neighbors_of, pick, selection_of, show
+from llm2vec_core.ui.tabs.map.view import movers_of, neighbors_of, pick, selection_of, show
 from llm2vec_core.ui.user_texts import Texts, our_collection
 
 PCA = MapSettings("ours", "causal", "simcse", kind="pca")
 WORDS = [p.text.split(".")[0] for p in passages()[::10]]
+
+
+def fields_of(settings):
+    """The tab's fields, as the page has them."""
+    names = {"dimensions": "dim", "n_neighbors": "neighbors"}
+    return {names.get(name, name): value for name, value in asdict(settings).items()}
 
 
 def visitor_with(texts: list[str], labels: list[str] | None = None) -> Session:
@@ -260,24 +266,22 @@ def test_colour_by_a_text_is_its_cosine(context):
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        (3, "tsne", "The layout is 'tsne'; choose one of umap, pca"),
-        (4, 4, "number of dimensions is 4"),
-        (5, None, "The colouring is 'None'"),
-        (7, 1, "number of clusters is 1; choose a number from 2 to 36"),
-        (8, 2.5, "n_neighbors is 2.5; choose a whole number from 2 to 200"),
-        (8, None, "n_neighbors is empty"),
-        (9, -0.1, "min_dist is -0.1; choose a number from 0 to 1"),
-        (9, "wide", "min_dist is wide"),
-        (10, "dot", "The metric is 'dot'"),
-        (11, float("nan"), "The seed is nan"),
-        (11, 1e99, "The seed is 1e+99"),
+        ("kind", "tsne", "The layout is 'tsne'; choose one of umap, pca"),
+        ("dim", 4, "number of dimensions is 4"),
+        ("color", None, "The colouring is 'None'"),
+        ("clusters", 1, "number of clusters is 1; choose a number from 2 to 36"),
+        ("neighbors", 2.5, "n_neighbors is 2.5; choose a whole number from 2 to 200"),
+        ("neighbors", None, "n_neighbors is empty"),
+        ("min_dist", -0.1, "min_dist is -0.1; choose a number from 0 to 1"),
+        ("min_dist", "wide", "min_dist is wide"),
+        ("metric", "dot", "The metric is 'dot'"),
+        ("seed", float("nan"), "The seed is nan"),
+        ("seed", 1e99, "The seed is 1e+99"),
     ],
 )
 def test_each_field_says_what_would_be_right(field, value, told):
-    values = ["ours", "causal", "simcse", "umap", 2, "label", "", 12, 15, 0.1, "cosine", 0]
-    values[field] = value
     with pytest.raises(InputError) as caught:
-        map_settings(*values)
+        map_settings(**fields_of(PCA) | {field: value})
     assert told in str(caught.value)
 
 
@@ -341,28 +345,29 @@ def test_code_for_many_texts_reads_a_file_and_says_so(context):
 
 
 def test_the_handler_clears_nothing_it_does_not_renew(context):
-    results = list(show(context, Session(), replace(PCA, right="echo")))
-    assert all(len(row) == 7 for row in results)
-    assert "PCA" in results[-2][1]
-    assert all(part is SKIP for part in results[-2][3:6])
-    assert "map-movers" in results[-1][4]
+    results = list(show(context, Session(), **fields_of(replace(PCA, right="echo"))))
+    assert "PCA" in results[-2]["maps"]
+    assert set(results[-2]) == {"status", "maps", "legend", "code"}
+    assert "map-movers" in results[-1]["movers"]
+    assert set(results[-1]) == {"status", "maps", "numbers", "movers", "picked"}
 
 
 def test_neighbours_are_those_of_the_first_mover_until_a_text_is_picked(context):
     session, other = Session(), Session()
     _, measures = last(context, session, PCA)
-    shown = list(show(context, session, PCA))[-1]
-    assert f'id="map-picked" data-row="{measures.movers[0]}"' in shown[5]
-    assert json.loads(shown[1]["marks"])["pick"] == measures.movers[0]
-    pick(context, session, PCA, 7)
+    shown = list(show(context, session, **fields_of(PCA)))[-1]
+    assert f'id="map-picked" data-row="{measures.movers[0]}"' in shown["picked"]
+    assert json.loads(shown["maps"]["marks"])["pick"] == measures.movers[0]
+    pick(context, session, {"row": 7}, **fields_of(PCA))
     # Another encoder: the same text, its neighbours there.
     changed = replace(PCA, right="static")
-    shown = list(show(context, session, changed))[-1]
-    assert 'id="map-picked" data-row="7"' in shown[5]
-    assert "Static token embeddings" in shown[5]
-    assert 'data-row="7"' not in list(show(context, other, changed))[-1][5].split("</h3>")[0]
+    shown = list(show(context, session, **fields_of(changed)))[-1]
+    assert 'id="map-picked" data-row="7"' in shown["picked"]
+    assert "Static token embeddings" in shown["picked"]
+    assert 'data-row="7"' not in list(show(context, other, **fields_of(changed)))[-1]["picked"].split("</h3>")[0]
     # Other texts: that row is another text now.
     session.texts = Texts("mine", tuple(WORDS), None)
     own = replace(PCA, source="own")
     _, measures = last(context, session, own)
-    assert f'id="map-picked" data-row="{measures.movers[0]}"' in list(show(context, session, own))[-1][5]
+    picked = list(show(context, session, **fields_of(own)))[-1]["picked"]
+    assert f'id="map-picked" data-row="{measures.movers[0]}"' in picked

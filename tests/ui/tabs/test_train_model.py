@@ -32,15 +32,15 @@ LIMITS = Limits()
 
 
 def fields(
-    objective="mntp", source="ours", start="bidirectional", steps=2, rate=0.001, rank=4, batch=4, length=16, seed=0
+    objective="mntp", source="ours", start="bidirectional", steps=2, rate=0.001, rank=4, batch=4, longest=16, seed=0
 ):
-    return objective, source, start, steps, rate, rank, batch, length, seed
+    return dict(locals())
 
 
-def trained(context, session, *values, queue=None, pairs=("ours", None)):
+def trained(context, session, queue=None, pairs=("ours", None), **values):
     queue = queue or TrainingQueue(180)
     model.ask(queue, session)
-    return list(model.run(queue, context, session, *pairs, *values))
+    return list(model.run(queue, context, session, *pairs, **values))
 
 
 @pytest.mark.parametrize("objective", list(RECIPES))
@@ -48,7 +48,7 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     monkeypatch.chdir(tmp_path)
     session = Session()
     start = default_start(objective, BUNDLED)
-    views = trained(context, session, *fields(objective, start=start))
+    views = trained(context, session, **fields(objective, start=start))
     last = views[-1]
     assert last.changed
     assert session.description == f"{objective_name(objective)}, 2 steps from {BUNDLED.stage(start).label}"
@@ -90,7 +90,7 @@ def objective_name(objective: str) -> str:
 
 def test_the_card_shows_the_cosines_that_were_measured(context):
     session = Session()
-    *_, last = told = trained(context, session, *fields(steps=3, rate=0.01))
+    *_, last = told = trained(context, session, **fields(steps=3, rate=0.01))
     assert ["before-training" in shown.result for shown in told if shown.result] == [True, False]
     cells = re.findall(
         r"<td>(same meaning|unrelated|look-alike)</td>.*?<td>([-\d.e]+)</td><td>([-\d.e]+)</td>", last.result
@@ -106,7 +106,7 @@ def test_the_card_shows_the_cosines_that_were_measured(context):
 def test_stop_keeps_the_last_step(context):
     session, queue = Session(), TrainingQueue(180)
     model.ask(queue, session)
-    stream = model.run(queue, context, session, "ours", None, *fields(steps=50))
+    stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
     shown = [next(stream) for _ in range(3)]
     waits = Session()
     assert "Waiting" in model.ask(queue, waits)
@@ -123,7 +123,7 @@ def test_stop_keeps_the_last_step(context):
 def test_time_is_bounded(context):
     short = AppContext(limits=replace(LIMITS, training_seconds=0.0))
     short.cache = context.cache
-    last = trained(short, Session(), *fields(steps=50))[-1]
+    last = trained(short, Session(), **fields(steps=50))[-1]
     assert "after step 1 of 50 (the limit is 0 s)" in last.status
 
 
@@ -142,27 +142,27 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
     session = Session()
     shown = []
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        shown.extend(run_of(context, session, *fields(steps=9)))
+        shown.extend(run_of(context, session, **fields(steps=9)))
     assert "after step 2 of 9 (the loss diverged)" in shown[-1].status
     assert session.description.startswith("MNTP, 2 steps")
     assert np.isfinite(session.encoder.encode(TEXTS)).all()
 
 
-def run_of(context, session, *values):
+def run_of(context, session, **values):
     queue = TrainingQueue(180)
     model.ask(queue, session)
-    return model.run(queue, context, session, "ours", None, *values)
+    return model.run(queue, context, session, "ours", None, **values)
 
 
 def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     session = Session()
-    trained(context, session, *fields())
+    trained(context, session, **fields())
     before, description = session.encoder, session.description
     for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
         model.ask(queue := TrainingQueue(180), session)
         shown = []
         with pytest.raises(InputError):
-            shown.extend(model.run(queue, context, session, "ours", None, *wrong))
+            shown.extend(model.run(queue, context, session, "ours", None, **wrong))
         last = shown[-1]
         assert "Done. Step 2 of 2" in last.status
     assert (session.encoder, session.description) == (before, description)
@@ -181,12 +181,12 @@ def test_a_call_off_in_the_queue_trains_nothing(context):
     other = running(queue)
     assert "about 180 s" in model.ask(queue, session)
     assert "You left the queue" in model.stop(session)
-    assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
+    assert list(model.run(queue, context, session, "ours", None, **fields())) == [model.Shown()]
     # Pressed again: of the two that now wait, one runs.
     queue.leave(other)
     model.ask(queue, session)
-    assert list(model.run(queue, context, session, "ours", None, *fields()))[-1].changed
-    assert list(model.run(queue, context, session, "ours", None, *fields())) == [model.Shown()]
+    assert list(model.run(queue, context, session, "ours", None, **fields()))[-1].changed
+    assert list(model.run(queue, context, session, "ours", None, **fields())) == [model.Shown()]
 
 
 def test_who_waits_is_told_the_place_and_the_time(context):
@@ -209,7 +209,7 @@ def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
     session, queue = Session(), TrainingQueue(180)
     other = running(queue, seconds_left=20)
     model.ask(queue, session)
-    stream = model.run(queue, context, session, "ours", None, *fields())
+    stream = model.run(queue, context, session, "ours", None, **fields())
     assert "about 20 s" in next(stream).status
     queue.tell(other, 10)
     assert "about 10 s" in next(stream).status
@@ -217,7 +217,7 @@ def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
     model.stop(session)
     assert "You left the queue" in list(stream)[-1].status
     model.ask(queue, session)
-    stream = model.run(queue, context, session, "ours", None, *fields())
+    stream = model.run(queue, context, session, "ours", None, **fields())
     assert "number 1" in next(stream).status
     queue.leave(other)
     assert "Done. Step 2 of 2" in list(stream)[-1].status
@@ -230,7 +230,7 @@ def test_a_page_that_is_closed_frees_its_place_at_once(context, steps_seen, monk
     session, queue = Session(), TrainingQueue(180)
     other = running(queue) if steps_seen == 1 else None
     model.ask(queue, session)
-    stream = model.run(queue, context, session, "ours", None, *fields(steps=50))
+    stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
     for _ in range(steps_seen):
         next(stream)
     begun = time.monotonic()
@@ -254,18 +254,16 @@ def test_a_page_that_is_closed_before_its_run_came_keeps_no_place(monkeypatch):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        (4, None, "learning rate is empty"), (4, "fast", "learning rate is fast"), (4, -1, "learning rate is -1"),
-        (4, 1e9, "learning rate is 1000000000"), (4, float("nan"), "learning rate is nan"), (3, 0, "steps is 0"),
-        (3, 401, "from 1 to 400"), (3, 2.5, "steps is 2.5"), (5, 65, "LoRA rank is 65"), (6, 1, "batch size is 1"),
-        (7, 10**9, "maximum length is 1000000000"), (8, -1, "seed is -1"), (2, "causal", "“Start from” is 'causal'"),
-        (0, "<b>", "objective is '<b>'"),
+        ("rate", None, "learning rate is empty"), ("rate", "fast", "learning rate is fast"), ("rate", -1, "learning rate is -1"),
+        ("rate", 1e9, "learning rate is 1000000000"), ("rate", float("nan"), "learning rate is nan"), ("steps", 0, "steps is 0"),
+        ("steps", 401, "from 1 to 400"), ("steps", 2.5, "steps is 2.5"), ("rank", 65, "LoRA rank is 65"), ("batch", 1, "batch size is 1"),
+        ("longest", 10**9, "maximum length is 1000000000"), ("seed", -1, "seed is -1"), ("start", "causal", "“Start from” is 'causal'"),
+        ("objective", "<b>", "objective is '<b>'"),
     ],
 )  # fmt: skip
 def test_wrong_fields_are_named(field, value, message):
-    values = list(fields())
-    values[field] = value
     with pytest.raises(InputError, match=message):
-        checked_settings(*values, preset=BUNDLED, limits=LIMITS)
+        checked_settings(**fields() | {field: value}, preset=BUNDLED, limits=LIMITS)
 
 
 def own(texts) -> Texts:
@@ -289,7 +287,7 @@ def test_texts_that_teach_nothing(texts, message):
 def test_own_texts_are_learned_from_and_spelled_out(context):
     session = Session()
     session.texts = own([f"<b>Line {i}</b> about 'rivers' and banks" for i in range(20)] * 2)
-    shown = trained(context, session, *fields(source="own"))
+    shown = trained(context, session, **fields(source="own"))
     assert "Not used for training: 20 duplicates" in shown[-1].status
     space: dict = {}
     exec(shown[0].code.split("start = ")[0], space)
@@ -349,7 +347,7 @@ def test_pairs_that_cannot_be_used(tmp_path, rows, message):
 def test_a_model_that_is_too_large_is_refused_before_anything_is_loaded(monkeypatch):
     monkeypatch.setattr("llm2vec_core.training.memory.available_memory", lambda: 8 * 10**9)
     large = AppContext(PRESETS["mistral-7b"])
-    settings = checked_settings(*fields(), preset=large.preset, limits=LIMITS)
+    settings = checked_settings(**fields(), preset=large.preset, limits=LIMITS)
     with pytest.raises(ModelError, match=r"Training Mistral 7B Instruct v0\.2 takes about 29\.0 GB"):
         check_memory(large, settings)
     assert len(large.cache) == 0
@@ -386,7 +384,7 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
 
 def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked_at(context):
     session = Session()
-    trained(context, session, *fields())
+    trained(context, session, **fields())
     assert model.expected(context, session, "simcse", "mntp", 24) == model.Shown()
     session.by_tab[model.TAB_ID].drawn = "another model"
     assert model.expected(context, session, "mntp", "bidirectional", None).plot
@@ -434,7 +432,7 @@ def test_marks_that_would_cover_each_other_are_moved_apart():
 def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
     rows = [row(i, query=f"<img src=x onerror=alert({i})>") for i in range(120)]
     data = training_data("supervised", "own", None, pairs_file(tmp_path, rows), LIMITS)
-    settings = checked_settings(*fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
+    settings = checked_settings(**fields("supervised", "own", steps=1), preset=BUNDLED, limits=LIMITS)
     *_, progress = train(context, settings, data, QueuedJob())
     card = model.pairs_card(progress)
     assert "<img" not in card
@@ -442,7 +440,7 @@ def test_hostile_texts_are_escaped_in_the_card(context, tmp_path):
 
 
 def test_archives_are_the_same_each_time(context):
-    settings = checked_settings(*fields(), preset=BUNDLED, limits=LIMITS)
+    settings = checked_settings(**fields(), preset=BUNDLED, limits=LIMITS)
     *_, progress = train(context, settings, training_data("mntp", "ours", None, None, LIMITS), QueuedJob())
     first, second = (adapter_archive(progress, BUNDLED, "MNTP") for _ in range(2))
     assert first == second

@@ -250,7 +250,7 @@ def compare(context: AppContext, session: Session, fields: Fields) -> Comparison
 
 
 def checked_fields(
-    limits: Limits, lines: str | None, left: str, right: str, pooling: str, instruction: str | None, measure: str
+    limits: Limits, texts: str | None, left: str, right: str, pooling: str, instruction: str | None, measure: str
 ) -> Fields:
     """The fields, fit to be used.
 
@@ -263,7 +263,7 @@ def checked_fields(
     found = ""
     if instruction and instruction.strip():
         found = checked_text(instruction, "The instruction", INSTRUCTION_CHARACTERS).strip()
-    return Fields(texts_of(lines, limits), left, right, pooling, found, measure)
+    return Fields(texts_of(texts, limits), left, right, pooling, found, measure)
 
 
 def texts_of(lines: str | None, limits: Limits) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
-from llm2vec_core.ui.handlers import guarded, latest_only
+from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.session import Session
@@ -47,20 +47,27 @@ CHOICE_CHARACTERS = 70
 CLEAR = 0.05
 
 
-def show(context: AppContext, session: Session, *values: Any) -> tuple[Any, ...]:
-    """Everything but the table of poolings; values are the tab's fields."""
-    fields = checked_fields(context.limits, *values)
+def show(context: AppContext, session: Session, **given: Any) -> dict[str, Any]:
+    """Everything but the table of poolings.
+
+    Args:
+        context: of the model.
+        session: of the visitor.
+        given: the fields of :func:`llm2vec_core.ui.tabs.compare.model.checked_fields`.
+    """
+    fields = checked_fields(context.limits, **given)
     found = compare(context, session, fields)
     choices = [(f"{i}. {shortened(each, CHOICE_CHARACTERS)}", i - 1) for i, each in enumerate(fields.texts, start=1)]
-    return (
-        summary(found),
-        matrices(found),
-        strips(context, session, found),
-        neighbors(found),
-        snippet(fields, context.preset),
-        gr.update(choices=choices, value=0),
-        gr.update(choices=choices, value=1),
-    )
+    return {
+        "summary": summary(found),
+        "matrices": matrices(found),
+        "strips": strips(context, session, found),
+        "nearest": neighbors(found),
+        "code": snippet(fields, context.preset),
+        "first": gr.update(choices=choices, value=0),
+        "second": gr.update(choices=choices, value=1),
+        "answered": time.time_ns(),
+    }
 
 
 def summary(found: Comparison) -> str:
@@ -189,16 +196,22 @@ def strips(context: AppContext, session: Session, found: Comparison) -> str:
     return similarity_strips(rows, page_copy.POOLING_LABELS[found.fields.pooling], elem_id="compare-strips-card")
 
 
-def show_poolings(context: AppContext, session: Session, first: Any, second: Any, *values: Any) -> str:
-    """The table of poolings for a pair."""
-    fields = checked_fields(context.limits, *values)
+def show_poolings(context: AppContext, session: Session, first: Any, second: Any, **given: Any) -> dict[str, str]:
+    """The table of poolings for a pair of rows."""
+    fields = checked_fields(context.limits, **given)
     pair = (_row(first), _row(second))
-    return pooling_table(all_poolings(context, session, fields, pair), pair, fields.texts)
+    return {"table": pooling_table(all_poolings(context, session, fields, pair), pair, fields.texts)}
 
 
-def fill(context: AppContext, session: Session) -> tuple[str, int]:
+def pick(context: AppContext, session: Session, event: dict[str, Any], **given: Any) -> dict[str, Any]:
+    """The pair of a cell that was pressed."""
+    pair = {"first": _row(event.get("i")), "second": _row(event.get("j"))}
+    return pair | show_poolings(context, session, **pair, **given)
+
+
+def fill(context: AppContext, session: Session) -> dict[str, Any]:
     """The visitor's own texts for the box, and a number that is new each time."""
-    return lines_of(chosen_texts(session, USER_TEXTS), context.limits), time.time_ns()
+    return {"texts": lines_of(chosen_texts(session, USER_TEXTS), context.limits), "filled": time.time_ns()}
 
 
 def warm_up(context: AppContext) -> None:
@@ -279,39 +292,21 @@ def _build(page: Page, tab: gr.Tab) -> None:
     table = panel(elem_id="compare-poolings", min_height=200)
     code = code_view("compare-code")
 
-    fields = [box, left, right, pooling, instruction, measure]
-    quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
     # States, whose change sets off what follows: only an answer that is shown, only a box that could be filled.
     answered, filled = gr.State(0), gr.State(0)
-    io = latest_only(
-        {
-            "fn": guarded(8)(
-                lambda session, *values: (*show(page.context_of(session), session, *values), time.time_ns())
-            ),
-            "inputs": [page.session, *fields],
-            "outputs": [notice, found, pictures, strip, nearest, code, first, second, answered],
-            **quiet,
-        }
-    )
-    pool_io = latest_only(
-        {
-            "fn": guarded(1)(lambda session, *values: show_poolings(page.context_of(session), session, *values)),
-            "inputs": [page.session, first, second, *fields],
-            "outputs": [pool_notice, table],
-            **quiet,
-        }
-    )
-    fill_io = {
-        "fn": guarded(2)(lambda session: fill(page.context_of(session), session)),
-        "inputs": page.session,
-        "outputs": [notice, box, filled],
-        **quiet,
-    }
-
-    def on_pick(event: gr.EventData, session: Session, *values: Any) -> tuple[Any, ...]:
-        sent = event._data if isinstance(event._data, dict) else {}
-        i, j = _row(sent.get("i")), _row(sent.get("j"))
-        return i, j, show_poolings(page.context_of(session), session, i, j, *values)
+    form = Form(page, "compare", notice)
+    form.fields(texts=box, left=left, right=right, pooling=pooling, instruction=instruction, measure=measure)
+    fields = ("texts", "left", "right", "pooling", "instruction", "measure")
+    form.fields(group=example)
+    form.fields(first=first, second=second, linked=False)
+    form.results(summary=found, matrices=pictures, strips=strip, nearest=nearest, code=code)
+    form.results(first=first, second=second, answered=answered)
+    io = form.io(show, fields)
+    form.results(table=table, texts=box, filled=filled)
+    pool_io = form.io(show_poolings, ("first", "second", *fields), ("table",), notice=pool_notice)
+    # Not about the two lists: an answer to new texts, whenever it comes, brings the texts that can be chosen.
+    pick_io = form.io(pick, fields, ("first", "second", "table"), decides=("notice", "table"), notice=pool_notice)
+    fill_io = form.io(fill, (), ("texts", "filled"), latest=False)
 
     chosen = chosen_example(example)
     chosen.change(lambda key: "\n".join(GROUPS[key].texts), chosen, box, api_name=False, queue=False).then(**io)
@@ -320,26 +315,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
     filled.change(**io)
     tab.select(**io)
     gr.on([answered.change, first.input, second.input], **pool_io)
-    pick_io = {
-        "fn": guarded(3)(on_pick),
-        "inputs": [page.session, *fields],
-        "outputs": [pool_notice, first, second, table],
-        **quiet,
-    }
-    # Not about the two lists: an answer to new texts, whenever it comes, brings the texts that can be chosen.
-    pictures.pick(**latest_only(pick_io, places=[pool_notice, table]))
+    pictures.pick(**pick_io)
     take.click(**fill_io)
     for load in own.loads:
         load.then(**fill_io)
-    page.link(
-        compare_group=example,
-        compare_texts=box,
-        compare_left=left,
-        compare_right=right,
-        compare_pooling=pooling,
-        compare_instruction=instruction,
-        compare_measure=measure,
-    )
     page.refreshers["compare"] = io
 
 

@@ -15,7 +15,8 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.api import CALLS_AT_ONCE, NAMES, Endpoints
 from llm2vec_core.ui.components import code_view, notice_panel, panel
-from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.form import Form, Results
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.export import code, copy
@@ -35,24 +36,32 @@ watch('value', () => setTimeout(fill)); fill();
 STOP = "away: stop"
 
 
-def make_file(page: Page, session: Session, source: str, *order: Any) -> Iterator[tuple[Any, Any]]:
-    """Embed the chosen texts; yields (status, download button)."""
-    wanted, texts = Order(*order), chosen_texts(session, source)
+def make_file(context: AppContext, session: Session, source: str, **order: Any) -> Iterator[Results]:
+    """Embed the chosen texts; yields the status and the download button.
+
+    Args:
+        context: of the model.
+        session: of the visitor.
+        source: of the texts.
+        order: the fields of :class:`llm2vec_core.ui.tabs.export.model.Order`.
+    """
+    wanted, texts = Order(**order), chosen_texts(session, source)
     start = monotonic()
     # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
     session.by_tab[STOP] = False
-    yield render("export/progress.html", done=0, total=len(texts), seconds=0.0), gr.update(interactive=False)
-    for step in embed(page.context_of(session), session, texts, wanted):
+    status = render("export/progress.html", done=0, total=len(texts), seconds=0.0)
+    yield {"status": status, "download": gr.update(interactive=False)}
+    for step in embed(context, session, texts, wanted):
         if session.by_tab[STOP]:
-            yield render("status.html", message=copy.STOPPED), gr.skip()
+            yield {"status": render("status.html", message=copy.STOPPED)}
             return
         seconds = monotonic() - start
         if isinstance(step, Made):
             name, size = Path(step.path).name, file_size(step.bytes)
             status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
-            yield status, gr.update(value=step.path, label=f"Download {name} ({size})", interactive=True)
+            yield {"status": status, "download": _download(step.path)}
         else:
-            yield render("export/progress.html", done=step, total=len(texts), seconds=seconds), gr.skip()
+            yield {"status": render("export/progress.html", done=step, total=len(texts), seconds=seconds)}
 
 
 def stop_making(session: Session) -> None:
@@ -60,14 +69,24 @@ def stop_making(session: Session) -> None:
     session.by_tab[STOP] = True
 
 
-def code_of(page: Page, session: Session, source: str, *order: Any) -> tuple[str, str]:
-    """The same as Python and as a command."""
-    wanted, preset = Order(*order), page.context_of(session).preset
-    session.choice(wanted.encoder, page.context_of(session))
+def code_of(context: AppContext, session: Session, source: str, **order: Any) -> Results:
+    """The same as Python and as a command; arguments as of :func:`make_file`."""
+    wanted, preset = Order(**order), context.preset
+    session.choice(wanted.encoder, context)
     texts = chosen_texts(session, source)
-    shell = code.command(preset, wanted)
-    shown = code_block(shell or copy.NO_COMMAND, "On the command line", "away-command")
-    return code.python(preset, wanted, texts.texts, texts.name), shown
+    shell = code_block(code.command(preset, wanted) or copy.NO_COMMAND, "On the command line", "away-command")
+    return {"code": code.python(preset, wanted, texts.texts, texts.name), "shell": shell}
+
+
+def make_folder(context: AppContext, session: Session, stage: str) -> Results:
+    """A stage as a folder for sentence-transformers, to download."""
+    return {"zipped": _download(export(context, session, stage))}
+
+
+def _download(path: str) -> Any:
+    """The button that fetches a file, with its name and size."""
+    file = Path(path)
+    return gr.update(value=path, label=f"Download {file.name} ({file_size(file.stat().st_size)})", interactive=True)
 
 
 def code_block(source: str, label: str, elem_id: str = "") -> str:
@@ -122,7 +141,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
         preset = page.context.preset
         folder = f"llm2vec-mini-{preset.default.key}" if preset.bundled else "my-encoder"
         panel(code_block(copy.EXPORT_PYTHON.format(folder=folder), "Load it"))
-        _bind_export(page, stage, zip_it, zipped, export_notice)
+        folders = Form(page, "away", export_notice)
+        folders.fields(stage=stage, linked=False)
+        folders.results(zipped=zipped)
+        zip_it.click(**folders.io(make_folder, latest=False, concurrency_id="files"))
     else:
         panel(render("export/no_export.html"))
         panel(code_block(copy.EXPORT_COMMANDS, "Create it yourself", "away-export-commands"))
@@ -137,56 +159,28 @@ def _build(page: Page, tab: gr.Tab) -> None:
     panel(render("export/more_clients.html", openai=request, mcp=mcp), js_on_load=FILL_ORIGIN)
     panel(render("export/links.html"))
 
-    order = [encoder, pooling, instruction, normalize, precision, kind]
+    form = Form(page, "away", notice)
+    form.fields(encoder=encoder, pooling=pooling, instruction=instruction)
+    form.fields(normalize=normalize, precision=precision, kind=kind)
+    form.fields(source=texts.source, linked=False)
+    form.results(status=status, download=download, code=code, shell=shell)
     run.click(
-        guarded_stream(2)(lambda session, source, *values: make_file(page, session, source, *values)),
-        [page.session, texts.source, *order],
-        [notice, status, download],
-        concurrency_id="files",
-        concurrency_limit=1,
-        trigger_mode="multiple",
-        show_progress="hidden",
-        api_name=False,
+        **form.io(
+            make_file,
+            results=("status", "download"),
+            latest=False,
+            concurrency_id="files",
+            concurrency_limit=1,
+            trigger_mode="multiple",
+            show_progress="hidden",
+        )
     )
     stop.click(stop_making, page.session, None, api_name=False, show_progress="hidden")
-    show = latest_only(
-        {
-            "fn": guarded(2)(lambda session, source, *values: code_of(page, session, source, *values)),
-            "inputs": [page.session, texts.source, *order],
-            "outputs": [code_notice, code, shell],
-            "show_progress": "hidden",
-            "api_name": False,
-            "queue": False,
-        }
-    )
-    gr.on([field.input for field in order], **show)
+    show = form.io(code_of, results=("code", "shell"), notice=code_notice, show_progress="hidden", queue=False)
+    gr.on([field.input for field in (encoder, pooling, instruction, normalize, precision, kind)], **show)
     texts.then(**show)
     tab.select(**show)
-    page.link(
-        away_encoder=encoder,
-        away_pooling=pooling,
-        away_instruction=instruction,
-        away_normalize=normalize,
-        away_precision=precision,
-        away_kind=kind,
-    )
     page.refreshers["away"] = show
-
-
-def _bind_export(page: Page, stage: Any, run: gr.Button, download: gr.DownloadButton, notice: gr.HTML) -> None:
-    def make(session: Session, key: str) -> Any:
-        path = export(page.context_of(session), session, key)
-        size = file_size(Path(path).stat().st_size)
-        return gr.update(value=path, label=f"Download {Path(path).name} ({size})", interactive=True)
-
-    run.click(
-        guarded(1)(make),
-        [page.session, stage],
-        [notice, download],
-        concurrency_id="files",
-        show_progress="minimal",
-        api_name=False,
-    )
 
 
 TAB = Tab("away", "Export", _build)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from math import ceil, inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gradio as gr
 
@@ -21,7 +21,7 @@ from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
-from llm2vec_core.ui.handlers import guarded, latest_only
+from llm2vec_core.ui.form import Form, Results
 from llm2vec_core.ui.page import Page, Picker, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
@@ -50,14 +50,16 @@ class Against(NamedTuple):
     found: Estimate
 
 
-def show_rung(context: AppContext, session: Session, key: str, sentence: str, expected: str) -> tuple[str, str]:
+def show_rung(context: AppContext, session: Session, stage: str, text: str, word: str) -> Results:
     """The card of a step and the code."""
-    found = model.rung(context, session, key)
-    keys = [key, found.before.key] if found.before else [key]
-    stages = [stage.key for stage in context.preset.stages]
-    code = snippet(context.preset.key, stages, key, sentence or "", expected or "")
+    found = model.rung(context, session, stage)
+    keys = [stage, found.before.key] if found.before else [stage]
+    stages = [each.key for each in context.preset.stages]
     tokens = model.token_counts(context, session, keys)
-    return rung_card(found, tokens, model.stair_heights(context.preset)), code
+    return {
+        "card": rung_card(found, tokens, model.stair_heights(context.preset)),
+        "code": snippet(context.preset.key, stages, stage, text or "", word or ""),
+    }
 
 
 def rung_card(rung: model.Rung, tokens: Sequence[int], stairs: Mapping[str, float] | None = None) -> str:
@@ -94,10 +96,11 @@ def numbers_of(cosines: PairCosines) -> dict[str, float]:
     return {"separation": cosines.separation().score, "margin": cosines.margin(), **means}
 
 
-def show_pairs(context: AppContext, session: Session, key: str) -> tuple[str, str]:
+def show_pairs(context: AppContext, session: Session, stage: str) -> Results:
     """Histograms of every step, and the echo card."""
     rows = model.all_cosines(context, session)
-    return histogram_card(rows, key), echo_card(context, session, {row.choice.key: row for row in rows})
+    by_key = {row.choice.key: row for row in rows}
+    return {"histograms": histogram_card(rows, stage), "echo": echo_card(context, session, by_key)}
 
 
 def histogram_card(rows: Sequence[model.MeasuredPairs], chosen: str) -> str:
@@ -133,18 +136,25 @@ def echo_card(context: AppContext, session: Session, rows: Mapping[str, model.Me
     )
 
 
+def show_filled(context: AppContext, session: Session, text: str, word: str) -> Results:
+    """The blanks of a sentence, as each step fills them."""
+    return {"filled": filled_card(model.fill(context, session, text, word))}
+
+
 def filled_card(filled: model.Filled) -> str:
     """The likeliest tokens of each blank, a column per step."""
     places = [(row.choice.label, i, blank) for row in filled.rows for i, blank in enumerate(row.blanks, start=1)]
     table: list[list[Cell]] = []
     for label, i, blank in places:
-        table += [[label, i, rank, word(p.token), p.probability] for rank, p in enumerate(blank.predictions, start=1)]
+        table += [
+            [label, i, rank, readable(p.token), p.probability] for rank, p in enumerate(blank.predictions, start=1)
+        ]
         if blank.expected:
             table.append([label, i, blank.rank, f"{blank.expected.strip()} (asked for)", blank.probability])
     return render(
         "ladder/filled.html",
         filled=filled,
-        word=word,
+        word=readable,
         top=max(p.probability for _, _, blank in places for p in blank.predictions),
         # Rows of at most four columns, as even as can be.
         columns=ceil(len(filled.rows) / ceil(len(filled.rows) / 4)),
@@ -152,21 +162,22 @@ def filled_card(filled: model.Filled) -> str:
     )
 
 
-def word(token: str) -> str:
+def readable(token: str) -> str:
     """A token as people read it: what would end the word before it is no word.
 
     Example:
-        >>> word(" bank"), word("rane"), word(".")
+        >>> readable(" bank"), readable("rane"), readable(".")
         ('bank', '…rane', '.')
     """
     bare = token.strip() or "␣"
     return bare if token.startswith(" ") or not bare[:1].isalnum() else f"…{bare}"
 
 
-def show_cloze(context: AppContext, session: Session) -> str:
+def show_cloze(context: AppContext, session: Session) -> Results:
     """How often each step predicts a masked word."""
     rows = model.hidden_words(context, session)
-    return cloze_card(rows, {row.choice.key: model.below(context.preset, row.choice.key) for row in rows})
+    lower = {row.choice.key: model.below(context.preset, row.choice.key) for row in rows}
+    return {"cloze": cloze_card(rows, lower)}
 
 
 def cloze_card(rows: Sequence[model.StepScores], lower: Mapping[str, str | None]) -> str:
@@ -188,15 +199,25 @@ def cloze_card(rows: Sequence[model.StepScores], lower: Mapping[str, str | None]
     )
 
 
-def show_measured(context: AppContext, kind: str) -> tuple[str, Any, str]:
+def show_measured(context: AppContext, session: Session, kind: str) -> Results:
     """A note (what was not measured), the chart and the table of one kind of task, for the model in use."""
     preset = context.preset
     summary = model.stored_ladder(preset.key)
     if summary is None or kind not in (*summary.kinds, *([MEAN] if len(summary.kinds) > 1 else [])):
-        told = missing(context, kind_label(kind), summary)
-        return told, gr.update(visible=False), told
+        message = missing(context, kind_label(kind), summary)
+        return {"note": message, "chart": gr.update(visible=False), "table": message}
     value = charts.measured_value(summary, preset, kind)
-    return "", gr.update(visible=True, value=value), measured_card(summary, kind)
+    return {"note": "", "chart": gr.update(visible=True, value=value), "table": measured_card(summary, kind)}
+
+
+def show(context: AppContext, session: Session, stage: str, text: str, word: str, kind: str) -> Results:
+    """All that depends on the fields."""
+    return {
+        **show_rung(context, session, stage, text, word),
+        **show_pairs(context, session, stage),
+        **show_measured(context, session, kind),
+        **show_filled(context, session, text, word),
+    }
 
 
 def missing(context: AppContext, what: str, summary: LadderSummary | None = None) -> str:
@@ -304,70 +325,17 @@ def _build(page: Page, tab: gr.Tab) -> None:
         published = plot_view(published_height(MTEB), elem_id="ladder-published")
     code = code_view("ladder-code")
 
-    quiet = {"concurrency_id": "interactive", "show_progress": "minimal", "api_name": False}
-    rung_io = latest_only(
-        {
-            "fn": guarded(2)(lambda session, *values: show_rung(page.context_of(session), session, *values)),
-            "inputs": [page.session, stage, sentence, expected],
-            "outputs": [notice, card, code],
-            **quiet,
-        }
-    )
-    pairs_io = latest_only(
-        {
-            "fn": guarded(2)(lambda session, key: show_pairs(page.context_of(session), session, key)),
-            "inputs": [page.session, stage],
-            "outputs": [notice, histograms, echo],
-            **quiet,
-        }
-    )
-    fill_io = latest_only(
-        {
-            "fn": guarded(1)(
-                lambda session, *values: filled_card(model.fill(page.context_of(session), session, *values))
-            ),
-            "inputs": [page.session, sentence, expected],
-            "outputs": [fill_notice, filled],
-            **quiet,
-        }
-    )
-    cloze_io = latest_only(
-        {
-            "fn": guarded(1)(lambda session: show_cloze(page.context_of(session), session)),
-            "inputs": [page.session],
-            "outputs": [cloze_notice, cloze],
-            **quiet,
-        }
-    )
-    page.link(ladder_stage=stage, ladder_text=sentence, ladder_word=expected)
-
-    def show(session: Session, key: str, sentence_: str, expected_: str, kind_: str) -> tuple[Any, ...]:
-        context = page.context_of(session)
-        return (
-            *show_rung(context, session, key, sentence_, expected_),
-            *show_pairs(context, session, key),
-            *show_measured(context, kind_),
-            filled_card(model.fill(context, session, sentence_, expected_)),
-        )
-
-    page.refreshers["ladder"] = latest_only(
-        {
-            "fn": guarded(8)(show),
-            "inputs": [page.session, stage, sentence, expected, kind],
-            "outputs": [notice, card, code, histograms, echo, note, chart, table, filled],
-            **quiet,
-        }
-    )
-
-    measured_io = latest_only(
-        {
-            "fn": guarded(3)(lambda session, name: show_measured(page.context_of(session), name)),
-            "inputs": [page.session, kind],
-            "outputs": [notice, note, chart, table],
-            **quiet,
-        }
-    )
-    page.link(ladder_kind=kind)
+    form = Form(page, "ladder", notice)
+    form.fields(stage=stage, text=sentence, word=expected, kind=kind)
+    form.results(card=card, code=code, histograms=histograms, echo=echo)
+    form.results(note=note, chart=chart, table=table, filled=filled)
+    page.refreshers["ladder"] = form.io(show)
+    rung_io = form.io(show_rung, ("stage", "text", "word"), ("card", "code"))
+    pairs_io = form.io(show_pairs, ("stage",), ("histograms", "echo"))
+    fill_io = form.io(show_filled, ("text", "word"), ("filled",), notice=fill_notice)
+    measured_io = form.io(show_measured, ("kind",), ("note", "chart", "table"))
+    form.results(cloze=cloze)
+    cloze_io = form.io(show_cloze, (), ("cloze",), notice=cloze_notice)
     # `change`, because a link sets it too.
     kind.change(**measured_io)
     # The stored figures are sent when the tab is first looked at: the drawing library is large.

@@ -66,16 +66,16 @@ def map_settings(
     left: str,
     right: str,
     kind: Any,
-    dimensions: Any,
+    dim: Any,
     color: Any,
     query: Any,
     clusters: Any,
-    n_neighbors: Any,
+    neighbors: Any,
     min_dist: Any,
     metric: Any,
     seed: Any,
 ) -> MapSettings:
-    """The fields' values in the order in which the page holds them.
+    """The tab's fields, fit to be used.
 
     Raises:
         InputError: naming the first value that cannot be used.
@@ -89,11 +89,11 @@ def map_settings(
         left=left,
         right=right,
         kind=_one_of(kind, KINDS, "The layout"),
-        dimensions=_whole(dimensions, "The number of dimensions", 2, 3),
+        dimensions=_whole(dim, "The number of dimensions", 2, 3),
         color=_one_of(color, COLORS, "The colouring"),
         query=str(query or ""),
         clusters=_whole(clusters, "The number of clusters", 2, MAX_CLUSTERS),
-        n_neighbors=_whole(n_neighbors, "n_neighbors", 2, MAX_NEIGHBORS),
+        n_neighbors=_whole(neighbors, "n_neighbors", 2, MAX_NEIGHBORS),
         min_dist=_number(min_dist, "min_dist", 0.0, 1.0),
         metric=_one_of(metric, METRICS, "The metric"),
         seed=_whole(seed, "The seed", 0, MAX_SEED),

@@ -9,7 +9,7 @@ import gradio as gr
 
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only
+from llm2vec_core.ui.form import Form, Results
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map import copy, model, picking
@@ -20,7 +20,6 @@ from llm2vec_core.ui.tabs.map.measures import numbers as numbers_of
 from llm2vec_core.ui.tabs.map.settings import (
     MAX_CLUSTERS,
     MAX_NEIGHBORS,
-    MapSettings,
     map_settings,
     opening_settings,
 )
@@ -34,7 +33,6 @@ PRESS = """element.addEventListener('click', event => {
   const button = event.target.closest('[data-pick]');
   if (button) trigger('pick', {row: Number(button.dataset.pick)});
 });"""
-SKIP = object()
 SHOWN_MOVERS, CELL_CHARACTERS = 8, 300
 
 
@@ -61,50 +59,57 @@ def selection_of(texts: Texts, rows: list[int], how: str) -> str:
     return render("map/selection.html", texts=texts, rows=rows, how=how, cell=CELL_CHARACTERS)
 
 
-def show(context: AppContext, session: Session, settings: MapSettings) -> Iterator[tuple[Any, ...]]:
-    """(status, maps, legend, numbers, movers, neighbours, code) again and again; SKIP for what has not changed.
+def show(context: AppContext, session: Session, **fields: Any) -> Iterator[Results]:
+    """The map, again and again as it gets better.
 
     Neighbours are those of the text picked last, or of the one that moved most.
+
+    Args:
+        context: of the model.
+        session: of the visitor.
+        fields: of :func:`llm2vec_core.ui.tabs.map.settings.map_settings`.
     """
-    view: model.View | None = None
+    settings, view = map_settings(**fields), None
     for step in model.draw(context, session, settings):
-        status = status_of(step)
+        results: Results = {"status": status_of(step)}
         if step.view is not None:
             view = step.view
             code = map_snippet(context.preset, view.texts, settings)
-            yield status, map_value(view), legend_of(view), SKIP, SKIP, SKIP, code
+            results |= {"maps": map_value(view), "legend": legend_of(view), "code": code}
         elif step.measures is not None and view is not None:
             measures = step.measures
             row = picking.remembered(session, view.texts)
             if row is None:
                 row = (measures.movers or [0])[0]
             found = picking.picked(view.spaces, row, settings.metric)
-            marks = map_marks(view.texts, found=found, movers=measures.movers)
-            numbers, moved = numbers_of(view, measures), movers_of(view, measures)
-            near = neighbors_of(view.texts, view.spaces, found)
-            yield status, gr.update(marks=marks), SKIP, numbers, moved, near, SKIP
-        else:
-            yield status, SKIP, SKIP, SKIP, SKIP, SKIP, SKIP
+            results |= {
+                "maps": gr.update(marks=map_marks(view.texts, found=found, movers=measures.movers)),
+                "numbers": numbers_of(view, measures),
+                "movers": movers_of(view, measures),
+                "picked": neighbors_of(view.texts, view.spaces, found),
+            }
+        yield results
 
 
-def pick(context: AppContext, session: Session, settings: MapSettings, row: Any) -> tuple[Any, str]:
-    """(highlights, lists of neighbours) of one text."""
+def pick(context: AppContext, session: Session, event: dict[str, Any], **fields: Any) -> Results:
+    """Highlights and lists of neighbours of the text that was pressed; fields as of :func:`show`."""
+    settings = map_settings(**fields)
     texts, spaces = model.spaces_of(context, session, settings)
-    found = picking.picked(spaces, picking.checked_row(row, len(texts)), settings.metric)
+    found = picking.picked(spaces, picking.checked_row(event.get("row"), len(texts)), settings.metric)
     picking.remember(session, texts, found.row)
-    return gr.update(marks=map_marks(texts, found=found)), neighbors_of(texts, spaces, found)
+    return {"maps": gr.update(marks=map_marks(texts, found=found)), "picked": neighbors_of(texts, spaces, found)}
 
 
-def select(context: AppContext, session: Session, settings: MapSettings, rows: Any) -> str:
-    """The table of selected texts."""
-    texts, _ = model.spaces_of(context, session, settings)
-    return selection_of(texts, picking.checked_rows(rows, len(texts)), "from the map")
+def select(context: AppContext, session: Session, event: dict[str, Any], **fields: Any) -> Results:
+    """The table of texts selected on the map; fields as of :func:`show`."""
+    texts, _ = model.spaces_of(context, session, map_settings(**fields))
+    return {"selected": selection_of(texts, picking.checked_rows(event.get("rows"), len(texts)), "from the map")}
 
 
-def find(context: AppContext, session: Session, settings: MapSettings, words: str) -> str:
-    """The table of texts that hold some words."""
-    texts, _ = model.spaces_of(context, session, settings)
-    return selection_of(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")
+def find(context: AppContext, session: Session, words: str, **fields: Any) -> Results:
+    """The table of texts that contain some words; fields as of :func:`show`."""
+    texts, _ = model.spaces_of(context, session, map_settings(**fields))
+    return {"selected": selection_of(texts, picking.rows_with(texts, words), f"with “{words.strip()[:60]}”")}
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
@@ -211,34 +216,19 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
     code = code_view("map-code", map_snippet(preset, opening.texts, first))
 
-    fields = [texts.source, left, right, kind, dimensions, color, query, clusters, neighbors, min_dist, metric, seed]
-    session = page.session
-
-    def on_show(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for results in show(page.context_of(session), session, map_settings(*values)):
-            yield tuple(gr.skip() if result is SKIP else result for result in results)
-
-    def on_pick(event: gr.EventData, session: Session, *values: Any) -> tuple[Any, ...]:
-        return pick(page.context_of(session), session, map_settings(*values), _sent(event, "row"))
-
-    def on_lasso(event: gr.EventData, session: Session, *values: Any) -> tuple[Any, ...]:
-        return (select(page.context_of(session), session, map_settings(*values), _sent(event, "rows")),)
-
-    def on_find(session: Session, words: str, *values: Any) -> tuple[Any, ...]:
-        return (find(page.context_of(session), session, map_settings(*values), words),)
-
-    io = latest_only(
-        {
-            "fn": guarded_stream(7)(on_show),
-            "inputs": [session, *fields],
-            "outputs": [notice, status, maps, legend, numbers, movers, picked, code],
-            "concurrency_id": "map",
-            "concurrency_limit": 2,
-            "show_progress": "hidden",
-            "api_name": False,
-        }
-    )
-    quick = {"concurrency_id": "interactive", "show_progress": "hidden", "api_name": False}
+    form = Form(page, "map", notice)
+    form.fields(left=left, right=right, kind=kind, dim=dimensions, color=color, query=query, clusters=clusters)
+    form.fields(neighbors=neighbors, min_dist=min_dist, metric=metric, seed=seed)
+    form.fields(source=texts.source, linked=False)
+    form.results(status=status, maps=maps, legend=legend, code=code)
+    form.results(numbers=numbers, movers=movers, picked=picked)
+    io = form.io(show, concurrency_id="map", concurrency_limit=2, show_progress="hidden")
+    form.results(selected=selected)
+    quick: dict[str, Any] = {"latest": False, "show_progress": "hidden"}
+    pick_io = form.io(pick, results=("maps", "picked"), notice=pick_notice, **quick)
+    lasso_io = form.io(select, results=("selected",), notice=select_notice, **quick)
+    form.fields(words=words, linked=False)
+    find_io = form.io(find, results=("selected",), notice=select_notice, **quick)
     drawn = gr.on(
         [
             tab.select,
@@ -260,29 +250,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
         show_progress="hidden",
     )
     for component in (maps, picked, movers, selected):
-        component.pick(guarded(2)(on_pick), [session, *fields], [pick_notice, maps, picked], **quick)
-    maps.lasso(guarded(1)(on_lasso), [session, *fields], [select_notice, selected], **quick)
-    words.submit(guarded(1)(on_find), [session, words, *fields], [select_notice, selected], **quick)
-
-    page.link(
-        map_left=left,
-        map_right=right,
-        map_kind=kind,
-        map_dim=dimensions,
-        map_color=color,
-        map_query=query,
-        map_clusters=clusters,
-        map_neighbors=neighbors,
-        map_min_dist=min_dist,
-        map_metric=metric,
-        map_seed=seed,
-    )
+        component.pick(**pick_io)
+    maps.lasso(**lasso_io)
+    words.submit(**find_io)
     page.refreshers["map"] = io
-
-
-def _sent(event: gr.EventData, name: str) -> Any:
-    """A part of what the browser sent with an event; None if there is no such thing."""
-    return event._data.get(name) if isinstance(event._data, dict) else None
 
 
 TAB = Tab("map", "Map", _build)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,8 +172,8 @@ def run(
     session: Session,
     pairs_source: str,
     pairs_file: str | None,
-    *fields: Any,
     pairs_encoding: str = "",
+    **fields: Any,
 ) -> Iterator[Shown]:
     """Train for a visitor.
 
@@ -183,8 +183,8 @@ def run(
         session: gets the adapter.
         pairs_source: "ours" or "own", for supervised training.
         pairs_file: the visitor's own pairs.
-        fields: of :func:`llm2vec_core.ui.tabs.train.settings.checked_settings`, in its order.
         pairs_encoding: of the pairs' file; "" to find it out.
+        fields: of :func:`llm2vec_core.ui.tabs.train.settings.checked_settings`.
 
     Raises:
         LLM2VecError: if a field, the data or the model cannot be used, or the run diverged; what could be kept has been
@@ -235,17 +235,11 @@ def _run(
     pairs_source: str,
     pairs_file: str | None,
     pairs_encoding: str,
-    fields: Sequence[Any],
+    fields: Mapping[str, Any],
 ) -> Iterator[Shown]:
-    objective, source, *rest = fields
-    settings = checked_settings(
-        objective,
-        pairs_source if objective == "supervised" else source,
-        *rest,
-        preset=context.preset,
-        limits=context.limits,
-    )
-    data = training_data(objective, settings.source, session.texts, pairs_file, context.limits, pairs_encoding)
+    source = {"source": pairs_source} if fields["objective"] == "supervised" else {}
+    settings = checked_settings(**{**fields, **source}, preset=context.preset, limits=context.limits)
+    data = training_data(settings.objective, settings.source, session.texts, pairs_file, context.limits, pairs_encoding)
     yield Shown(
         training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
         code=_code(context, session, settings, pairs_file),

@@ -152,10 +152,10 @@ def checked_settings(
     source: str,
     start: str,
     steps: Any,
-    learning_rate: Any,
+    rate: Any,
     rank: Any,
-    batch_size: Any,
-    max_length: Any,
+    batch: Any,
+    longest: Any,
     seed: Any,
     *,
     preset: ModelPreset,
@@ -171,16 +171,16 @@ def checked_settings(
     known = [stage.key for stage in preset.stages if stage.bidirectional]
     if start not in known:
         raise InputError(f"“Start from” is {start!r:.40}; {preset.label} has {', '.join(known)}. Choose one of them.")
-    rate = _number(learning_rate)
-    if rate is None or not 0 < rate <= MAX_LEARNING_RATE:
+    learning_rate = _number(rate)
+    if learning_rate is None or not 0 < learning_rate <= MAX_LEARNING_RATE:
         raise InputError(
-            f"The learning rate is {_shown(learning_rate)}; choose a number above 0 and at most {MAX_LEARNING_RATE}, "
+            f"The learning rate is {_shown(rate)}; choose a number above 0 and at most {MAX_LEARNING_RATE}, "
             f"such as {RECIPES[objective].learning_rate}."
         )
-    given = {"steps": steps, "rank": rank, "batch_size": batch_size, "max_length": max_length, "seed": seed}
+    given = {"steps": steps, "rank": rank, "batch_size": batch, "max_length": longest, "seed": seed}
     bounds = {"steps": (1, limits.training_steps), **BOUNDS}
     whole = {name: _whole(NAMES[name], value, *bounds[name]) for name, value in given.items()}
-    return Settings(objective, source, start, learning_rate=rate, **whole)
+    return Settings(objective, source, start, learning_rate=learning_rate, **whole)
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

@@ -11,7 +11,9 @@ import gradio as gr
 
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.components import code_view, notice_panel, panel
-from llm2vec_core.ui.handlers import guarded, guarded_stream, latest_only, notice_for
+from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.form import NOTICE, SESSION, Form, Results
+from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
@@ -28,21 +30,25 @@ RECIPE = "train recipe"  # of which model the fields are, in Session.by_tab
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
 
-def shown_values(shown: model.Shown, session: Session) -> tuple[Any, ...]:
-    """A result as the outputs take it: what is None stays as it is."""
-    kept = tuple(gr.skip() if value is None else value for value in shown[:4])
-    download = (
-        gr.skip() if shown.download is None else gr.update(value=shown.download or None, visible=bool(shown.download))
-    )
-    code = gr.skip() if shown.code is None else shown.code
-    return (*kept, download, code, session if shown.changed else gr.skip())
+def results_of(shown: model.Shown, session: Session) -> Results:
+    """What a handler gives, by the names of the form."""
+    parts = shown._asdict()
+    results = {name: parts[name] for name in ("status", "plot", "own", "result", "code") if parts[name] is not None}
+    if shown.download is not None:
+        results["download"] = gr.update(value=shown.download or None, visible=bool(shown.download))
+    return results | ({SESSION: session} if shown.changed else {})
 
 
-def recipe_values(objective: str, length: str, preset: ModelPreset) -> tuple[Any, ...]:
-    """What an objective sets the fields to: steps, batch size, learning rate, longest text, start."""
+def recipe_fields(objective: str, length: str, preset: ModelPreset) -> Results:
+    """What an objective sets the fields to."""
     found = recipe_of(objective, preset)
-    start = default_start(objective, preset)
-    return found.steps[length], found.batch_size, found.learning_rate, found.longest, start
+    return {
+        "steps": found.steps[length],
+        "batch": found.batch_size,
+        "rate": found.learning_rate,
+        "longest": found.longest,
+        "start": default_start(objective, preset),
+    }
 
 
 def _number(name: str, value: float, **options: Any) -> gr.Number:
@@ -127,42 +133,37 @@ def _build(page: Page, tab: gr.Tab) -> None:
     # Not inside: an accordion that holds an empty notice is hidden with it.
     load_notice = notice_panel("load-notice")
 
-    numbers = [steps, rate, rank, batch_size, max_length, seed]
-    shown = [status, plot, confirmation, result, download, code, page.session]
-    page.link(
-        train_objective=objective, train_length=length, train_steps=steps, train_start=start, train_rate=rate,
-        train_rank=rank, train_batch=batch_size, train_longest=max_length, train_seed=seed,
-    )  # fmt: skip
+    form = Form(page, "train", notice)
+    form.fields(objective=objective, length=length, steps=steps, start=start, rate=rate, rank=rank)
+    form.fields(batch=batch_size, longest=max_length, seed=seed)
+    form.fields(source=own.source, pairs_source=pairs_source, pairs_file=pairs_file, linked=False)
+    form.fields(pairs_encoding=pairs_encoding, files=files, linked=False)
+    form.results(status=status, plot=plot, own=confirmation, result=result, download=download, code=code)
+    shown = ("status", "plot", "own", "result", "download", "code", SESSION)
+    form.results(steps=steps, batch=batch_size, rate=rate, longest=max_length, start=start)
+    recipe_names = ("steps", "batch", "rate", "longest", "start")
+    settings = ("objective", "source", "rank", "seed", *recipe_names)
 
-    recipe_fields = [steps, batch_size, rate, max_length, start]
-
-    def on_show(session: Session, key: str, seconds: str, start: str, steps: Any) -> tuple[Any, ...]:
-        context, fields = page.context_of(session), tuple(gr.skip() for _ in recipe_fields)
+    def on_show(context: AppContext, session: Session, objective: str, length: str, start: str, steps: Any) -> Results:
+        recipe: Results = {}
         # The fields of another model would be far too many steps, or too few.
         drawn = session.model_key if session.linked_tab == TAB.id else preset.key
         if session.by_tab.get(RECIPE, drawn) != session.model_key:
             session.by_tab[RECIPE] = session.model_key
-            steps, *_, start = fields = recipe_values(key, seconds, context.preset)
-        return *shown_values(model.expected(context, session, key, start, steps), session), *fields
+            recipe = recipe_fields(objective, length, context.preset)
+        start, steps = recipe.get("start", start), recipe.get("steps", steps)
+        return results_of(model.expected(context, session, objective, start, steps), session) | recipe
 
     # What stands there before a run; a run of this visitor stays on the screen.
-    show = latest_only(
-        {
-            "fn": guarded(len(shown) + len(recipe_fields))(on_show),
-            "inputs": [page.session, objective, length, start, steps],
-            "outputs": [notice, *shown, *recipe_fields],
-            "concurrency_id": "interactive",
-            "show_progress": "hidden",
-            "api_name": False,
-        }
+    show = form.io(on_show, ("objective", "length", "start", "steps"), (*shown, *recipe_names), show_progress="hidden")
+    at_once: dict[str, Any] = {"latest": False, "queue": False, "show_progress": "hidden"}
+    recipe_io = form.io(
+        lambda context, session, objective, length: recipe_fields(objective, length, context.preset),
+        ("objective", "length"),
+        recipe_names,
+        **at_once,
     )
-    objective.input(
-        lambda session, key, seconds: recipe_values(key, seconds, page.context_of(session).preset),
-        [page.session, objective, length],
-        recipe_fields,
-        queue=False,
-        **QUIET,
-    ).then(**show)
+    objective.input(**recipe_io).then(**show)
     # A link changes the objective too, and its recipe comes from the link.
     objective.change(
         lambda key: (gr.update(visible=key != "supervised"), gr.update(visible=key == "supervised")),
@@ -171,13 +172,13 @@ def _build(page: Page, tab: gr.Tab) -> None:
         queue=False,
         **QUIET,
     )
-    length.input(
-        lambda session, key, seconds: recipe_of(key, page.context_of(session).preset).steps[seconds],
-        [page.session, objective, length],
-        steps,
-        queue=False,
-        **QUIET,
-    ).then(**show)
+    steps_io = form.io(
+        lambda context, session, objective, length: {"steps": recipe_of(objective, context.preset).steps[length]},
+        ("objective", "length"),
+        ("steps",),
+        **at_once,
+    )
+    length.input(**steps_io).then(**show)
     start.input(**show)
     tab.select(**show)
     page.refreshers["train"] = show
@@ -185,23 +186,29 @@ def _build(page: Page, tab: gr.Tab) -> None:
         lambda chosen: gr.update(visible=chosen == "own"), pairs_source, pairs_file, queue=False, **QUIET
     )
 
-    def on_pairs(session: Session, file: str | None, encoding: str = FOUND_OUT) -> tuple[Any, ...]:
-        if file is None:
-            return "", gr.update(visible=False, value=FOUND_OUT), ""
-        session.uploads.add(Path(file))
-        chosen = gr.update(visible=True, value=encoding)
+    def on_pairs(
+        context: AppContext, session: Session, pairs_file: str | None, pairs_encoding: str = FOUND_OUT
+    ) -> Results:
+        if pairs_file is None:
+            return {"pairs_encoding": gr.update(visible=False, value=FOUND_OUT), "pairs_shown": ""}
+        session.uploads.add(Path(pairs_file))
+        results: Results = {"pairs_encoding": gr.update(visible=True, value=pairs_encoding)}
         try:
-            return "", chosen, pairs_preview(file, page.context.limits, encoding)
+            return results | {"pairs_shown": pairs_preview(pairs_file, context.limits, pairs_encoding)}
         except Exception as error:
-            return notice_for(error), chosen, ""
+            return results | {NOTICE: notice_for(error), "pairs_shown": ""}
 
-    pairs_fields = [notice, pairs_encoding, pairs_shown]
-    pairs_file.change(on_pairs, [page.session, pairs_file], pairs_fields, **QUIET)
-    pairs_encoding.input(on_pairs, [page.session, pairs_file, pairs_encoding], pairs_fields, **QUIET)
+    form.results(pairs_encoding=pairs_encoding, pairs_shown=pairs_shown)
+    preview: dict[str, Any] = {"results": ("pairs_encoding", "pairs_shown"), "latest": False, "show_progress": "hidden"}
+    pairs_file.change(**form.io(on_pairs, ("pairs_file",), **preview))
+    pairs_encoding.input(**form.io(on_pairs, ("pairs_file", "pairs_encoding"), **preview))
 
-    def on_run(session: Session, encoding: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        for found in model.run(queue, page.context_of(session), session, *values, pairs_encoding=encoding):
-            yield shown_values(found, session)
+    def on_run(context: AppContext, session: Session, **fields: Any) -> Iterator[Results]:
+        for found in model.run(queue, context, session, **fields):
+            yield results_of(found, session)
+
+    def on_load(context: AppContext, session: Session, files: list[str] | None, start: str) -> Results:
+        return results_of(uploads.load(context, session, files, start), session)
 
     # A second press while a run goes on would wait behind it: the button says so by itself.
     started = run.click(
@@ -211,16 +218,18 @@ def _build(page: Page, tab: gr.Tab) -> None:
         queue=False,
         **QUIET,
     ).then(
-        guarded_stream(len(shown))(on_run),
-        [page.session, pairs_encoding, pairs_source, pairs_file, objective, own.source, start, *numbers],
-        [notice, *shown],
-        concurrency_id="training",
-        # One trains; the others are told their place.
-        concurrency_limit=WAITING,
-        # A run that was cancelled in the queue still counts as pending; "once" would drop the next press.
-        trigger_mode="multiple",
-        show_progress="hidden",
-        api_name=False,
+        **form.io(
+            on_run,
+            (*settings, "pairs_source", "pairs_file", "pairs_encoding"),
+            shown,
+            latest=False,
+            concurrency_id="training",
+            # One trains; the others are told their place.
+            concurrency_limit=WAITING,
+            # A run that was cancelled in the queue still counts as pending; "once" would drop the next press.
+            trigger_mode="multiple",
+            show_progress="hidden",
+        )
     )
     # No event is cancelled: a run that is told to stop ends by itself after its step, measures, and keeps what it has.
     stop.click(
@@ -230,18 +239,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         queue=False,
         **QUIET,
     )
-    loaded = load.click(
-        guarded(len(shown))(
-            lambda session, found, key: shown_values(
-                uploads.load(page.context_of(session), session, found, key), session
-            )
-        ),
-        [page.session, files, start],
-        [load_notice, *shown],
-        concurrency_id="interactive",
-        show_progress="minimal",
-        api_name=False,
-    )
+    loaded = load.click(**form.io(on_load, ("files", "start"), shown, latest=False, notice=load_notice))
     page.on_built.append(partial(_refresh_after, page, (started, loaded), run, status))
 
 
