@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.bidirectional.layers import final_norm
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.filling import Prediction, written
-from llm2vec_core.training.head import tied_head
+from llm2vec_core.training.head import LanguageModelHead, tied_head
 
 # Tokens looked through for words: punctuation and pieces without letters are left out.
 _CANDIDATES = 200
+_HEADS: WeakKeyDictionary[PreTrainedModel, LanguageModelHead] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def token_lens(
         >>> lens.tokens[lens.position], [len(words) for words in lens.words]
         ('river', [3, 3])
     """
-    head = head or tied_head(encoder.model)
+    head = head or _head_of(encoder.model)
     states = encoder.token_states(text, max_length)
     count = len(states.hidden_states) - 1
     layers = tuple(range(count + 1) if layers is None else layers)
@@ -114,9 +116,17 @@ def pooled_lens(
     """
     if encoder.dense:
         raise ModelError("the encoder's dense modules change the pooled vector: the head cannot read it")
-    head = head or tied_head(encoder.model)
+    head = head or _head_of(encoder.model)
     vector = torch.as_tensor(encoder.encode([text], pooling_mode=pooling_mode))
     return _words(encoder.tokenizer, head(vector.to(encoder.model.device, encoder.model.dtype)), top)[0]
+
+
+def _head_of(model: PreTrainedModel) -> LanguageModelHead:
+    """The model's tied head; building one takes longer than reading a sentence with it."""
+    head = _HEADS.get(model)
+    if head is None or head.matrix.weight.data_ptr() != model.get_input_embeddings().weight.data_ptr():
+        head = _HEADS[model] = tied_head(model)
+    return head
 
 
 def _words(tokenizer: PreTrainedTokenizerBase, logits: torch.Tensor, top: int) -> tuple[tuple[Prediction, ...], ...]:

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from llm2vec_core.architectures import tiny_model
 from llm2vec_core.bidirectional.layers import decoder_layers, final_norm
 from llm2vec_core.errors import InputError, ModelError
-from llm2vec_core.logit_lens import pooled_lens, token_lens
+from llm2vec_core.logit_lens import _head_of, pooled_lens, token_lens
 from llm2vec_core.presets import BUNDLED
 
 TEXT = "The river flows to the sea."
@@ -68,6 +68,16 @@ def test_the_final_norm_is_what_the_last_layer_passes_through(model_type):
         raw = states[0][0] if isinstance(states[0], tuple) else states[0]
         np.testing.assert_allclose(final_norm(model)(raw).numpy(), last.numpy(), atol=1e-5)
     hook.remove()
+
+
+def test_the_head_is_built_once_and_again_for_another_embedding(tiny_model):
+    head = _head_of(tiny_model)
+    assert _head_of(tiny_model) is head
+    tiny_model.set_input_embeddings(torch.nn.Embedding(*head.matrix.weight.shape))
+    states = torch.randn(3, head.matrix.in_features)
+    with torch.inference_mode():
+        expected = states @ tiny_model.get_input_embeddings().weight.T
+        torch.testing.assert_close(_head_of(tiny_model)(states), expected)
 
 
 def test_what_is_not_there_is_named(bundled):

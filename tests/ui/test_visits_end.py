@@ -81,6 +81,20 @@ def test_results_of_whoever_was_idle_longest_go_when_all_are_too_many(page):
     assert len(second.cache) == 0
 
 
+def test_a_collection_looks_only_at_what_came_after_the_start():
+    memory.keep_startup_out_of_collections()
+    try:
+        assert gc.get_freeze_count() > 10_000
+        assert len(gc.get_objects()) < gc.get_freeze_count() / 10
+        new = Session()
+        new.itself, held = new, weakref.ref(new)
+        del new
+        memory.give_back()
+        assert held() is None
+    finally:
+        gc.unfreeze()
+
+
 def test_freed_memory_goes_back_to_the_machine():
     resident = psutil.Process().memory_info().rss
     kept = [bytes(50_000) for _ in range(4_000)]
