@@ -32,8 +32,8 @@ from llm2vec_core.ui.visits import SESSION, Visits
 
 # More visitors than this at once push out the one who was idle longest.
 SESSION_CAPACITY = 200
-# A thread that computes in torch gives the interpreter away at every operation and waits this long to get it back from one
-# that runs Python. With the default of 0.005 an answer took 5.5 times as long beside such a thread, with 0.0005 2.7 times.
+# A thread that computes in torch gives the interpreter away at every operation, and waits this long to get it back from
+# one that runs Python: beside it an answer took 5.5 times as long with the default of 0.005, with 0.0005 2.7 times.
 SWITCH_SECONDS = 0.0005
 # Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
 STILL = "@media (prefers-reduced-motion: reduce) { .wrap.sidebar-parent { transition: none !important } }"
