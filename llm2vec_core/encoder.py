@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, Unpack, cast
+from typing import Any, Protocol, TypeVar, Unpack, cast
 
 import numpy as np
 import torch
@@ -68,6 +68,7 @@ from llm2vec_core.templates import find_template
 from llm2vec_core.writing import check_shard_size, replace_model
 
 Progress = Callable[[int, int], None]
+_T = TypeVar("_T")
 # Measured with the bundled model on two cores: 512 to 1,024 tokens a batch stay in the processor's cache and
 # are a fifth faster than 4,096. A GPU wants to be filled.
 TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU = 1024, 16_384
@@ -600,21 +601,35 @@ class LLM2Vec:
                 model.to(device)
         except ValueError as error:
             raise ModelError(f"this model cannot move to {str(device)!r}: {error}") from error
-        for name in ("_fast_model", "_eager_model", "_replicas"):
+        for name in ("_fast_layers", "_eager_model", "_copies"):
             self.__dict__.pop(name, None)
         return self
 
     @cached_property
-    def _replicas(self) -> dict[torch.device, LLM2Vec]:
+    def _copies(self) -> dict[str, tuple[int, Any]]:
         return {}
+
+    def _current(self, name: str, make: Callable[[], _T]) -> _T:
+        """Something that holds weights of its own, made anew once the encoder's have been written (trained, say)."""
+        version = weights_version(self.causal_model)
+        found = self._copies.get(name)
+        if found is None or found[0] != version:
+            found = self._copies[name] = (version, make())
+        made: _T = found[1]
+        return made
+
+    @property
+    def _replicas(self) -> dict[torch.device, LLM2Vec]:
+        return self._current("replicas", dict)
 
     def _on(self, device: torch.device) -> LLM2Vec:
         if device == self.model.device:
             return self
-        if device not in self._replicas:
+        replicas = self._replicas
+        if device not in replicas:
             model = copy.deepcopy(self.causal_model).to(device)
-            self._replicas[device] = LLM2Vec(model, self.tokenizer, dense=self.dense, **_fields_of(self.settings))
-        replica = self._replicas[device]
+            replicas[device] = LLM2Vec(model, self.tokenizer, dense=self.dense, **_fields_of(self.settings))
+        replica = replicas[device]
         return replica if replica.settings == self.settings else replica.with_settings(**_fields_of(self.settings))
 
     @torch.inference_mode()
@@ -851,12 +866,17 @@ class LLM2Vec:
             return ""
         return f" {end}" if end == "</s>" else end
 
-    @cached_property
+    @property
     def _fast_model(self) -> PreTrainedModel:
         # self.model stays as it is: what the page shows and what is trained are the plain layers.
-        if self.settings.precision == "int8":
-            quantize_int8(model := shared_weights_view(self.model))
-            return model
+        return self._current("int8", self._quantized) if self.settings.precision == "int8" else self._fast_layers
+
+    def _quantized(self) -> PreTrainedModel:
+        quantize_int8(model := shared_weights_view(self.model))
+        return model
+
+    @cached_property
+    def _fast_layers(self) -> PreTrainedModel:
         if self.model.device.type != "cpu" or self.model.dtype != torch.float32 or not onednn_is_faster():
             return self.model
         accelerate(model := shared_weights_view(self.model))
@@ -1002,6 +1022,21 @@ def _above(module: str) -> ModuleType:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def weights_version(model: PreTrainedModel) -> int:
+    """A number that grows whenever a weight is written in place.
+
+    Example:
+        >>> from llm2vec_core.architectures import tiny_model
+        >>> model = tiny_model("llama")
+        >>> before = weights_version(model)
+        >>> with torch.no_grad():
+        ...     _ = model.norm.weight.mul_(2)
+        >>> weights_version(model) > before
+        True
+    """
+    return sum(weight._version for weight in model.parameters() if not weight.is_inference())
 
 
 def find_device(device: str | torch.device | None) -> torch.device:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from llm2vec_core.encoder import LLM2Vec, Run, Told, find_device
+from llm2vec_core.encoder import LLM2Vec, Run, Told, find_device, weights_version
 from llm2vec_core.errors import InputError, LLM2VecError, WorkerError
 from llm2vec_core.settings import EncoderSettings
 
@@ -43,8 +43,8 @@ class _Worker:
 class WorkerPool:
     """Processes that encode for an encoder; made by :meth:`LLM2Vec.start_pool`.
 
-    They read as the encoder that asks them does, whatever its settings, with the weights that it had when they were
-    started. Each holds its own copy of the weights.
+    They read as the encoder that asks them does, whatever its settings, and each holds its own copy of the weights that
+    it had when they were started; once these have changed the pool is refused.
 
     Args:
         encoder: whose weights they take.
@@ -66,7 +66,7 @@ class WorkerPool:
         if isinstance(devices, str) or not devices:
             raise InputError('no device is named for the processes; such as ["cpu", "cpu"]')
         places = [str(find_device(device)) for device in devices]
-        self._model = weakref.ref(encoder.causal_model)
+        self._model, self._version = weakref.ref(encoder.causal_model), weights_version(encoder.causal_model)
         self._workers: list[_Worker] = []
         self._ending, self._cause = threading.Lock(), ""
         self._folder = tempfile.TemporaryDirectory(prefix="llm2vec-pool-", ignore_cleanup_errors=True)
@@ -105,9 +105,10 @@ class WorkerPool:
         """
         if not self._finalizer.alive:
             raise WorkerError(self._cause or _cause("", None))
-        if self._model() is not encoder.causal_model:
+        if self._model() is not encoder.causal_model or self._version != weights_version(encoder.causal_model):
             raise InputError(
-                "this pool of processes was started by an encoder with other weights: start one of its own"
+                "this pool of processes was started by an encoder with other weights, or before these were trained: "
+                "start one of its own"
             )
         return [_Reader(self, worker, encoder.settings) for worker in self._workers]
 

@@ -13,6 +13,8 @@ from llm2vec_core import encoder as module
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.presets import BUNDLED
+from tests.conftest import tiny_llama
+from tests.tiny_gguf import tiny_tokenizer
 
 TEXTS = ["A river bank.", "Hi", "", "The bank was robbed at noon.", "river " * 40]
 PROMPTS = {"query": "Find: ", "passage": "Text: "}
@@ -134,6 +136,20 @@ def test_several_devices_share_the_texts(bundled, monkeypatch):
         encoder.encode(TEXTS * 4, devices=["cpu", "cpu"], progress=stop)
     with pytest.raises(InputError, match="unknown device"):
         encoder.encode(TEXTS, devices=["tpu9"])
+
+
+def test_copies_of_weights_follow_what_is_written_into_them():
+    for options, settings in (({"devices": ["cpu:0"]}, {}), ({}, {"precision": "int8"})):
+        model = tiny_llama(vocab_size=300)
+        encoder = LLM2Vec(model, tiny_tokenizer(), **settings)
+        before = encoder.encode(TEXTS, **options)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.mul_(1.5)
+        after = encoder.encode(TEXTS, **options)
+        assert np.abs(after - before).max() > 1e-2
+        want = LLM2Vec(model, encoder.tokenizer, **settings).encode(TEXTS)
+        np.testing.assert_allclose(after, want, atol=1e-5 * np.abs(want).max())
 
 
 def test_moving(bundled):

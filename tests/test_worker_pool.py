@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from llm2vec_core import LLM2Vec
 from llm2vec_core.cli import main
+from llm2vec_core.encoder import weights_version
 from llm2vec_core.errors import InputError, WorkerError
 from llm2vec_core.worker_pool import WorkerPool
 from tests.close import assert_close
@@ -59,6 +61,14 @@ def test_a_pool_reads_as_the_encoder_that_asks(encoder, pool):
     assert encoder.encode("one text", pool=pool).shape == (encoder.hidden_size,)
     with pytest.raises(InputError, match="encoder with other weights"):
         LLM2Vec.from_preset("mini").encode(TEXTS, pool=pool)
+    norm = encoder.causal_model.norm.weight
+    with torch.no_grad():
+        norm.mul_(2)
+    with pytest.raises(InputError, match="or before these were trained"):
+        encoder.encode(TEXTS, pool=pool)
+    with torch.no_grad():
+        norm.div_(2)
+    pool._version = weights_version(encoder.causal_model)  # the same numbers again
 
 
 def test_what_goes_wrong_there_is_told_here_and_the_pool_goes_on(encoder, pool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import add_model_options, choose_model, hide_loading
 from llm2vec_core.cli.progress import Meter
+from llm2vec_core.config_numbers import no_json
 from llm2vec_core.errors import AdapterError, InputError
 from llm2vec_core.extras import require
 from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
@@ -139,12 +140,22 @@ def _named_stages(given: Sequence[str]) -> tuple[Stage, ...]:
     stages = []
     for text in given:
         name, equals, adapters = text.partition("=")
-        parts = tuple(part.strip() for part in adapters.split(","))
+        parts = tuple(_places(adapters))
         if not equals or not name.strip() or not all(parts):
             raise InputError(f"--stage {text!r}: write NAME=ADAPTER or NAME=ADAPTER,ADAPTER, folders or Hub ids")
         meaning = "With the adapters of the command line."
         stages.append(Stage(name.strip(), name.strip(), True, parts, meaning))
     return tuple(stages)
+
+
+def _places(text: str) -> Iterator[str]:
+    """Names between commas; a folder in whose own name is one stays whole."""
+    pieces = text.split(",")
+    while pieces:
+        runs = (",".join(pieces[:count]).strip() for count in range(1, len(pieces) + 1))
+        found = next((run for run in runs if run and Path(run).is_dir()), pieces[0].strip())
+        yield found
+        del pieces[: found.count(",") + 1]
 
 
 def _check_adapters(stage: Stage) -> None:
@@ -183,8 +194,9 @@ def _read_instructions(file: Path | None) -> dict[str, str]:
         return {}
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{file.name} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        why = f"is not JSON: {error}" if isinstance(error, json.JSONDecodeError) else no_json(error)
+        raise InputError(f"{file.name} {why}") from error
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise InputError(f"{file.name} must map kinds of tasks or names of sets to instructions")
     return found

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core.cli.commands.evaluate import _places
 from llm2vec_core.evaluation.summary import read_summary
 from llm2vec_core.evaluation.tasks.sts import TASK
 
@@ -110,6 +111,23 @@ def test_a_place_may_hold_an_equals_sign_and_blanks(data, run, tmp_path):
     assert (code, err) == (0, "")
     scores = {line.split("|")[1].strip(): line.split("|")[2] for line in out.splitlines() if ", mean" in line}
     assert scores["my own, mean"] in [score for name, score in scores.items() if name != "my own, mean"]
+
+
+def test_a_place_may_hold_commas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b,c", "d,", ",e"):
+        (tmp_path / name).mkdir()
+    for text, places in {
+        "a,b,c": ["a", "b,c"],
+        "b,c,a": ["b,c", "a"],
+        "owner/one, owner/two": ["owner/one", "owner/two"],
+        "a,owner/x,b,c": ["a", "owner/x", "b,c"],
+        "d,,a": ["d,", "a"],
+        f"{tmp_path}/b,c,a": [f"{tmp_path}/b,c", "a"],
+        ",e": [",e"],
+        "a,,x": ["a", "", "x"],
+    }.items():
+        assert list(_places(text)) == places, text
 
 
 @pytest.mark.parametrize("stage", ["mine", "mine=", "=adapter", "mine=a,,b", "causal=a"])
