@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
@@ -63,6 +65,38 @@ class Meter:
             return f"{done:,} rows, {speed:,.0f} rows/s"
         left = f", {_duration((self._total - done) / speed)} left" if speed else ""
         return f"{done:,} of {self._total:,} rows, {speed:,.0f} rows/s{left}"
+
+
+@contextmanager
+def heartbeat(say: Callable[[str], None], line: Callable[[], str]) -> Iterator[Callable[[], None]]:
+    """Within it something is said at least every ten seconds, whatever takes long: a log that stands still looks dead.
+
+    Args:
+        say: writes a line.
+        line: what to say where nobody else has said anything for so long.
+
+    Yields:
+        To be called when something else was said.
+    """
+    spoken, ended = time.perf_counter(), threading.Event()
+
+    def heard() -> None:
+        nonlocal spoken
+        spoken = time.perf_counter()
+
+    def watch() -> None:
+        while not ended.wait(max(0.01, spoken + SECONDS_BETWEEN_LINES - time.perf_counter())):
+            if time.perf_counter() - spoken >= SECONDS_BETWEEN_LINES:
+                heard()
+                say(line())
+
+    thread = threading.Thread(target=watch, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield heard
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _duration(seconds: float) -> str:

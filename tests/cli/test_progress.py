@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from itertools import count
 
 import pytest
 
-from llm2vec_core.cli.progress import Meter
+from llm2vec_core.cli import progress
+from llm2vec_core.cli.progress import Meter, heartbeat
 
 
 class Terminal(io.StringIO):
@@ -25,6 +27,20 @@ def test_a_log_gets_a_line_every_ten_seconds(capsys):
         "600 of 1,000 rows, 25 rows/s, 0:16 left",
         "900 of 1,000 rows, 25 rows/s, 0:04 left",
     ]
+
+
+def test_a_long_silence_is_broken(monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.1)
+    said = []
+    with heartbeat(said.append, lambda: f"{len(said)} so far") as heard:
+        for _ in range(10):
+            time.sleep(0.03)
+            heard()
+        assert said == []
+        time.sleep(0.35)
+    assert said == ["0 so far", "1 so far", "2 so far"][: len(said)] and len(said) >= 2
+    time.sleep(0.15)
+    assert len(said) <= 3, "it ends with its block"
 
 
 def test_rows_of_an_earlier_run_do_not_count_for_the_speed(capsys):

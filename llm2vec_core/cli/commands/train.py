@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, fields
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import given, hide_loading
-from llm2vec_core.cli.progress import SECONDS_BETWEEN_LINES
+from llm2vec_core.cli.progress import SECONDS_BETWEEN_LINES, heartbeat
 from llm2vec_core.errors import DivergenceError, InputError, ModelError
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.recipe import OBJECTIVE_NAMES, DataConfig, Recipe, config_names, read_recipe
@@ -244,6 +244,12 @@ def _check_memory(training: AdapterTraining, encoder: LLM2Vec) -> None:
 def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: threading.Event) -> dict[str, Any]:
     started, losses, measured, every = time.time(), [], [], training.config.held_out_every
     last_line = time.monotonic()
+    speaks = _is_main() and not arguments.quiet
+
+    def working() -> str:
+        done = training.steps_done
+        what = f"step {done + 1}/{training.config.steps}" if done < training.config.steps else "the last measurement"
+        return f"working on {what}, {time.time() - started:.0f} s"
 
     def listen(event: StepEvent) -> bool:
         nonlocal last_line
@@ -254,10 +260,12 @@ def _follow(training: AdapterTraining, arguments: argparse.Namespace, stopped: t
         # A slow run speaks between its evaluations too: a log that stands still looks like a hang.
         if _is_main() and (due or time.monotonic() - last_line >= SECONDS_BETWEEN_LINES):
             last_line = time.monotonic()
+            heard()
             say(arguments, _line(event, losses[-every:]))
         return not stopped.is_set()
 
-    training.fit(listen, folder=arguments.out, resume=arguments.resume)
+    with heartbeat(lambda line: say(arguments, line), working) if speaks else nullcontext(lambda: None) as heard:
+        training.fit(listen, folder=arguments.out, resume=arguments.resume)
     recent = losses[-_RECENT:]
     return {
         "hours": round((time.time() - started) / 3600, 3),

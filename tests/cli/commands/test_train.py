@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 import numpy as np
 import pytest
 
 from llm2vec_core.bundled_data import passages
-from llm2vec_core.cli import main
+from llm2vec_core.cli import main, progress
 from llm2vec_core.cli.commands import train
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
@@ -136,6 +137,21 @@ def test_a_slow_run_speaks_every_ten_seconds(tmp_path, texts, capsys, monkeypatc
     assert main(["train", "mntp", "--base", "mini", "--texts", str(texts), "--out", str(tmp_path / "o"), *flags]) == 0
     told = [int(line.split()[1].split("/")[0]) for line in capsys.readouterr().err.splitlines() if line[:4] == "step"]
     assert told[-1] == 8 and len(told) >= 3 and max(np.diff([0, *told])) <= 3
+
+
+def test_a_step_that_takes_long_speaks_too(tmp_path, texts, capsys, monkeypatch):
+    loss = MNTP.loss
+
+    def slow(self, model, rows, generator):
+        time.sleep(0.6)
+        return loss(self, model, rows, generator)
+
+    monkeypatch.setattr(MNTP, "loss", slow)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.25)
+    flags = ["--base", "mini", "--texts", str(texts), "--steps", "2", *OPTIONS, "--held-out", "0"]
+    assert main(["train", "mntp", *flags, "--out", str(tmp_path / "o")]) == 0
+    told = capsys.readouterr().err
+    assert "working on step 1/2, " in told and "working on step 2/2, " in told
 
 
 def test_a_loss_that_diverges_leaves_the_last_good_adapter(tmp_path, texts, capsys, monkeypatch):
