@@ -103,6 +103,29 @@ def test_what_the_readme_says_counts_as_for_datasets(tmp_path, configs, names):
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ["data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl", "data/test-00000-of-00001.jsonl"],
+        ["train.csv", "test.csv", "validation.csv"],
+        ["train/a.txt", "train/b.txt", "test/a.txt"],
+        ["train-1.jsonl", "train-2.jsonl", "dev-1.jsonl"],
+        ["a.jsonl", "b.jsonl"],
+        ["x/y/z/train.jsonl", "x/y/z/eval.jsonl"],
+        ["default/train/0000.jsonl", "default/test/0000.jsonl"],
+        ["training/part.jsonl", "testing/part.jsonl"],
+        ["my_train_file.jsonl", "my_test_file.jsonl"],
+        ["train.v1.jsonl", "val.v1.jsonl"],
+    ],
+    ids=lambda names: names[0],
+)
+def test_splits_by_name_are_those_of_datasets(tmp_path, names):
+    put(tmp_path, *names, ".git/train.jsonl", ".gitattributes").joinpath("README.md").write_text("# A data set\n")
+    builder = datasets.load_dataset_builder(str(tmp_path))
+    theirs = sorted(Path(file).relative_to(tmp_path).as_posix() for file in builder.config.data_files["train"])
+    assert taken(tmp_path) == theirs != []
+
+
+@pytest.mark.parametrize(
     ("configs", "message"),
     [
         (SEVERAL.replace("default: true", "version: 1"), "several configurations: en, de; name the files of one"),
