@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from llm2vec_core.ui.encoders import (
 from llm2vec_core.ui.requests import Requests
 from llm2vec_core.ui.user_texts import Texts
 
+# How many sessions hold an uploaded file.
+_UPLOADS, _HOLDERS = threading.Lock(), Counter[Path]()
 # Of the last two encoders; an index has a limit of its own (Limits.index_megabytes).
 CACHED = {"embeddings": Limit(3), "index": Limit(2), "query scores": Limit(8)}
 
@@ -48,7 +52,6 @@ class Session:
         by_tab: what a tab keeps for this session, by the tab's id.
         cache: results computed from the visitor's own texts or adapter.
         requests: those that are running.
-        uploads: files of the visitor's on this server's disk, which go with the visit.
     """
 
     def __init__(self, model_key: str = BUNDLED.key) -> None:
@@ -60,7 +63,7 @@ class Session:
         self.by_tab: dict[str, Any] = {}
         self.cache = Cache(CACHED)
         self.requests = Requests()
-        self.uploads: set[Path] = set()
+        self._uploads: set[Path] = set()
         self._encoder: LLM2Vec | None = None
         self._texts: Texts | None = None
 
@@ -162,10 +165,24 @@ class Session:
         encoder = self.encoder_for(key, context)
         return self.cache.get(("cloze", key), lambda: cloze_of(encoder))
 
+    def hold_uploads(self, *files: Path) -> None:
+        """Files of the visitor's on this server's disk, which go with the visit."""
+        with _UPLOADS:
+            _HOLDERS.update(new := set(files) - self._uploads)
+            self._uploads |= new
+
     def delete_uploads(self) -> None:
-        """Delete the visitor's files; what was read from them stays for as long as the session does."""
-        while self.uploads:
-            self.uploads.pop().unlink(missing_ok=True)
+        """Delete the visitor's files; what was read from them stays for as long as the session does.
+
+        Gradio stores equal files once, so one that another visitor has uploaded too stays until that visit ends.
+        """
+        with _UPLOADS:
+            _HOLDERS.subtract(self._uploads)
+            for file in self._uploads:
+                if _HOLDERS[file] <= 0:
+                    del _HOLDERS[file]
+                    file.unlink(missing_ok=True)
+            self._uploads = set()
 
     def forget_measurements(self) -> None:
         """Drop what was computed with the adapter as it was: it has learned since."""

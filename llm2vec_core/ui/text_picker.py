@@ -108,7 +108,7 @@ def _upload_of(session: Session, file: str) -> Path:
     path = Path(file)
     if not path.is_file():
         raise InputError("Your file was deleted when the connection was lost. Upload it again.")
-    session.uploads.add(path)
+    session.hold_uploads(path)
     return path
 
 

@@ -81,6 +81,23 @@ def test_results_of_whoever_was_idle_longest_go_when_all_are_too_many(page):
     assert len(second.cache) == 0
 
 
+def test_a_file_that_two_visitors_uploaded_stays_until_both_have_left(tmp_path):
+    """Gradio stores equal files once: of a class that uploads the same file, the first to leave takes nothing away."""
+    shared, own = tmp_path / "shared.csv", tmp_path / "own.csv"
+    for file in (shared, own):
+        file.write_text("text\na\n")
+    first, second = Session(), Session()
+    for _ in range(2):  # read again with another column: still one visitor
+        first.hold_uploads(shared, own)
+        second.hold_uploads(shared)
+    first.delete_uploads()
+    assert shared.exists() and not own.exists()
+    first.delete_uploads()
+    assert shared.exists()
+    second.delete_uploads()
+    assert not shared.exists()
+
+
 def test_a_collection_looks_only_at_what_came_after_the_start():
     memory.keep_startup_out_of_collections()
     try:

@@ -204,7 +204,7 @@ def run(
             left = waited and job.stopped and session.by_tab.get(TAB_ID) is job
             yield Shown(training_status(LEFT)) if left else Shown()
             return
-        session.uploads.update(map(Path, filter(None, [pairs_file])))
+        session.hold_uploads(*map(Path, filter(None, [pairs_file])))
         yield from _run(queue, context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
     except Exception:
         # The notice says what was wrong; the status is again what it was.

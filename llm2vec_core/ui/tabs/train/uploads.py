@@ -38,7 +38,7 @@ def load(context: AppContext, session: Session, files: Sequence[str] | None, sta
         InputError: if a file is missing or too many.
         AdapterError: if the adapter cannot be used.
     """
-    session.uploads.update(map(Path, files or ()))
+    session.hold_uploads(*map(Path, files or ()))
     with uploaded_parts(files or (), context.limits.adapter_bytes) as parts:
         encoder, stage = _adapted(context, parts, start)
     description = f"loaded from your files, on {stage.label}"

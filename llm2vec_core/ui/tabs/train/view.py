@@ -191,7 +191,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     ) -> Results:
         if pairs_file is None:
             return {"pairs_encoding": gr.update(visible=False, value=FOUND_OUT), "pairs_shown": ""}
-        session.uploads.add(Path(pairs_file))
+        session.hold_uploads(Path(pairs_file))
         results: Results = {"pairs_encoding": gr.update(visible=True, value=pairs_encoding)}
         try:
             return results | {"pairs_shown": pairs_preview(pairs_file, context.limits, pairs_encoding)}
