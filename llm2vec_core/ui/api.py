@@ -162,7 +162,7 @@ class Endpoints:
         return found
 
     def _encode(self, texts: list[str], encoder: str, pooling: str, instruction: str, normalize: bool) -> np.ndarray:
-        if pooling not in POOLING_MODES:
+        if _is(pooling, str, "pooling") not in POOLING_MODES:
             raise InputError(f"unknown pooling {pooling!r:.60}; choose one of {', '.join(POOLING_MODES)}")
         limit = self._context.limits.text_characters
         told = checked_text(instruction, "instruction", limit) if _is(instruction, str, "instruction") else None

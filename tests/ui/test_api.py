@@ -127,6 +127,8 @@ def test_the_prefix_test_holds_for_each_stage(endpoints):
         (lambda e: e.embed(["a" * 50] * 3), "150 characters in all; at most 100"),
         (lambda e: e.embed(["a"], pooling="max"), "unknown pooling 'max'; choose one of mean"),
         (lambda e: e.embed(["a"], encoder=3), "encoder is int; expected str"),
+        (lambda e: e.embed(["a"], pooling=["mean"]), "pooling is list; expected str"),
+        (lambda e: e.similarity(["a"], ["b"], pooling={}), "pooling is dict; expected str"),
         (lambda e: e.embed(["a"], normalize="no"), "normalize is str; expected bool"),
         (lambda e: e.embed(["a"], instruction="i" * 61), "instruction has 61 characters"),
         (lambda e: e.similarity(["a"], []), "second is no list of texts"),
