@@ -269,6 +269,12 @@ def _readable_config(adapter: str, folder: Path) -> PeftConfig:
             "the base's weights is drawn at random each time it is loaded, so PEFT itself gives other vectors each "
             "time; save it again with PEFT's path_initial_model_for_weight_conversion"
         )
+    _refuse_values(adapter, config)
+    return config
+
+
+def _refuse_values(adapter: str, config: PeftConfig) -> None:
+    """Raise for settings of another kind than theirs, which PEFT takes for something else or stumbles over later."""
     for setting in fields(config):
         expected = _PLAIN_TYPES.get(getattr(setting.type, "__name__", str(setting.type)))
         value = getattr(config, setting.name)
@@ -283,7 +289,13 @@ def _readable_config(adapter: str, folder: Path) -> PeftConfig:
         value = getattr(config, name, None)
         if value is not None and not isinstance(value, (str, list, set, tuple)):
             raise AdapterError(f"{name} in adapter_config.json of {shown(adapter)} is {value!r:.60}: no names")
-    return config
+    tokens = getattr(config, "trainable_token_indices", None)
+    lists = tokens.values() if isinstance(tokens, dict) else [] if tokens is None else [tokens]
+    if any(not isinstance(ids, list) or not ids or not all(type(token) is int for token in ids) for ids in lists):
+        raise AdapterError(
+            f"trainable_token_indices in adapter_config.json of {shown(adapter)} is {tokens!r:.60}: no list of token "
+            "ids"
+        )
 
 
 def _prefix_in(folder: Path, model: PreTrainedModel) -> str | None:

@@ -403,6 +403,11 @@ def test_damaged_tensors_are_named(bases, tmp_path):
         ({"target_modules": 7}, "target_modules.*7"),
         ({"target_modules": "("}, "does not fit"),
         ({"r": "four"}, "r='four'.*a number"),
+        *[
+            ({"trainable_token_indices": value}, "trainable_token_indices .*: no list of token ids")
+            for value in (-1, True, [], ["a"], [1.5], {"embed_tokens": 3}, {"embed_tokens": []})
+        ],
+        ({"trainable_token_indices": [10**6]}, "does not fit|find no place"),
         ({"alpha_pattern": ["q_proj"]}, "does not fit|cannot be read"),
         ({"use_rslora": "false"}, "use_rslora='false'.*true or false"),
         ({"lora_alpha": "16"}, "lora_alpha='16'.*a number"),
