@@ -62,7 +62,7 @@ _ATTRIBUTES = {
     "expert_feed_forward_length": ("moe_intermediate_size",),
     "expert_shared_feed_forward_length": ("shared_expert_intermediate_size",),
 }
-_BLOCK = re.compile(r"blk\.(\d+)\.")
+_BLOCK = re.compile(r"\bblk\.(\d+)\.")
 # Pre-tokenizers that GPT-2's own regex reproduces, since the vocabulary has no merges across what they split off.
 _LIKE_GPT2 = {"gpt-2", "smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "olmo", "mpt", "phi-2"}
 # Pre-tokenizers whose tokenizers look for a whole word before they merge, and write a begin token unless the file says
@@ -122,7 +122,10 @@ def read_gguf(path: str | Path) -> GGUF:
         )
     if not header.tensors:
         raise ModelError(f"the GGUF file {path.name!r} holds no tensors")
-    return GGUF(path, metadata["general.architecture"], metadata, header)
+    file = GGUF(path, metadata["general.architecture"], metadata, header)
+    # Now: some configs write a list of their layers.
+    _refuse_other_blocks(file, metadata.get(f"{file.architecture}.block_count"))
+    return file
 
 
 def _refuse_big_endian(path: Path) -> None:
@@ -364,18 +367,21 @@ def _sha256(path: Path) -> str:
 
 def _refuse_other_sizes(file: GGUF, config: PreTrainedConfig) -> None:
     """Raise, before anything is built, if the parameters are not those of the tensors."""
-    layers = max((int(found[1]) + 1 for t in file.header.tensors if (found := _BLOCK.match(t.name))), default=0)
-    if layers != config.num_hidden_layers:
-        raise ModelError(
-            f"the GGUF file {file.path.name!r} says block_count={config.num_hidden_layers} and holds {layers} blocks: "
-            "tensors are missing, or parameters"
-        )
+    _refuse_other_blocks(file, config.num_hidden_layers)
     shape = next((tensor.shape for tensor in file.header.tensors if tensor.name == "token_embd.weight"), None)
     if shape != (config.vocab_size, config.hidden_size):
         told = "no" if shape is None else " x ".join(f"{size:,}" for size in shape)
         raise ModelError(
             f"the GGUF file {file.path.name!r} holds {told} token embeddings, and its parameters and its vocabulary "
             f"say {config.vocab_size:,} x {config.hidden_size:,}"
+        )
+
+
+def _refuse_other_blocks(file: GGUF, said: Any) -> None:
+    layers = max((int(found[1]) + 1 for t in file.header.tensors if (found := _BLOCK.search(t.name))), default=0)
+    if isinstance(said, int) and said != layers:
+        raise ModelError(
+            f"the GGUF file {file.path.name!r} says block_count={said} and holds {layers} blocks: tensors are missing"
         )
 
 

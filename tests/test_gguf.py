@@ -307,9 +307,9 @@ def put_value(file, name: str, value: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("llama.block_count", 10**9, r"num_hidden_layers=1000000000; at most 10,000"),
+        ("llama.block_count", 10**9, r"says block_count=1000000000 and holds 2 blocks"),
         ("llama.block_count", 1, r"says block_count=1 and holds 2 blocks"),
-        ("llama.block_count", 0, r"num_hidden_layers=0: it has to be at least 1"),
+        ("llama.block_count", 0, r"says block_count=0 and holds 2 blocks"),
         ("llama.embedding_length", 10**9, r"hidden_size=1000000000; at most"),
         ("llama.embedding_length", 32, r"holds 300 x 64 token embeddings, .* say 300 x 32"),
         ("llama.attention.head_count", 0, r"parameters of another kind than theirs|num_attention_heads=0"),

@@ -47,6 +47,7 @@ def write(file, architecture: str, kind: str, tokens: list[str], *, types=None, 
         add = writer.add_bool if isinstance(value, bool) else writer.add_string
         add(f"tokenizer.ggml.{name}", value)
     writer.add_tensor("token_embd.weight", np.zeros((len(tokens), 64), np.float32))
+    writer.add_tensor("blk.0.attn_norm.weight", np.zeros(64, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
