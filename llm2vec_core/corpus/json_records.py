@@ -1,4 +1,4 @@
-"""Records as JSON: one a line, or an array of them."""
+"""Records as JSON: one per line, or an array of them."""
 
 from __future__ import annotations
 

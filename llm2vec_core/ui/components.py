@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -43,13 +44,43 @@ def notice_panel(elem_id: str) -> gr.HTML:
     return gr.HTML("", html_template=template, apply_default_css=False, elem_id=elem_id)
 
 
-def chosen_example(dropdown: gr.Dropdown) -> gr.State:
-    """The chosen entry of a list of examples; its ``change`` fires only when another one is chosen.
+def fill_from_examples(
+    dropdown: gr.Dropdown, fields: Sequence[gr.Textbox], texts_of: Callable[[Any], Sequence[str]]
+) -> tuple[Any, Any]:
+    """Let a list of examples fill some fields, and draw the button that brings back what a visitor had typed there.
 
-    A Dropdown's own ``input`` also fires when it merely loses focus, and would put the example in the place of what
-    the visitor has typed since.
+    A Dropdown's own ``input`` also fires when it merely loses focus; ``page.js`` knows whether an entry was picked.
+
+    Args:
+        dropdown: lists the examples.
+        fields: that an example fills.
+        texts_of: an example's texts, by its key in the dropdown.
+
+    Returns:
+        The events after which other texts stand in the fields; bind with ``then`` what is to be computed.
     """
-    chosen = gr.State(dropdown.value)
-    # Through the queue: gradio tells of a changed State only there.
-    dropdown.input(lambda value: value, dropdown, chosen, api_name=False, show_progress="hidden")
-    return chosen
+    known = [tuple(texts_of(key)) for _, key in dropdown.choices]
+    picked, before = gr.State((None, 0)), gr.State(None)
+    undo = gr.Button("Undo: bring back my words", size="sm", visible=False, elem_id=f"{dropdown.elem_id}-undo")
+
+    def fill(entry: tuple[Any, int], *now: str) -> tuple[Any, ...]:
+        typed = now not in known and any((text or "").strip() for text in now)
+        return now if typed else None, gr.update(visible=typed), *texts_of(entry[0])
+
+    dropdown.input(
+        # The time makes each one another.
+        lambda key: gr.skip() if key is None else (key, time.time_ns()),
+        dropdown,
+        picked,
+        js="key => window.__l2vPicked(key)",
+        # Through the queue: gradio tells of a changed State only there.
+        api_name=False,
+        show_progress="hidden",
+    )
+    quiet: dict[str, Any] = {"api_name": False, "queue": False}
+    filled = picked.change(fill, [picked, *fields], [before, undo, *fields], **quiet)
+    # What stood there instead is kept in turn, so that nothing is lost by pressing twice.
+    undone = undo.click(
+        lambda before, *now: (None, now, *before), [before, *fields], [dropdown, before, *fields], **quiet
+    )
+    return filled, undone

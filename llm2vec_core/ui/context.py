@@ -117,7 +117,7 @@ class AppContext:
         )
 
     def cloze(self, stage_key: str) -> ClozeScores:
-        """How well a stage finds the words that are hidden in the bundled collection, one a passage."""
+        """How well a stage finds the words that are hidden in the bundled collection, one per passage."""
         return self._stored.cloze(stage_key) or self.cache.get(
             ("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key))
         )

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from llm2vec_core.charts.svg import element
 
 GLOSSARY = {
+    "anisotropy": "All vectors of an encoder point in nearly one direction, so that any two texts have a high cosine.",
     "attention": "How much each word draws on every other word when its vector is computed. Each word's shares add up to 1.",
     "bidirectional attention": "Every word can see every other word of the text, before and after it.",
     "causal attention": "Each word can see only itself and the words before it, so that a model cannot cheat at guessing the "

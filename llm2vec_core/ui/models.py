@@ -159,7 +159,7 @@ class Models:
         if key.startswith("hub:"):
             name = checked_hub_id(key.removeprefix("hub:"))
             self.allowed.check_name(name, self.presets.values())
-            preset = yield from _ticking(lambda: hub_preset(name), "Asking the Hub what this is", HUB_SECONDS)
+            preset = yield from _ticking(lambda: hub_preset(name), "Asking the Hub about this model", HUB_SECONDS)
             # An adapter names its base itself.
             for part in repositories(preset):
                 self.allowed.check_name(part, self.presets.values())
@@ -179,7 +179,7 @@ class Models:
             if preset.gguf:
                 yield from _ticking(lambda: provide(preset.base), f"Preparing {preset.label}")
             yield from _ticking(lambda: load_config(preset.base, None), "Reading its configuration", HUB_SECONDS)
-            yield from _ticking(lambda: self._check_disk(preset), "Looking for room on the disk", HUB_SECONDS)
+            yield from _ticking(lambda: self._check_disk(preset), "Checking free disk space", HUB_SECONDS)
             if preset.parameters and self.fit(preset, asker).needed > available_memory():
                 self._let_go(asker)
             work, ticket = self._loading(preset, ticket, asker), None

@@ -56,7 +56,8 @@ def paint_opening(context: AppContext) -> Opening:
 
     stage, session = context.preset.default.key, Session(context.preset.key)
     pair = {"a": PAIR.a, "b": PAIR.b, "stage": stage}
-    found = view.both(context, session, **pair, pooling="mean", step=1, vector=FIRST_VECTOR)
+    found = view.lesson(context, session, **pair, step=1)
+    found |= view.workshop(context, session, **pair, pooling="mean", vector=FIRST_VECTOR)
     bars = view.endings(context, session, BEGINNING, *ENDINGS, stage, "cosine")["bars"]
     layer, head = FIRST_HEAD[context.preset.key]
     heads = view.attention(context, session, **pair, which="a", layer=layer, head=head)

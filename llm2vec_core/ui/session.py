@@ -31,8 +31,8 @@ from llm2vec_core.ui.user_texts import Texts
 
 # How many sessions hold an uploaded file.
 _UPLOADS, _HOLDERS = threading.Lock(), Counter[Path]()
-# Of the last two encoders; an index has a limit of its own (Limits.index_megabytes).
-CACHED = {"embeddings": Limit(3), "index": Limit(2), "query scores": Limit(8)}
+# Of the last two encoders; an index has a limit of its own (Limits.index_megabytes). "see": of the last two pairs.
+CACHED = {"embeddings": Limit(3), "index": Limit(2), "query scores": Limit(8), "see": Limit(32, megabytes=16)}
 
 
 class Session:

@@ -10,6 +10,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from markupsafe import Markup
 
 from llm2vec_core.charts.markers import line_sample, sample, topic_sample
+from llm2vec_core.ui.glossary import term
 from llm2vec_core.ui.user_texts import shortened
 
 HERE = Path(__file__).parent
@@ -98,7 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"sample": sample, "topic_sample": topic_sample, "line_sample": line_sample}
+    environment.globals |= {"sample": sample, "topic_sample": topic_sample, "line_sample": line_sample, "term": term}
     environment.filters |= {"shortened": shortened, "written": written, "number": number, "commas": "{:,}".format}
     return environment
 

@@ -61,7 +61,7 @@ def our_collection() -> Texts:
 
 
 def pasted_texts(pasted: str | None, limits: Limits) -> Texts:
-    r"""Texts from a box, one a line.
+    r"""Texts from a box, one per line.
 
     Raises:
         InputError: if there are none, too many, or one is too long.

@@ -57,6 +57,17 @@ def is_piece(token: str) -> bool:
     return HYPHEN in (token[:1], token[-1:])
 
 
+def predicted(token: str) -> str:
+    """A token that stands in no text, as people read it: what would continue the word before it is no word.
+
+    Example:
+        >>> predicted(" bank"), predicted("rane"), predicted(".")
+        ('bank', '…rane', '.')
+    """
+    bare = token.strip() or "␣"
+    return bare if token.startswith(" ") or not bare[:1].isalnum() else f"…{bare}"
+
+
 def _joined(text: str, place: int) -> bool:
     around = text[place - 1 : place + 1] if place else ""
     return len(around) == 2 and all(c.isalnum() and ord(c) < UNSPACED for c in around)

@@ -132,7 +132,7 @@ def test_a_hub_that_does_not_answer_is_waited_for_so_long_and_the_earlier_model_
     with pytest.raises(ModelError, match=r"has not answered for 0 seconds: .* Try again later, or take a model"):
         told.extend(models.load(key))
     answered.set()
-    assert told[0].startswith(("Asking the Hub what this is", "Reading its configuration"))
+    assert told[0].startswith(("Asking the Hub about this model", "Reading its configuration"))
     assert models.is_loaded("one")
     monkeypatch.undo()
     list(models.load("two"))  # the lock was given back

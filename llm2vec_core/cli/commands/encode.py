@@ -41,21 +41,25 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_input_options(parser)
     parser.add_argument(
-        "--keep", action="append", default=[], metavar="COLUMN", help="put it beside the texts; may be repeated"
+        "--keep", action="append", default=[], metavar="COLUMN", help="column to store with each text; repeatable"
     )
     parser.add_argument("--no-text", action="store_true", help="leave the texts out of the output")
-    parser.add_argument("--strict", action="store_true", help="stop at the first line that is no valid UTF-8")
-    parser.add_argument("--chunk-rows", type=int, default=4096, help="rows that a kill may cost (default 4096)")
-    parser.add_argument("--shard", metavar="I/N", help="of N equal shards only the I-th, into the folder --out")
+    parser.add_argument("--strict", action="store_true", help="stop at the first line that is not valid UTF-8")
+    parser.add_argument(
+        "--chunk-rows", type=int, default=4096, help="rows per write; a killed run loses at most these (default 4096)"
+    )
+    parser.add_argument("--shard", metavar="I/N", help="only the I-th of N equal shards; --out becomes a folder")
     parser.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="ray: on the actors of a Ray cluster"
     )
-    parser.add_argument("--actors", type=int, metavar="N", help="encoders of --engine ray; default one a GPU, or a CPU")
-    parser.add_argument("--ray-address", help="of a running cluster; by default RAY_ADDRESS, or this machine")
-    parser.add_argument("--force", action="store_true", help="replace a finished output")
-    parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has done")
     parser.add_argument(
-        "--devices", metavar="LIST", help="a process on each, such as cuda:0,cuda:1, or cpu,cpu for two processes"
+        "--actors", type=int, metavar="N", help="encoders with --engine ray; default: one per GPU or CPU"
+    )
+    parser.add_argument("--ray-address", help="address of a running cluster; default: RAY_ADDRESS, or this machine")
+    parser.add_argument("--force", action="store_true", help="replace a finished output")
+    parser.add_argument("--restart", action="store_true", help="discard what an interrupted run has done")
+    parser.add_argument(
+        "--devices", metavar="LIST", help="one process on each, such as cuda:0,cuda:1; cpu,cpu for two processes"
     )
     add_model_options(parser)
     add_encoding_options(parser)
@@ -63,11 +67,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
     """Add how texts are read from files."""
-    parser.add_argument("--column", default="text", help="of csv, tsv, json, jsonl and parquet (default text)")
-    parser.add_argument("--input-format", help="txt, csv, tsv, json, jsonl or parquet; by default the file's suffix")
-    parser.add_argument("--encoding", help="such as cp1252 or utf-16; by default it is found out")
+    parser.add_argument("--column", default="text", help="column with the texts (default text)")
+    parser.add_argument("--input-format", help="txt, csv, tsv, json, jsonl or parquet; default: the file's suffix")
+    parser.add_argument("--encoding", help="such as cp1252 or utf-16; detected by default")
     parser.add_argument(
-        "--no-header", action="store_true", help="a csv or tsv begins with a row; --column is then a number from 1"
+        "--no-header", action="store_true", help="the first row is data, not names; --column is then a number from 1"
     )
 
 

@@ -49,12 +49,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", metavar="FILE", help=f"toml or json, or one that comes along: {', '.join(config_names())}"
     )
     parser.add_argument("--base", help="folder or Hub id of a causal language model, a preset or a stage (mini:mntp)")
-    parser.add_argument("--merge", action="append", metavar="ADAPTER", help="merged first; may be repeated")
+    parser.add_argument("--merge", action="append", metavar="ADAPTER", help="adapter to merge first; repeatable")
     parser.add_argument(
         "--data", "--texts", dest="path", metavar="FILE", help="texts or pairs: a file or a folder of files"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for adapter and checkpoints")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint in --out")
     parser.add_argument(
         "--no-memory-check",
         action="store_true",

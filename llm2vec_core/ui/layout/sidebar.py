@@ -46,7 +46,7 @@ class Sidebar:
             self.details = panel(facts.model_details(first, models.fit(first), True), elem_id="model-details")
             self.use = gr.Button(copy.IN_USE, variant="primary", size="sm", interactive=False, elem_id="use-model")
             hint = copy.HUB_HINT if models.allowed.anything else copy.HUB_ALLOWED.format(allowed=models.allowed)
-            with gr.Accordion("Another model of the Hub", open=False):
+            with gr.Accordion("Another model from the Hub", open=False):
                 self.hub_id = gr.Textbox(label="Hub id", info=hint, max_lines=1, max_length=200, elem_id="hub-id")
                 self.use_hub = gr.Button("Load it", size="sm", elem_id="use-hub")
             self.notice = notice_panel("model-notice")
@@ -177,7 +177,7 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
             # It had to make room; the pickers must not offer what is gone.
             kept = tuple(settled(page, session, values).values())
         if isinstance(error, LLM2VecError):
-            message = f"{message.rstrip('.')}. You still look at {label}."
+            message = f"{message.rstrip('.')}. You are still using {label}."
         yield message, "", session, gr.skip(), facts.in_use(session.model_key, label), gr.skip(), gr.skip(), *kept
         return
     session.model_key = wanted

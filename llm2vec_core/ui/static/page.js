@@ -59,6 +59,25 @@
   new MutationObserver(found => found.forEach(({addedNodes}) => addedNodes.forEach(node => {
     if (node.nodeType === 1 && !node.closest('.l2v-pan')) [...node.querySelectorAll('svg.l2v-svg'), ...(node.matches('svg.l2v-svg') ? [node] : [])].forEach(legible);
   }))).observe(document, {childList: true, subtree: true});
+  // An explanation stays on the screen, wherever its term stands.
+  for (const name of ['mouseover', 'focusin']) document.addEventListener(name, event => {
+    const tip = event.target.closest && event.target.closest('.l2v-term')?.querySelector('[role=tooltip]');
+    if (!tip) return;
+    tip.style.left = '0';
+    tip.style.left = `${Math.min(0, document.documentElement.clientWidth - 8 - tip.getBoundingClientRect().right)}px`;
+  });
+  // Gradio's list of examples tells of a choice also when it merely loses focus: one counts that was pressed or entered.
+  let picked = false;
+  document.addEventListener('focusin', event => { if (event.target.getAttribute('role') === 'combobox') picked = false; });
+  document.addEventListener('mousedown', event => { if (event.target.closest('li[data-index]')) picked = true; }, true);
+  document.addEventListener('keydown', event => {
+    if (event.key === 'Enter' && event.target.getAttribute('role') === 'combobox') picked = true;
+  }, true);
+  window.__l2vPicked = key => {
+    const taken = picked ? key : null;
+    picked = false;
+    return taken;
+  };
   // On a phone the result lies screens below its fields.
   const RESULTS = {'compare-button': 'see-spine', 'ladder-fill-button': 'ladder-filled', 'compare-run': 'compare-summary',
     'search-button': 'search-note', 'map-draw': 'map-status', 'train-button': 'train-status', 'away-run': 'away-status'};
@@ -66,6 +85,19 @@
     const button = innerWidth <= 700 && event.target.closest && event.target.closest('button[id]');
     const result = button && document.getElementById(RESULTS[button.id]);
     if (result) result.scrollIntoView({behavior: 'smooth', block: 'start'});
+  });
+  // The page has a base address, so a bare "#id" would load it anew; and what is folded away is unfolded when it is asked for.
+  document.addEventListener('click', event => {
+    const link = event.target.closest && event.target.closest('#tabs a[href^="#"]');
+    const target = link && document.getElementById(link.getAttribute('href').slice(1));
+    if (!target) return;
+    event.preventDefault();
+    const fold = target.querySelector(':scope > .label-wrap');
+    if (fold && !fold.classList.contains('open')) fold.click();
+    target.scrollIntoView({behavior: 'smooth', block: 'start'});
+    const place = fold || target.querySelector('input:checked') || target;
+    if (place === target) target.tabIndex = -1;
+    place.focus({preventScroll: true});
   });
   // Of all tabs one is a stop of the Tab key; the arrow keys go from one to the next.
   const tabs = () => [...document.querySelectorAll('#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]')];

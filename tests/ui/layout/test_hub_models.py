@@ -35,7 +35,7 @@ def hub_page(browser, tmp_path_factory):
         page.goto(address)
         page.wait_for_selector("#prefix-badge")
         page.locator("[data-l2v=sidebar]").click()
-        page.get_by_role("button", name="Another model of the Hub").click()
+        page.get_by_role("button", name="Another model from the Hub").click()
         yield page
         context.close()
 
@@ -58,7 +58,7 @@ def ask_for(page, name: str) -> None:
 def test_what_cannot_be_used_says_why_and_the_bundled_model_stays(hub_page, name, told):
     ask_for(hub_page, name)
     expect(hub_page.locator("#model-notice")).to_contain_text(told)
-    expect(hub_page.locator("#model-notice")).to_contain_text(f"You still look at {BUNDLED.label}.")
+    expect(hub_page.locator("#model-notice")).to_contain_text(f"You are still using {BUNDLED.label}.")
     expect(hub_page.locator("#model-notice")).not_to_contain_text("Traceback")
     expect(hub_page.locator("#in-use")).to_contain_text(BUNDLED.label)
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_loaded_leaves_everything_as_it_was(drawn, models, wanted
     session = Session()
     notice, status, same, stages, in_use, *_ = list(switch(drawn, session, wanted, ("causal", "simcse")))[-1]
     assert re.search(message, notice)
-    assert notice.endswith("You still look at LLM2Vec-mini (bundled).")
+    assert notice.endswith("You are still using LLM2Vec-mini (bundled).")
     assert (status, same.model_key) == ("", BUNDLED.key)
     assert stages == gr.skip()
     assert "LLM2Vec-mini (bundled)" in in_use

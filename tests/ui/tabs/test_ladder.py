@@ -52,6 +52,12 @@ def test_climbing_shows_each_rungs_own_numbers(ladder, context):
     expect(ladder.locator("#ladder-histograms text").filter(has_text="▸")).to_have_text("▸ Causal, echo")
     unfold(ladder, "echo")
     echo = float(ladder.locator("[data-echo=echo]").inner_text())
+    # The stairs are drawn as high as the scores on them.
+    stairs = ladder.locator("#ladder-stage label").evaluate_all(
+        "all => all.map(e => getComputedStyle(e, '::after')).map(s => [parseFloat(s.height), parseFloat(s.content.slice(1))])"
+    )
+    assert len(stairs) == len(KEYS) + 2
+    assert [height for height, _ in stairs] == pytest.approx([score for _, score in stairs], abs=0.6)
     assert echo == pytest.approx(context.pair_cosines("echo").separation().score, abs=2e-3)
 
 

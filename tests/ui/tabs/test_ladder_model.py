@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -267,6 +268,46 @@ def test_each_model_shows_its_own_scores_and_says_what_was_not_measured():
     lines = charts.measured_notice(model.stored_ladder(SMOLLM2.key), SMOLLM2, "sts").split("\n")
     assert lines[0].count("4.2 points less") == 1 and "21.0 points less" in lines[1]
     assert "+18.0 points [" in lines[3]
+
+
+@pytest.mark.parametrize("preset", [BUNDLED, SMOLLM2], ids=lambda preset: preset.key)
+def test_the_stairs_are_as_high_as_their_scores(preset):
+    rows = {
+        row["label"]: row["means"]["sts"][0]
+        for row in json.loads(model.LADDER_FILES[preset.key].read_text())["encoders"]
+    }
+    labels = {stage.key: f"{stage.label}, mean" for stage in preset.stages}
+    labels |= {"echo": "Causal, echo", "static": "Static token embeddings"}
+    context = AppContext(preset)
+    card = view.show_rung(context, Session(preset.key), preset.default.key, "", "")["card"]
+    stairs = {
+        key: (float(height), int(score))
+        for key, height, score in re.findall(
+            r'value="([\w-]+)"\]\) { --stair: ([\d.]+)px !important; --score: "(\d+)"', card
+        )
+    }
+    assert set(stairs) == set(labels)
+    for key, (height, score) in stairs.items():
+        assert height == pytest.approx(rows[labels[key]], abs=0.051), "a pixel a point"
+        assert score == pytest.approx(rows[labels[key]], abs=0.51)
+    assert sorted(stairs, key=stairs.get) == sorted(stairs, key=lambda key: rows[labels[key]])
+
+
+def test_what_opening_does_is_told_kind_by_kind_with_its_sign():
+    """Held against the stored scores: on the small model retrieval falls and sentence similarity rises."""
+    found = {each.kind: each for each in model.changes_by_opening(BUNDLED, model.stored_ladder(BUNDLED.key))}
+    rows = {row["label"]: row["means"] for row in json.loads(model.LADDER_FILES["mini"].read_text())["encoders"]}
+    for kind, each in found.items():
+        gap = rows["Bidirectional, untrained, mean"][kind][0] - rows["Causal, mean"][kind][0]
+        assert each.found.score == pytest.approx(gap, abs=0.01)
+        assert each.sign == ("up" if each.found.low > 0 else "down" if each.found.high < 0 else "level")
+    assert (found["sts"].sign, found["retrieval"].sign) == ("up", "down")
+    told = view.show_measured(AppContext(BUNDLED), Session(), "sts")["note"]
+    assert f"lower in retrieval ({model.points(found['retrieval'].found)})" in told
+    [alone, *_] = model.changes_by_opening(SMOLLM2, model.stored_ladder(SMOLLM2.key))
+    assert alone.sign == "down"
+    none = replace(BUNDLED, key="none", stages=BUNDLED.stages[:1])
+    assert model.changes_by_opening(none, model.stored_ladder(BUNDLED.key)) == []
 
 
 def test_a_rungs_card_tells_what_the_whole_evaluation_says_of_it(context):

@@ -216,6 +216,11 @@ def test_layer_head_and_sentence_of_the_attention_picture(visitor):
     visitor.locator("#layer input").press("Tab")
     settled(visitor)
     expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 2")
+    # A layer of the picture is opened at one of its heads.
+    visitor.locator('#see-spine g[data-sentence="a"][data-layer="3"]').click()
+    expect(visitor.locator("#attention-picture")).to_contain_text("layer 3, head")
+    expect(visitor.locator("#which").get_by_label("Sentence A")).to_be_checked()
+    expect(visitor.locator("#layer input")).to_have_value("3")
 
 
 def test_an_empty_sentence_is_named_and_nothing_is_lost(visitor):
@@ -258,11 +263,37 @@ def test_other_sentences_give_other_numbers_everywhere(visitor):
     expect(visitor.locator("#attention")).to_contain_text("She")
     visitor.get_by_role("button", name="The same in Python").locator("visible=true").click()
     expect(visitor.locator("#see-code")).to_contain_text("She planted a tree.")
-    visitor.locator("#preset input").click()
+
+
+def test_an_example_takes_no_words_by_itself_and_gives_them_back(visitor):
+    a, b = visitor.locator("#sentence-a textarea"), visitor.locator("#sentence-b textarea")
+    undo, examples = visitor.locator("#preset-undo"), visitor.locator("#preset input")
+    a.fill("The mouse ran away.")
+    b.fill("The mouse was unplugged.")
+    # Passed through with the Tab key, opened and left, opened and given up: nothing was chosen.
+    examples.focus()
+    visitor.keyboard.press("Tab")
+    examples.click()
+    visitor.locator("#hero").click()
+    examples.click()
+    visitor.keyboard.press("Escape")
+    visitor.keyboard.press("Tab")
+    settled(visitor)
+    expect(a).to_have_value("The mouse ran away.")
+    expect(undo).to_be_hidden()
+    examples.click()
     visitor.get_by_role("option").filter(has_text="word order").first.click()
-    a = "In the yard the dog chased the cat."
-    expect(visitor.locator("#sentence-a textarea")).to_have_value(a)
-    expect(visitor.locator("#attention")).to_contain_text("dog")
+    expect(a).to_have_value("In the yard the dog chased the cat.")
+    expect(visitor.locator("#see-spine .l2v-see-sentences svg").first).to_contain_text("dog")
+    undo.click()
+    expect(a).to_have_value("The mouse ran away.")
+    expect(b).to_have_value("The mouse was unplugged.")
+    expect(visitor.locator("#see-spine .l2v-see-sentences svg").first).not_to_contain_text("dog")
+    # The same example can be chosen once more, also by keyboard.
+    examples.focus()
+    visitor.keyboard.type("word order")
+    visitor.keyboard.press("Enter")
+    expect(a).to_have_value("In the yard the dog chased the cat.")
 
 
 def test_hostile_and_odd_texts_are_shown_and_not_run(visitor):

@@ -12,6 +12,7 @@ import pytest
 
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.comparison import compare_prefix
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.logit_lens import pooled_lens, token_lens
@@ -54,7 +55,7 @@ def change(*cosines: float, token: str = "word", rest: tuple[str, ...] = ("so",)
 def picture(causal: TokenChange, other: TokenChange, stage: EncoderOption = BOTH) -> ForwardPass:
     tokens = (*causal.tokens, *causal.rest_a)
     sentences = tuple(Sentence(name, tokens[:MOST_TOKENS], len(tokens), len(causal.tokens)) for name in "AB")
-    return ForwardPass(sentences, stage, causal, other, (1, 2), (0.9, 0.3), 576)
+    return ForwardPass(sentences, stage, causal, other, (1, 2), (0.9, 0.3), 576, 9)
 
 
 def numbers(finding: spine.Finding) -> list[float]:
@@ -88,6 +89,69 @@ def test_a_head_of_a_larger_model_becomes_the_last_one():
             model.checked_head(wrong, 1, (4, 4))
         with pytest.raises(InputError):
             model.checked_head(1, wrong, (4, 4))
+
+
+LONG = "The bank of the river was steep and muddy after days of heavy rain in the hills, " * 9
+
+
+@pytest.mark.parametrize(
+    "text", [LONG, "東京都の川岸は急で泥だらけだった。" * 30, "a" * 3000, "The " + "x" * 3000, "🙂 " * 200]
+)
+def test_of_a_long_sentence_the_beginning_is_read_and_the_rest_counted(context, text):
+    encoder = context.encoder("causal")
+    whole = encoder.token_states(text).tokens
+    read, left_out = model.first_tokens(encoder, text, model.READ_TOKENS)
+    tokens = encoder.token_states(read).tokens
+    assert text.startswith(read)
+    assert left_out == len(encoder.tokenizer(text)["input_ids"]) - len(tokens) > 0
+    assert model.READ_TOKENS * 0.6 < len(tokens) <= model.READ_TOKENS
+    assert tokens == whole[: len(tokens)]
+    assert " " not in text or len(text.split()) < 3 or read.split() == text.split()[: len(read.split())]  # whole words
+    assert model.first_tokens(encoder, read, model.READ_TOKENS) == (read, 0)
+
+
+def test_however_long_the_sentences_are_no_answer_reads_more_and_no_step_reads_them_again(context, monkeypatch):
+    stage, session = context.preset.default.key, Session()
+    a, b = LONG * 10 + "steep.", LONG * 10 + "robbed."
+    read = []
+    states, pooled = LLM2Vec.token_states, LLM2Vec.encode_poolings
+
+    def token_states(self, text, max_length=None):
+        found = states(self, text, max_length)
+        read.append(len(found.tokens))
+        return found
+
+    monkeypatch.setattr(LLM2Vec, "token_states", token_states)
+    monkeypatch.setattr(
+        LLM2Vec, "encode_poolings", lambda self, texts: read.extend(len(r.input_ids) for r in self.tokenize(texts)) or pooled(self, texts)
+    )  # fmt: skip
+    html = view.lesson(context, session, a, b, stage, 1)["spine"]
+    assert 0 < max(read) <= model.READ_TOKENS + 2  # and a word added at the end
+    count = len(model.first_tokens(context.encoder("causal"), a, model.READ_TOKENS)[0].split())
+    assert count > 25
+    assert re.search(r"we read the first \d\d of its [\d,]{4,} tokens, and draw 16", html)
+    view.workshop(context, session, a, b, stage, "mean", "b:pooled")
+    read.clear()
+    for number in range(2, 9):
+        shown = view.step_of(context, session, a, b, stage, number)["spine"]
+        assert number != 4 or re.search(r"has \d{4} tokens, of which we read \d\d\.", shown)
+        # The stage that a step shows in place of the chosen one is read for the first time.
+        assert number in (5, 6) or not read
+        read.clear()
+    bars = view.endings(context, session, a[:1990], "steep.", b[:1990], stage, "cosine")["bars"]
+    assert max(read) <= 2 * model.ENDING_TOKENS + 2
+    assert "we read the first 32 tokens of each field" in bars
+
+
+def test_a_layer_opens_at_the_head_that_looks_ahead_most(context):
+    stage = context.preset.default.key
+    found = view.open_layer(context, Session(), A, B, stage, {"sentence": "b", "layer": 3})
+    head = int(context.encoder(stage).attentions(B).future_share()[2].argmax()) + 1
+    assert (found["which"], found["layer"]["value"], found["head"]["value"]) == ("b", 3, head)
+    assert f"layer 3, head {head}" in found["picture"]
+    for wrong in ({}, {"layer": "3"}, {"layer": 0}):
+        with pytest.raises(InputError, match="no layer"):
+            view.open_layer(context, Session(), A, B, stage, wrong)
 
 
 def test_endings_move_a_beginning_in_one_direction_only(context):
@@ -197,7 +261,7 @@ def test_every_pair_of_words_has_its_arc_and_every_changed_cell_its_colour():
     assert html.count("l2v-see-cell-causal") == 0
     # Layer 1 has half of the last one's change; the begin token has none.
     assert [float(v) for v in re.findall(r'data-change="([\d.]+)"', html)] == pytest.approx([0.05, 0.1, 0.375, 0.75])
-    assert html.count('role="button"') == 6
+    assert html.count('role="button"') == 8  # five tokens, two layers, the vector
     # What is watched has stressed arcs: from 2 earlier and 2 later tokens.
     assert len(re.findall(r"<path [^>]*l2v-see-past l2v-see-stressed", html)) == 2
     assert len(re.findall(r"<path [^>]*l2v-see-future l2v-see-stressed", html)) == 2

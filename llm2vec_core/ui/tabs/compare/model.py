@@ -267,7 +267,7 @@ def checked_fields(
 
 
 def texts_of(lines: str | None, limits: Limits) -> tuple[str, ...]:
-    r"""The texts in the box: one a line, blank lines left out.
+    r"""The texts in the box: one per line, blank lines left out.
 
     Raises:
         InputError: for fewer than two, too many, or one that is too long.
@@ -288,7 +288,7 @@ def texts_of(lines: str | None, limits: Limits) -> tuple[str, ...]:
 
 
 def lines_of(texts: Texts, limits: Limits) -> str:
-    """A visitor's first texts as the box takes them: one a line, whatever line breaks they have."""
+    """A visitor's first texts as the box takes them: one per line, whatever line breaks they have."""
     return "\n".join(_one_line(text) for text in texts.texts[: limits.compared_texts])
 
 

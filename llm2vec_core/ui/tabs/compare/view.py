@@ -14,7 +14,7 @@ from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.form import Form
@@ -257,6 +257,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         max_lines=12,
         elem_id="compare-texts",
     )
+    examples = fill_from_examples(example, [box], lambda key: ("\n".join(GROUPS[key].texts),))
     with gr.Accordion(copy.USER_TEXTS, open=False):
         own = text_picker(page, "compare", ours=False)
         take = gr.Button(f"Use my first {limits.compared_texts} texts", size="sm", elem_id="compare-take")
@@ -308,8 +309,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     pick_io = form.io(pick, fields, ("first", "second", "table"), decides=("notice", "table"), notice=pool_notice)
     fill_io = form.io(fill, (), ("texts", "filled"), latest=False)
 
-    chosen = chosen_example(example)
-    chosen.change(lambda key: "\n".join(GROUPS[key].texts), chosen, box, api_name=False, queue=False).then(**io)
+    for written in examples:
+        written.then(**io)
     changed = [run.click, box.submit, instruction.submit, left.input, right.input, pooling.input, measure.input]
     gr.on(changed, **io)
     filled.change(**io)

@@ -77,7 +77,7 @@ def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
         anchor = "end" if tick > 0.99 else "middle"
         parts.append(text(x(tick), height - 5, f"{tick:.1f}".replace("-", "−"), class_="q", text_anchor=anchor))
     label = f"Histograms of cosines under {len(rows)} encoders on one axis; the table has their means and separations"
-    return svg(WIDTH, height, *parts, label=label, style="max-width:480px")
+    return svg(WIDTH, height, *parts, label=label, style="max-width:410px")
 
 
 def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), looking: int = 1) -> Markup:

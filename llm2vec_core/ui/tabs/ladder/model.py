@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -112,6 +112,8 @@ def points(found: Estimate) -> str:
         >>> points(Estimate(-1.0, -2.5, 0.5))
         '−1.0 points [−2.5, +0.5]'
     """
+    if isnan(found.low):
+        return f"{found.score:+.1f} points, no interval stored".replace("-", "−")
     return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]".replace("-", "−")
 
 
@@ -199,6 +201,37 @@ def measured(preset: ModelPreset, summary: LadderSummary | None, key: str, lower
         for kind in (TOLD if len(summary.kinds) > 1 else summary.kinds)
         if kind in row.means
     )
+
+
+class Change(NamedTuple):
+    """What a step does to one kind of task.
+
+    Attributes:
+        kind: of task.
+        found: how far the score, times 100, is above the one before; without an interval where none was stored.
+        sign: "up", "down", or "level" where the interval includes 0.
+    """
+
+    kind: str
+    found: Estimate
+    sign: str
+
+
+def changes_by_opening(preset: ModelPreset, summary: LadderSummary) -> list[Change]:
+    """What opening the mask of the untrained model does to each kind of task; empty if that was not measured."""
+    opened, _ = practice_of(preset)
+    rows = rows_of_rungs(preset, summary)
+    lower = below(preset, opened) if opened else None
+    if opened not in rows or lower not in rows:
+        return []
+    row, other = summary.encoder(rows[opened]), summary.encoder(rows[lower])
+    found = []
+    for kind in summary.kinds:
+        gap = row.means[kind].score - other.means[kind].score
+        change = difference(row, other, kind) or Estimate(gap, nan, nan)
+        ends = (gap, gap) if isnan(change.low) else (change.low, change.high)
+        found.append(Change(kind, change, "up" if ends[0] > 0 else "down" if ends[1] < 0 else "level"))
+    return found
 
 
 def difference(row: EncoderSummary, other: EncoderSummary | None, kind: str) -> Estimate | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from math import ceil, inf
-from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
@@ -18,7 +17,7 @@ from llm2vec_core.figures import ladder_height, published_height
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.published import ADDRESS, MTEB
 from llm2vec_core.separation import PairCosines
-from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.form import Form, Results
@@ -28,9 +27,9 @@ from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.ladder import charts, copy, model
 from llm2vec_core.ui.tabs.ladder.code import snippet
 from llm2vec_core.ui.templates import Cell, render
+from llm2vec_core.ui.word_pieces import predicted
 
 EFFICIENCY_HEIGHT = 520
-SCRIPT = Path(__file__).with_name("tab.js").read_text(encoding="utf-8")
 
 
 class Measure(NamedTuple):
@@ -147,30 +146,19 @@ def filled_card(filled: model.Filled) -> str:
     table: list[list[Cell]] = []
     for label, i, blank in places:
         table += [
-            [label, i, rank, readable(p.token), p.probability] for rank, p in enumerate(blank.predictions, start=1)
+            [label, i, rank, predicted(p.token), p.probability] for rank, p in enumerate(blank.predictions, start=1)
         ]
         if blank.expected:
             table.append([label, i, blank.rank, f"{blank.expected.strip()} (asked for)", blank.probability])
     return render(
         "ladder/filled.html",
         filled=filled,
-        word=readable,
+        word=predicted,
         top=max(p.probability for _, _, blank in places for p in blank.predictions),
         # Rows of at most four columns, as even as can be.
         columns=ceil(len(filled.rows) / ceil(len(filled.rows) / 4)),
         table=table,
     )
-
-
-def readable(token: str) -> str:
-    """A token as people read it: what would end the word before it is no word.
-
-    Example:
-        >>> readable(" bank"), readable("rane"), readable(".")
-        ('bank', '…rane', '.')
-    """
-    bare = token.strip() or "␣"
-    return bare if token.startswith(" ") or not bare[:1].isalnum() else f"…{bare}"
 
 
 def show_cloze(context: AppContext, session: Session) -> Results:
@@ -207,7 +195,14 @@ def show_measured(context: AppContext, session: Session, kind: str) -> Results:
         message = missing(context, kind_label(kind), summary)
         return {"note": message, "chart": gr.update(visible=False), "table": message}
     value = charts.measured_value(summary, preset, kind)
-    return {"note": "", "chart": gr.update(visible=True, value=value), "table": measured_card(summary, kind)}
+    note = render(
+        "ladder/unsettled.html",
+        model=preset.label,
+        changes=model.changes_by_opening(preset, summary),
+        kind_label=kind_label,
+        points=model.points,
+    )
+    return {"note": note, "chart": gr.update(visible=True, value=value), "table": measured_card(summary, kind)}
 
 
 def show(context: AppContext, session: Session, stage: str, text: str, word: str, kind: str) -> Results:
@@ -258,7 +253,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     efficiency = model.stored_efficiency()
 
-    gr.HTML(render("ladder/intro.html"), js_on_load=SCRIPT, apply_default_css=False)
+    panel(render("ladder/intro.html"))
     stage = gr.Radio(
         [(choice.label, choice.key) for choice in encoder_options(preset, baselines=True)],
         value=preset.default.key,
@@ -297,6 +292,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
             min_width=160,
         )
         run = gr.Button("Fill in", variant="primary", elem_id="ladder-fill-button", scale=0, min_width=110)
+    blanks = blank_presets()
+    examples = fill_from_examples(example, [sentence, expected], lambda i: (blanks[i].text, blanks[i].answer))
     fill_notice = notice_panel("ladder-fill-notice")
     filled = panel(elem_id="ladder-filled", min_height=220)
     cloze_notice = notice_panel("ladder-cloze-notice")
@@ -345,14 +342,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     shown = tab.select(**rung_io).then(**pairs_io).then(**fill_io).then(**cloze_io).then(**measured_io)
     shown.then(lambda: stored, None, list(stored), api_name=False, queue=False, show_progress="hidden")
     stage.input(**rung_io).then(**pairs_io)
-    chosen = chosen_example(example)
-    chosen.change(
-        lambda i: (blank_presets()[int(i)].text, blank_presets()[int(i)].answer),
-        chosen,
-        [sentence, expected],
-        api_name=False,
-        queue=False,
-    ).then(**fill_io).then(**rung_io)
+    for written in examples:
+        written.then(**fill_io).then(**rung_io)
     gr.on([run.click, sentence.submit, expected.submit], **fill_io).then(**rung_io)
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel, side_by_side
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderHandle
 from llm2vec_core.ui.form import Form
@@ -129,6 +129,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             elem_id="search-pooling",
             min_width=200,
         )
+    examples = fill_from_examples(example, [query], lambda question: (question,))
     notice = notice_panel("search-notice")
     note = panel(elem_id="search-note")
     left_hits, right_hits = side_by_side(
@@ -143,8 +144,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form.results(note=note, left_hits=left_hits, right_hits=right_hits, below=below, code=code)
     io = form.io(search)
     form.results(status=status)
-    chosen = chosen_example(example)
-    chosen.change(lambda question: question, chosen, query, api_name=False, queue=False).then(**io)
+    for filled in examples:
+        filled.then(**io)
     changed = [run.click, query.submit, instruction.submit, left.input, right.input, pooling.input]
     gr.on(changed, **io)
     tab.select(**io)

@@ -44,7 +44,8 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
     """One sentence on its way through the model, from its tokens to its vector.
 
     Arcs above the tokens lead from a seen token to a later one, arcs below them to an earlier one. A cell is a token's
-    vector in a layer, coloured by how far it lies from the same token's in the other sentence. Each column is a button.
+    vector in a layer, coloured by how far it lies from the same token's in the other sentence. Each column and
+    each layer is a button.
     """
     tokens = sentence.tokens
     column = (WIDTH - LEFT) / max(len(tokens), 1)
@@ -70,7 +71,19 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
         for i in range(j + 1, len(tokens))
     ]
     rows = [
-        text(0, top + k * (CELL + GAP) + 12, f"layer {layer}", 12, class_="q") for k, layer in enumerate(picture.layers)
+        element(
+            "g",
+            title(f"Layer {layer}: press to see its attention heads"),
+            text(0, top + k * (CELL + GAP) + 12, f"layer {layer}", 12, class_="q"),
+            rect(0, top + k * (CELL + GAP) - 1, LEFT - 2, CELL + 2, rx=3, fill="transparent", class_="f"),
+            class_="l2v-see-column",
+            role="button",
+            tabindex="-1",
+            data_sentence=sentence.name.lower(),
+            data_layer=layer,
+            aria_label=f"Layer {layer}: its attention heads, in Sentence {sentence.name}",
+        )
+        for k, layer in enumerate(picture.layers)
     ]
     changes = [picture.changes(change) for change in (picture.causal, picture.other)]
     columns = [
@@ -271,7 +284,7 @@ def endings(found: Endings, measure: str, shown: int) -> Markup:
             drawn.append(text(left + bar + 8, y_bar + 10, f"{value:.3f}", 12, **number))
     most = [float(v.max()) for v in numbers]
     label = f"Change of {shown} tokens: causal at most {most[0]:.3f}, {found.stage.label} at most {most[1]:.3f}"
-    return svg(width, top + shown * row + 4, *drawn, label=label, style=f"max-width:{int(width * 1.7)}px")
+    return svg(width, top + shown * row + 4, *drawn, label=label, style=f"max-width:{int(width * 1.25)}px")
 
 
 def attention(tokens: Sequence[str], weights: np.ndarray, label: str, *, masked: bool) -> Markup:

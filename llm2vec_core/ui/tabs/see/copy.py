@@ -41,14 +41,14 @@ ENDINGS_INTRO = Markup(
 
 ATTENTION_INTRO = Markup(
     '<div class="l2v"><h2>Where each word looks</h2>'
-    "<p>Each {} holds several {} of {}, and each of them looks for something else. Choose one in the overview, or in the two "
+    "<p>Each {} holds several {} of {}, and each of them looks for something different. Choose one in the overview, or in the two "
     "fields.</p></div>"
 ).format(term("layer"), term("head", "heads"), term("attention"))
 
 LENS_INTRO = Markup(
     '<div class="l2v"><h2>What a vector says</h2>'
     "<p>The {} reads any vector with the model's own output layer: which words would it predict? Choose a word, or the whole "
-    "sentence.</p></div>"
+    "sentence. “…” marks a piece that would continue a word.</p></div>"
 ).format(term("logit lens"))
 
 STRIPS_INTRO = Markup(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.token_change import TokenChange
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see.model import Pair, watched
@@ -22,14 +21,21 @@ class Sentence:
     Attributes:
         name: "A" or "B".
         tokens: the first :data:`MOST_TOKENS`.
-        count: of all its tokens.
+        count: of all its tokens that are read.
         shared: how many of those drawn both sentences begin with.
+        left_out: tokens that are not read.
     """
 
     name: str
     tokens: tuple[str, ...]
     count: int
     shared: int
+    left_out: int = 0
+
+    @property
+    def whole(self) -> int:
+        """Number of its tokens, read or not."""
+        return self.count + self.left_out
 
     @property
     def is_cut(self) -> bool:
@@ -49,6 +55,7 @@ class ForwardPass:
         layers: which layers are drawn, from 1.
         cosines: of the two pooled vectors, causal and under the stage.
         width: numbers in a vector.
+        heads: attention heads of a layer.
     """
 
     sentences: tuple[Sentence, Sentence]
@@ -58,6 +65,7 @@ class ForwardPass:
     layers: tuple[int, ...]
     cosines: tuple[float, float]
     width: int
+    heads: int
 
     @property
     def word(self) -> int | None:
@@ -73,14 +81,10 @@ def forward_pass(pair: Pair) -> ForwardPass:
     """Read both sentences with both encoders."""
     causal, other = pair.change(pair.causal), pair.change(pair.stage)
     sentences = []
-    for name, rest in (("A", causal.rest_a), ("B", causal.rest_b)):
+    for name, rest, left_out in zip("AB", (causal.rest_a, causal.rest_b), pair.left_out, strict=True):
         tokens = (*causal.tokens, *rest)
         drawn = tokens[:MOST_TOKENS]
-        sentences.append(Sentence(name, drawn, len(tokens), min(len(causal.tokens), len(drawn))))
-    cosines = []
-    for choice in (pair.causal, pair.stage):
-        vectors = pair.encoder(choice).encode([pair.a, pair.b], pooling_mode="mean")
-        cosines.append(float(cosine_of_pairs(vectors[:1], vectors[1:])[0]))
+        sentences.append(Sentence(name, drawn, len(tokens), min(len(causal.tokens), len(drawn)), left_out))
     count = len(causal.by_layer) - 1
     layers = np.unique(np.linspace(1, count, min(count, MOST_LAYERS)).round().astype(int))
     return ForwardPass(
@@ -89,6 +93,7 @@ def forward_pass(pair: Pair) -> ForwardPass:
         causal,
         other,
         tuple(layers.tolist()),
-        (cosines[0], cosines[1]),
-        vectors.shape[1],
+        (pair.cosine(pair.causal), pair.cosine(pair.stage)),
+        pair.vectors(pair.causal).shape[1],
+        pair.context.layers_and_heads()[1],
     )

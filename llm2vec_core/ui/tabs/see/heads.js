@@ -8,6 +8,9 @@ function mark() {
     g.setAttribute('aria-pressed', String(g === chosen));
     g.setAttribute('tabindex', g === (chosen || all[0]) ? '0' : '-1');
   }
+  // A large model's overview is scrolled to the head that is shown beside it.
+  const frame = chosen?.closest('.l2v-see-scroll'), gap = chosen && chosen.getBoundingClientRect().top - frame.getBoundingClientRect().top;
+  if (chosen && (gap < 0 || gap > frame.clientHeight - 40)) frame.scrollTop += gap - frame.clientHeight / 2;
 }
 const pick = g => trigger('pick', {layer: Number(g.dataset.layer), head: Number(g.dataset.head)});
 element.addEventListener('click', event => {

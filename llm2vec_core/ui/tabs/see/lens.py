@@ -14,7 +14,6 @@ from llm2vec_core.logit_lens import pooled_lens, token_lens
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see.model import Pair, watched
-from llm2vec_core.ui.word_pieces import marked
 
 TOP = 5
 POOLED, WORD = "pooled", "word"
@@ -102,7 +101,8 @@ def read_lens(pair: Pair, chosen: object) -> Lens:
     text = pair.a if name == "a" else pair.b
     encoders = [pair.encoder(option) for option in (pair.causal, pair.stage)]
     limit = pair.context.limits.token_pictures
-    tokens = {key: marked(t, encoders[0].token_states(t, limit).tokens) for key, t in (("a", pair.a), ("b", pair.b))}
+    change = pair.change(pair.causal)
+    tokens = {key: (*change.tokens, *rest)[:limit] for key, rest in (("a", change.rest_a), ("b", change.rest_b))}
     if which == POOLED:
         rows = tuple(
             LensRow(
@@ -112,7 +112,7 @@ def read_lens(pair: Pair, chosen: object) -> Lens:
         )
         return Lens(name, tokens, None, pair.stage, rows)
     position = _watched_in(tokens) if which == WORD else min(int(which), len(tokens[name]) - 1)
-    layers = shown_layers(len(encoders[0].token_states("a").hidden_states) - 1)
+    layers = shown_layers(len(change.by_layer) - 1)
     causal, other = (token_lens(e, text, position, layers=layers, top=TOP, max_length=limit) for e in encoders)
     rows = tuple(
         LensRow("embedding" if layer == 0 else str(layer), *words)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
+from llm2vec_core.batching import clean_text
 from llm2vec_core.comparison import Yardstick
-from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.encoder import Attentions, LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
@@ -18,22 +22,28 @@ from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import checked_text
 from llm2vec_core.ui.word_pieces import is_piece, marked, marked_change
 
-# Read of a text with an editable ending: every key that is pressed reads it four times.
+T = TypeVar("T")
+
+# Read of a sentence: each answer reads both of them some ten times, and should be there in two seconds.
+READ_TOKENS = 48
+# Of a beginning and of each of its endings, which every key that is pressed reads four times.
+ENDING_TOKENS = 32
 ENDING_CHARACTERS = 2_000
 NO_BLANK_BEFORE = ".,;:!?'’)…"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What all parts of the tab start from.
+    """What all parts of the tab start from. What a model makes of the sentences is computed once, for all steps.
 
     Attributes:
         context: the model that the visitor looks at.
         session: whose choices count.
-        a: Sentence A, checked.
-        b: Sentence B, checked.
+        a: Sentence A, checked, as much of it as is read.
+        b: Sentence B, likewise.
         causal: the model as it is.
         stage: the bidirectional stage beside it.
+        left_out: tokens of both that are not read.
     """
 
     context: AppContext
@@ -42,6 +52,7 @@ class Pair:
     b: str
     causal: EncoderOption
     stage: EncoderOption
+    left_out: tuple[int, int] = (0, 0)
 
     def encoder(self, option: EncoderOption) -> LLM2Vec:
         """The encoder of a stage, or the visitor's own."""
@@ -49,7 +60,25 @@ class Pair:
 
     def change(self, option: EncoderOption) -> TokenChange:
         """How far the shared tokens lie apart under an encoder."""
-        return marked_change(token_change(self.encoder(option), self.a, self.b), self.a, self.b)
+        return self.cached(
+            "change", option, lambda: marked_change(token_change(self.encoder(option), self.a, self.b), self.a, self.b)
+        )
+
+    def cosine(self, option: EncoderOption, pooling_mode: str = "mean") -> float:
+        """Of the two sentence vectors under an encoder."""
+        vectors = self.vectors(option, pooling_mode)
+        return float(cosine_of_pairs(vectors[:1], vectors[1:])[0])
+
+    def vectors(self, option: EncoderOption, pooling_mode: str = "mean") -> np.ndarray:
+        """Both sentence vectors under an encoder, shape (2, hidden)."""
+        return self.cached("vectors", option, lambda: self.encoder(option).encode_poolings([self.a, self.b]))[
+            pooling_mode
+        ]
+
+    def cached(self, what: str, option: EncoderOption, compute: Callable[[], T]) -> T:
+        """A result that depends on the two sentences and an encoder."""
+        handle = self.session.handle(option.key, self.context)
+        return self.session.cache.get(("see", what, handle.cache_key, self.a, self.b), compute)
 
 
 def checked_pair(context: AppContext, session: Session, a: str | None, b: str | None, stage_key: str) -> Pair:
@@ -60,8 +89,32 @@ def checked_pair(context: AppContext, session: Session, a: str | None, b: str | 
     """
     limit = context.limits.text_characters
     a, b = checked_text(a, "Sentence A", limit), checked_text(b, "Sentence B", limit)
-    causal = session.choice(context.preset.stages[0].key, context)
-    return Pair(context, session, a, b, causal, session.choice(stage_key, context))
+    causal, stage = session.choice(context.preset.stages[0].key, context), session.choice(stage_key, context)
+    encoder = session.encoder_for(causal.key, context)
+    (a, more_a), (b, more_b) = (first_tokens(encoder, text, READ_TOKENS) for text in (a, b))
+    return Pair(context, session, a, b, causal, stage, (more_a, more_b))
+
+
+def first_tokens(encoder: LLM2Vec, text: str, most: int) -> tuple[str, int]:
+    """The beginning of a text that holds at most so many tokens, and how many tokens it leaves out.
+
+    It ends with a whole word, unless that word is very long.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+        >>> first_tokens(encoder, "The bank was robbed.", 4), first_tokens(encoder, "The bank.", 4)
+        (('The bank was', 3), ('The bank.', 0))
+    """
+    whole = clean_text(text)
+    spans = encoder.tokenizer(whole, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    if len(spans) <= most:
+        return text, 0
+    beginning = whole[: spans[most][0]]
+    if not (beginning[-1:].isspace() or whole[len(beginning)].isspace()):
+        beginning = re.sub(r"(?<=\s)\S{1,40}$", "", beginning)
+    beginning = beginning.rstrip()
+    return beginning, len(spans) - sum(start < len(beginning) for start, _ in spans[:most])
 
 
 def watched(tokens: tuple[str, ...]) -> int | None:
@@ -106,12 +159,14 @@ def shown_choices(pair: Pair) -> list[EncoderOption]:
 
 def likenesses(pair: Pair, pooling_mode: str) -> list[Likeness]:
     """The pair's cosine under each encoder, with its yardstick."""
-    found = []
-    for choice in shown_choices(pair):
-        vectors = pair.encoder(choice).encode([pair.a, pair.b], pooling_mode=pooling_mode)
-        cosine = float(cosine_of_pairs(vectors[:1], vectors[1:])[0])
-        found.append(Likeness(choice, cosine, pair.session.yardstick_for(choice.key, pooling_mode, pair.context)))
-    return found
+    return [
+        Likeness(
+            choice,
+            pair.cosine(choice, pooling_mode),
+            pair.session.yardstick_for(choice.key, pooling_mode, pair.context),
+        )
+        for choice in shown_choices(pair)
+    ]
 
 
 @dataclass(frozen=True)
@@ -122,11 +177,13 @@ class Endings:
         stage: the bidirectional stage.
         causal: the shared tokens under the causal model, measured from the reference ending.
         other: the same under the stage.
+        is_cut: whether a part was too long to be read whole.
     """
 
     stage: EncoderOption
     causal: TokenChange
     other: TokenChange
+    is_cut: bool = False
 
 
 def with_ending(beginning: str, ending: str) -> str:
@@ -161,12 +218,14 @@ def endings(
         checked_text(part, name, limit) if part and part.strip() else ""
         for part, name in ((reference, "The first ending"), (ending, "The other ending"))
     ]
-    first, other = (with_ending(beginning, part) for part in parts)
-    causal = context.encoder(context.preset.stages[0].key)
     stage = session.choice(stage_key, context)
+    causal = session.encoder_for(context.preset.stages[0].key, context)
+    read = [first_tokens(causal, part, ENDING_TOKENS) for part in (beginning, *parts)]
+    (beginning, _), *ends = read
+    first, other = (with_ending(beginning, part) for part, _ in ends)
     encoders = (causal, session.encoder_for(stage_key, context))
-    changes = (marked_change(token_change(encoder, first, other), first, other) for encoder in encoders)
-    return Endings(stage, *changes)
+    changes = [marked_change(token_change(encoder, first, other), first, other) for encoder in encoders]
+    return Endings(stage, changes[0], changes[1], any(left for _, left in read))
 
 
 @dataclass(frozen=True)
@@ -203,10 +262,18 @@ def heads(context: AppContext, session: Session, sentence: str | None, stage_key
         InputError: if the sentence is empty or too long.
     """
     sentence = checked_text(sentence, "The sentence", context.limits.text_characters)
-    limit = context.limits.token_pictures
-    causal = context.encoder(context.preset.stages[0].key).attentions(sentence, limit)
-    other = session.encoder_for(stage_key, context).attentions(sentence, limit)
+    causal, other = (attentions(context, session, key, sentence) for key in (context.preset.stages[0].key, stage_key))
     return Heads(marked(sentence, causal.tokens), causal.weights, other.weights, session.choice(stage_key, context))
+
+
+def attentions(context: AppContext, session: Session, key: str, sentence: str) -> Attentions:
+    """Attention of the first tokens of a sentence under an encoder: as many as are drawn."""
+    limit = context.limits.token_pictures
+    handle = session.handle(key, context)
+    return session.cache.get(
+        ("see", "attentions", handle.cache_key, sentence),
+        lambda: session.encoder_for(key, context).attentions(sentence, limit),
+    )
 
 
 def checked_head(layer: object, head: object, shape: tuple[int, int]) -> tuple[int, int]:

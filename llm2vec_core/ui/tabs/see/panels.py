@@ -12,9 +12,10 @@ from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.tabs.see import charts, copy
 from llm2vec_core.ui.tabs.see.lens import Lens
-from llm2vec_core.ui.tabs.see.model import Endings, Heads, Likeness, future_share
+from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads, Likeness, future_share
 from llm2vec_core.ui.tabs.see.spine import STEPS, Shown
 from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.word_pieces import predicted
 
 UNITS = {
     "cosine": "1 − cosine; 0: the same direction, 1: nothing in common",
@@ -59,6 +60,7 @@ def endings(found: Endings, measure: str, limit: int) -> Markup:
     return render(
         "see/endings.html",
         found=found,
+        most_tokens=ENDING_TOKENS,
         unit=UNITS[measure],
         sizes=other.changes if measure == "cosine" else other.distances,
         largest=float(causal.distances.max(initial=0.0)),
@@ -131,9 +133,10 @@ def lens(found: Lens) -> Markup:
         "see/lens.html",
         lens=found,
         seen=found.seen,
+        word=predicted,
         columns=("layer or pooling", "encoder", "word", "probability"),
         rows=[
-            [row.name, encoder, word.token.strip(), word.probability]
+            [row.name, encoder, predicted(word.token), word.probability]
             for row in found.rows
             for encoder, words in (("causal", row.causal), (found.stage.label, row.other))
             for word in words

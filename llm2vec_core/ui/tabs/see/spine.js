@@ -2,6 +2,8 @@
 // The style sheet shows the state of the switch; here a number runs to its new value, questions are answered, and what
 // is pressed is sent to the server.
 const RUN = 700;
+// Of the picture: what is pressed and opens.
+const PARTS = '[data-token], g[data-layer]';
 const card = () => element.querySelector('.l2v-see-spine');
 const causal = document.querySelector('#l2v-see-causal'), both = document.querySelector('#l2v-see-bidi');
 const status = document.querySelector('#see-switch [role=status]');
@@ -50,7 +52,7 @@ function arrive() {
   if (!card()) return;
   // Each column is a button; of all of them one is a stop of the Tab key.
   for (const svg of element.querySelectorAll('.l2v-see-sentences svg')) {
-    const columns = [...svg.querySelectorAll('[data-token]')];
+    const columns = [...svg.querySelectorAll(PARTS)];
     if (columns.some(g => g.getAttribute('tabindex') === '0')) continue;
     (svg.querySelector('.l2v-see-watched') || columns[0])?.setAttribute('tabindex', '0');
   }
@@ -64,11 +66,13 @@ function arrive() {
 }
 
 const pick = part => {
-  trigger('pick', {sentence: part.dataset.sentence, token: part.dataset.token});
-  if (card()) document.querySelector('#see-lens').scrollIntoView({behavior: 'smooth', block: 'center'});
+  const {sentence, token, layer} = part.dataset;
+  if (layer) trigger('layer', {sentence, layer: Number(layer)});
+  else trigger('pick', {sentence, token});
+  if (card()) document.querySelector(layer ? '#attention-picture' : '#see-lens').scrollIntoView({behavior: 'smooth', block: 'center'});
 };
 element.addEventListener('click', event => {
-  const part = event.target.closest('[data-token]'), option = event.target.closest('[data-option]');
+  const part = event.target.closest(PARTS), option = event.target.closest('[data-option]');
   if (part) return pick(part);
   if (option) {
     answers[asked()] = option.dataset.option;
@@ -93,9 +97,9 @@ element.addEventListener('click', event => {
   ask(600);
 });
 element.addEventListener('keydown', event => {
-  const part = event.target.closest('g[data-token]');
+  const part = event.target.closest('g[data-sentence]');
   if (!part) return;
-  const columns = [...part.ownerSVGElement.querySelectorAll('[data-token]')], at = columns.indexOf(part);
+  const columns = [...part.ownerSVGElement.querySelectorAll(PARTS)], at = columns.indexOf(part);
   const next = {ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: columns.length - 1}[event.key];
   if (event.key === 'Enter' || event.key === ' ') pick(part);
   else if (next === undefined) return;

@@ -15,7 +15,7 @@ from llm2vec_core.token_change import SAME, token_change
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, forward_pass
-from llm2vec_core.ui.tabs.see.model import Pair, future_share
+from llm2vec_core.ui.tabs.see.model import Pair, attentions, future_share
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
@@ -196,7 +196,8 @@ def mask(pair: Pair, picture: ForwardPass) -> Finding:
     ]
     told = Markup(
         "We tested it on Sentence B: with “{}” added to its end, the vectors of its words change by at most <b>{:.3f}</b> of "
-        "their length under causal attention, and by up to <b>{:.3f}</b> under {}. Prefix test on your sentence: <b>{}, {}</b>."
+        "their length under causal attention, and by up to <b>{:.3f}</b> under {}. This is the prefix test from the top of the "
+        "page, on your sentence: <b>{}, {}</b>."
     ).format(
         copy.ADDED_WORD,
         *moved,
@@ -249,9 +250,9 @@ def shared_word(pair: Pair, picture: ForwardPass) -> Finding:
 
 def attention(pair: Pair, picture: ForwardPass) -> Finding:
     """Open the mask: the share of attention that goes to later words, and what it does to the watched word."""
-    limit = pair.context.limits.token_pictures
     shares = [
-        float(future_share(pair.encoder(o).attentions(pair.a, limit).weights).mean()) for o in (pair.causal, pair.stage)
+        float(future_share(attentions(pair.context, pair.session, o.key, pair.a).weights).mean())
+        for o in (pair.causal, pair.stage)
     ]
     told = Markup(
         "In Sentence A, on average over all words, layers and heads, <b>{:.1%}</b> of a word's attention goes to later words "
@@ -275,7 +276,8 @@ def attention(pair: Pair, picture: ForwardPass) -> Finding:
 
 def pooled(pair: Pair, picture: ForwardPass) -> Finding:
     """How much of the sentence the tokens behind a sentence vector have seen; echo as the way round it."""
-    count = picture.sentences[0].count
+    sentence = picture.sentences[0]
+    count = sentence.count
     # Token i of n sees i of them: (n + 1) / 2n on average.
     seen = (count + 1) / (2 * count)
     found: list[tuple[EncoderOption, str, float]] = []
@@ -284,18 +286,20 @@ def pooled(pair: Pair, picture: ForwardPass) -> Finding:
         (pair.causal, "mean", ", mean"),
         (pair.stage, "mean", ", mean"),
     ):
-        vectors = pair.encoder(option).encode([pair.a, pair.b], pooling_mode=mode)
-        found.append((option, what, float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
+        found.append((option, what, pair.cosine(option, mode)))
     echo = pair.session.handle("echo", pair.context)
-    vectors = echo.encode([pair.a, pair.b])
+    vectors = pair.cached("echo", echo.option, lambda: echo.encode([pair.a, pair.b]))
     found.insert(2, (echo.option, "", float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
     told = Markup(
-        "Sentence A has {} tokens. Under causal attention the average token has seen <b>{:.0%}</b> of them, itself included; only "
+        "{} Under causal attention the average token has seen <b>{:.0%}</b> of them, itself included; only "
         "the last has seen them all, and the mean weights them equally. One workaround is to feed the sentence in twice (echo "
         "embeddings): in the second copy every token has read all of it, at twice the cost. The cosine of your two sentences is "
         "{:.3f} with the causal mean, {:.3f} with echo, and {:.3f} with {}. Which of these is right, a cosine alone does not say: "
         "the next steps compare it with other pairs."
-    ).format(count, seen, found[1][2], found[2][2], found[3][2], pair.stage.label)
+    ).format(
+        f"Sentence A has {sentence.whole} tokens" + (f", of which we read {count}." if sentence.left_out else "."),
+        *(seen, found[1][2], found[2][2], found[3][2], pair.stage.label),
+    )
     question = Question(
         "Causal attention, and the sentence vector is the mean of all token vectors. How much of the sentence has the average "
         "token seen, itself included?",
@@ -325,7 +329,7 @@ def _measured(pair: Pair, upto: str) -> tuple[list[EncoderOption], list[float], 
     cosines = [pair.session.pair_cosines_for(option.key, pair.context) for option in options]
     return (
         options,
-        [each.separation().score for each in cosines],
+        [each.area() for each in cosines],
         cosines[-1].above(cosines[-2 if len(cosines) > 1 else 0]),
     )
 
@@ -437,8 +441,7 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
     lists = []
     texts = copy.collection()
     for option in options:
-        query = pair.encoder(option).encode([pair.a], pooling_mode="mean")[0]
-        hits = pair.context.index(option.key, "mean").search(query, TOP)
+        hits = pair.context.index(option.key, "mean").search(pair.vectors(option)[0], TOP)
         lists.append(Hits(option, tuple(texts[h.index] for h in hits), tuple(h.cosine for h in hits)))
     same = lists[0].texts[0] == lists[1].texts[0]
     scores = [pair.context.query_scores(option.key).estimate("ndcg_at_10").score for option in options]

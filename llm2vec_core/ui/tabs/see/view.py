@@ -11,7 +11,7 @@ from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import chosen_example, code_view, notice_panel, panel
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, FIRST_VECTOR, PAIR, stored_opening
@@ -26,16 +26,20 @@ HERE = Path(__file__).parent
 HEADS_SCRIPT, SPINE_SCRIPT = (HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heads.js", "spine.js"))
 
 
-def both(
-    context: AppContext, session: Session, a: str, b: str, stage: str, pooling: str, step: int, vector: str
+def lesson(context: AppContext, session: Session, a: str, b: str, stage: str, step: int) -> dict[str, Any]:
+    """The step of the lesson and the code, for other sentences."""
+    pair = model.checked_pair(context, session, a, b, stage)
+    return {"spine": _step(pair, step), "code": see_snippet(pair)}
+
+
+def workshop(
+    context: AppContext, session: Session, a: str, b: str, stage: str, pooling: str, vector: str
 ) -> dict[str, Any]:
-    """Everything that depends on both sentences."""
+    """What else depends on both sentences; the attention of one of them is computed by :func:`attention`."""
     pair = model.checked_pair(context, session, a, b, stage)
     return {
-        "spine": _step(pair, step),
         "lens": panels.lens(read_lens(pair, vector)),
         "strips": panels.strips(model.likenesses(pair, pooling), pooling),
-        "code": see_snippet(pair),
     }
 
 
@@ -99,6 +103,15 @@ def attention(
     return results
 
 
+def open_layer(context: AppContext, session: Session, a: str, b: str, stage: str, event: Any) -> dict[str, Any]:
+    """The layer that was pressed in the picture, at the head that looks ahead most."""
+    which, layer = "b" if event.get("sentence") == "b" else "a", event.get("layer")
+    future = model.heads(context, session, a if which == "a" else b, stage).future
+    layer, _ = model.checked_head(layer, 1, future.shape)
+    chosen = {"layer": layer, "head": int(future[layer - 1].argmax()) + 1}
+    return {"which": which, **pick(context, session, a, b, which, stage, chosen)}
+
+
 def pick(context: AppContext, session: Session, a: str, b: str, which: str, stage: str, event: Any) -> dict[str, Any]:
     """The head that was pressed in the overview."""
     layer, head = event.get("layer"), event.get("head")
@@ -117,7 +130,8 @@ def everything(context: AppContext, session: Session, **fields: Any) -> dict[str
 
     pair = of("a", "b", "stage")
     return {
-        **both(context, session, **pair, **of("pooling", "step", "vector")),
+        **lesson(context, session, **pair, **of("step")),
+        **workshop(context, session, **pair, **of("pooling", "vector")),
         **endings(context, session, **of("beginning", "reference", "ending", "stage", "measure")),
         **attention(context, session, **pair, **of("which", "layer", "head")),
     }
@@ -141,6 +155,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         )
         stage = page.picker("Bidirectional encoder", causal=False, follows=True, elem_id="stage", min_width=150)
         run = gr.Button("Compare", variant="primary", elem_id="compare-button", scale=0, min_width=104)
+    examples = fill_from_examples(preset, [a, b], lambda i: (pair_presets()[i].a, pair_presets()[i].b))
     notice = notice_panel("compare-notice")
     with gr.Column(elem_id="see-play"):
         with gr.Row(equal_height=True, elem_id="see-steps"):
@@ -219,11 +234,13 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     form.fields(a=a, b=b, stage=stage, layer=layer, head=head, step=step, which=which, pooling=pooling)
     form.fields(beginning=beginning, reference=reference, ending=ending, measure=measure, vector=vector)
     form.results(spine=spine, lens=lens_panel, strips=strips_panel, code=code, bars=bars, picture=picture, grid=grid)
-    form.results(layer=layer, head=head, step=step, vector=vector)
+    form.results(layer=layer, head=head, step=step, vector=vector, which=which)
     sentences = ("a", "b", "stage")
     heads_out = ("picture", "grid", "layer", "head")
-    both_io = form.io(both, (*sentences, "pooling", "step", "vector"), ("spine", "lens", "strips", "code"))
+    lesson_io = form.io(lesson, (*sentences, "step"), ("spine", "code"))
+    workshop_io = form.io(workshop, (*sentences, "pooling", "vector"), ("lens", "strips"), notice=strips_notice)
     attention_io = form.io(attention, (*sentences, "which", "layer", "head"), heads_out, notice=attention_notice)
+    layer_io = form.io(open_layer, sentences, (*heads_out, "which"), notice=attention_notice)
     pick_io = form.io(pick, (*sentences, "which"), heads_out, notice=attention_notice)
     fields = ("beginning", "reference", "ending", "stage", "measure")
     endings_io = form.io(endings, fields, ("bars",), notice=ending_notice, show_progress="hidden")
@@ -234,18 +251,17 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     )
     lens_io = form.io(lens, sentences, ("lens", "vector"), notice=lens_notice)
 
-    example = chosen_example(preset)
-    chosen = example.change(
-        lambda i: (pair_presets()[int(i)].a, pair_presets()[int(i)].b), example, [a, b], api_name=False, queue=False
-    )
-    chosen.then(**both_io).then(**attention_io)
-    gr.on([run.click, a.submit, b.submit], **both_io).then(**attention_io)
-    stage.input(**both_io).then(**attention_io).then(**endings_io)
+    asked = [gr.on([run.click, a.submit, b.submit], **lesson_io), *(filled.then(**lesson_io) for filled in examples)]
+    for answered in asked:
+        # The lesson first: it is what is looked at.
+        answered.then(**workshop_io).then(**attention_io)
+    stage.input(**lesson_io).then(**workshop_io).then(**attention_io).then(**endings_io)
     pooling.input(**strips_io)
     for event, by in ((back.click, -1), (forth.click, 1)):
         event(**form.io(turn(by), (*sentences, "step"), ("spine", "step"), notice=step_notice))
     step.input(**step_io)
     spine.pick(**lens_io)
+    spine.layer(**layer_io)
     lens_panel.pick(**lens_io)
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
