@@ -15,6 +15,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from llm2vec_core.config_numbers import MOST
 from llm2vec_core.errors import InputError
 
 # By name: torch and NumPy are loaded by those who need them.
@@ -52,6 +53,34 @@ def check_arguments(function: Any, given: Mapping[str, Any], *, leave: Collectio
     for name, hint in _hints(function).items():
         if name in given and name not in leave and not _fits(given[name], hint):
             raise InputError(f"{name} {short(given[name])} must be {_described(hint)}")
+
+
+def check_fields(record: Any) -> None:
+    """As :func:`check_arguments`, for a dataclass: to be called first in ``__post_init__``.
+
+    Whole numbers of more than 64 bits are refused too: no library below takes them.
+
+    Args:
+        record: whose fields' annotations are read. A list in the place of a tuple becomes one.
+
+    Raises:
+        InputError: naming the first wrong field, its value, and what would be right.
+
+    Example:
+        >>> from llm2vec_core.training.config import TrainingConfig
+        >>> TrainingConfig(steps="many")
+        Traceback (most recent call last):
+        llm2vec_core.errors.InputError: steps 'many' must be a whole number
+    """
+    hints = _hints(type(record).__init__)
+    for name, hint in hints.items():
+        if get_origin(hint) is tuple and isinstance(getattr(record, name), list):
+            object.__setattr__(record, name, tuple(getattr(record, name)))
+    given = {name: getattr(record, name) for name in hints}
+    check_arguments(type(record).__init__, given)
+    for name, value in given.items():
+        if isinstance(value, int) and abs(value) > MOST:
+            raise InputError(f"{name} {short(value)} has more than 64 bits")
 
 
 def short(value: Any, most: int = 60) -> str:

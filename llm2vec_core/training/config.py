@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from llm2vec_core.arguments import check_fields
 from llm2vec_core.errors import InputError
 
 MixedPrecision = Literal["no", "bf16", "fp16"]
@@ -83,6 +84,7 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in _AT_LEAST_ONE:
             value = getattr(self, name)
             if not (value is None and name in _MAY_BE_NONE) and value < 1:
@@ -101,8 +103,6 @@ class TrainingConfig:
         if self.adapter_dtype not in get_args(AdapterDtype):
             choices = ", ".join(get_args(AdapterDtype))
             raise InputError(f"adapter_dtype is {self.adapter_dtype!r}; choose one of {choices}")
-        # A configuration file brings a list; a frozen record wants a tuple.
-        object.__setattr__(self, "lora_targets", tuple(self.lora_targets))
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the step with this number (from 0)."""

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from llm2vec_core.arguments import check_fields
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import PRESETS, find_stage
 from llm2vec_core.training.config import TrainingConfig
@@ -83,6 +84,7 @@ class DataConfig:
     symmetric_tasks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.unit not in ("document", "paragraph", "sentence"):
             raise InputError(f"unit is {self.unit!r}; choose document, paragraph or sentence")
         for name, least in (("limit", 1), ("task_limit", 1), ("held_out", 0)):
@@ -91,7 +93,6 @@ class DataConfig:
         for task, most in self.task_limits.items():
             if most < 1:
                 raise InputError(f"task_limits gives {task!r} {most} pairs; give at least 1")
-        object.__setattr__(self, "symmetric_tasks", tuple(self.symmetric_tasks))
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _read(config: str | Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
         found = json.loads(text) if file.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, OSError) as error:  # both parsers' errors are ValueErrors
+    except (ValueError, OSError, RecursionError) as error:  # both parsers' errors are ValueErrors
         raise InputError(f"{file.name} is no {file.suffix[1:] or 'toml'}: {error}") from error
     if not isinstance(found, dict):
         raise InputError(f"{file.name} holds a {type(found).__name__}; expected named settings")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.training.config import TrainingConfig
+from llm2vec_core.training.objectives import MNTP, SimCSE, Supervised
+from llm2vec_core.training.recipe import DataConfig
 
 
 def test_learning_rate_rises_then_falls_to_almost_zero():
@@ -37,3 +41,37 @@ def test_a_longer_plan_lets_the_rate_fall_less():
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(InputError, match=f"{name} is"):
         TrainingConfig(**{name: value})
+
+
+RECORDS = (TrainingConfig, DataConfig, MNTP, SimCSE, Supervised)
+
+
+@pytest.mark.parametrize(
+    ("record", "name"), [(record, field.name) for record in RECORDS for field in fields(record) if field.init]
+)
+@pytest.mark.parametrize("value", [[3], {"a": object()}, 10**400, -(10**5_000), object()], ids=lambda v: str(type(v)))
+def test_values_that_no_field_takes_are_named(record, name, value):
+    with pytest.raises(InputError, match=rf"{name}"):
+        record(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (record, field.name)
+        for record in RECORDS
+        for field in fields(record)
+        if field.init and isinstance(field.default, bool)
+    ],
+)
+@pytest.mark.parametrize("value", ["false", 1, None])
+def test_switches_are_true_or_false(record, name, value):
+    with pytest.raises(InputError, match=f"{name} {value!r} must be True or False"):
+        record(**{name: value})
+
+
+def test_a_list_takes_the_place_of_a_tuple():
+    assert TrainingConfig(lora_targets=["q_proj"]).lora_targets == ("q_proj",)
+    assert DataConfig(symmetric_tasks=["quora"]).symmetric_tasks == ("quora",)
+    with pytest.raises(InputError, match=r"lora_targets .* must be a list of strings"):
+        TrainingConfig(lora_targets=[3])

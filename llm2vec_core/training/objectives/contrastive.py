@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from llm2vec_core.arguments import check_fields
 from llm2vec_core.batching import TokenizedText, collate, pad_token_id
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
@@ -36,6 +37,7 @@ class ContrastiveObjective(Objective):
     min_batch_size: int = 2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.scale > 0:
             raise InputError(f"scale is {self.scale}; it must be above 0")
         if self.pooling_mode not in POOLING_MODES:

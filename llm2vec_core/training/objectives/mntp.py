@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from llm2vec_core.arguments import check_fields
 from llm2vec_core.batching import TokenizedText, collate, pad_token_id
 from llm2vec_core.errors import InputError, TrainingError
 from llm2vec_core.training.head import tied_head
@@ -50,6 +51,7 @@ class MNTP(Objective):
     name: str = field(default="mntp", init=False)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0.0 < self.mask_probability < 1.0:
             raise InputError(f"mask_probability is {self.mask_probability}; it must lie between 0 and 1")
 
