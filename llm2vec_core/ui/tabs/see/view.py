@@ -144,8 +144,8 @@ def _build(page: Page, _tab: gr.Tab) -> None:
 
     panel(copy.INTRO)
     with gr.Row(equal_height=True, elem_id="see-fields"):
-        a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", min_width=240)
-        b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", min_width=240)
+        a = gr.Textbox(PAIR.a, label="Sentence A", lines=1, max_lines=4, elem_id="sentence-a", min_width=290)
+        b = gr.Textbox(PAIR.b, label="Sentence B", lines=1, max_lines=4, elem_id="sentence-b", min_width=290)
         preset = gr.Dropdown(
             [(f"{p.kind.replace('_', ' ')}: {p.name}", i) for i, p in enumerate(pair_presets())],
             value=0,
@@ -208,7 +208,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
         head = gr.Dropdown(_numbered(heads), value=first_head, label="Head", elem_id="head", min_width=120)
     attention_notice = notice_panel("attention-notice")
     with gr.Row():
-        with gr.Column(min_width=330, scale=4):
+        with gr.Column(min_width=420, scale=4):
             grid = gr.HTML(
                 opening.grid,
                 js_on_load=HEADS_SCRIPT,
@@ -216,7 +216,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
                 chosen=f"{first_layer},{first_head}",
                 elem_id="see-grid",
             )
-        with gr.Column(min_width=330, scale=5):
+        with gr.Column(min_width=420, scale=5):
             picture = panel(opening.picture, elem_id="attention-picture")
 
     panel(copy.STRIPS_INTRO)
