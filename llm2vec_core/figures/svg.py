@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from textwrap import wrap
 
 import numpy as np
+from markupsafe import Markup
 
+from llm2vec_core.charts.svg import element
 from llm2vec_core.figures.base import DIRECTION_COLORS
 from llm2vec_core.figures.ladder import DIRECTION_NAMES, DIRECTION_SYMBOLS
 from llm2vec_core.figures.sample_efficiency import DASHES, LABEL_GAP, MARKS, apart, lettered
@@ -21,10 +22,10 @@ WIDTH, MARGIN = 860, 20
 # Lighter on a dark sheet, so that lines keep a contrast of 3 to 1 and more.
 _DARK_COLORS = {"causal": "#6fb1f2", "bidirectional": "#ff9a57", "none": "#b3b3b3"}
 _SHAPES = {
-    "circle": '<circle r="4"/>',
-    "diamond": '<path d="M0 -5L5 0L0 5L-5 0z"/>',
-    "square": '<path d="M-3.5 -3.5h7v7h-7z"/>',
-    "triangle-up": '<path d="M0 -5L5 4H-5z"/>',
+    "circle": element("circle", r=4),
+    "diamond": element("path", d="M0 -5L5 0L0 5L-5 0z"),
+    "square": element("path", d="M-3.5 -3.5h7v7h-7z"),
+    "triangle-up": element("path", d="M0 -5L5 4H-5z"),
 }
 _DASHES = {"solid": "none", "dash": "8 5", "dot": "2 4", "dashdot": "9 4 2 4"}
 _PANELS_A_ROW, _LABELS, _ROW = 2, 244, 23
@@ -130,7 +131,8 @@ def sample_efficiency_svg(
     for start in starts:
         edge = [*zip(start.steps, start.scores.max(axis=0), strict=True)]
         edge += reversed([*zip(start.steps, start.scores.min(axis=0), strict=True)])
-        parts.append(f'<path class="band {start.direction}" d="{_path([(x(a), y(b)) for a, b in edge])}z"/>')
+        outline = _path([(x(step), y(score)) for step, score in edge])
+        parts.append(element("path", class_=f"band {start.direction}", d=f"{outline}z"))
     names = apart([float(start.mean[-1]) for start in starts], LABEL_GAP * (high - low))
     for row, (start, place) in enumerate(zip(starts, names, strict=True)):
         symbol, dash = MARKS[start.number % len(MARKS)], _DASHES[DASHES[start.number % len(DASHES)]]
@@ -138,7 +140,7 @@ def sample_efficiency_svg(
         under = bottom + 68 + 24 * row
         sample = [(MARGIN, under - 4), (MARGIN + 36, under - 4)]
         parts += [
-            f'<path class="line {start.direction}" stroke-dasharray="{dash}" d="{_path(line)}"/>'
+            element("path", class_=f"line {start.direction}", stroke_dasharray=dash, d=_path(line))
             for line in (points, sample)
         ]
         parts += [_mark(*point, start.direction, symbol) for point in (*points, (MARGIN + 18, under - 4))]
@@ -156,7 +158,7 @@ def _panel(
     left: float,
     top: float,
     width: float,
-) -> list[str]:
+) -> list[Markup]:
     known = [value for row in found for value in row if not math.isnan(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     start, room = left + 16, width - 72  # the numbers stand to the right
@@ -177,7 +179,7 @@ def _panel(
         told = f"{score:.1f}"
         if not math.isnan(lower):
             ends = f"M{x(lower):.1f} {y - 5}v10m0 -5H{x(upper):.1f}m0 -5v10"
-            parts.append(f'<path class="line {direction}" d="{ends}"/>')
+            parts.append(element("path", class_=f"line {direction}", d=ends))
             told += f" [{lower:.1f}, {upper:.1f}]"
         parts.append(_mark(x(score), y, direction, DIRECTION_SYMBOLS[direction], told))
         parts.append(_text(left + width - 8, y + 4, f"{score:.1f}", "best end" if score == best else "end"))
@@ -200,31 +202,31 @@ def _ticks(low: float, high: float, most: int) -> list[float]:
     return [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _mark(x: float, y: float, direction: str, symbol: str, told: str = "") -> str:
-    title = f"<title>{escape(told)}</title>" if told else ""
-    return f'<g class="mark {direction}" transform="translate({x:.1f} {y:.1f})">{title}{_SHAPES[symbol]}</g>'
+def _mark(x: float, y: float, direction: str, symbol: str, title: str = "") -> Markup:
+    parts = [element("title", title)] if title else []
+    place = f"translate({x:.1f} {y:.1f})"
+    return element("g", *parts, _SHAPES[symbol], class_=f"mark {direction}", transform=place)
 
 
-def _label(y: float, label: str) -> str:
+def _label(y: float, label: str) -> Markup:
     if len(label) <= _LONGEST_LABEL:
         return _text(MARGIN, y, label)
-    return f"<g><title>{escape(label)}</title>{_text(MARGIN, y, label[: _LONGEST_LABEL - 1].rstrip() + '…')}</g>"
+    return element("g", element("title", label), _text(MARGIN, y, label[: _LONGEST_LABEL - 1].rstrip() + "…"))
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    return element("line", class_=kind, x1=x1, y1=y1, x2=x2, y2=y2)
 
 
-def _text(x: float, y: float, text: str, kind: str = "") -> str:
-    named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+def _text(x: float, y: float, text: str, kind: str | None = None) -> Markup:
+    return element("text", text, class_=kind, x=x, y=y)
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
-def _file(height: float, title: str, parts: Sequence[str]) -> str:
+def _file(height: float, title: str, parts: Sequence[Markup]) -> str:
     light = "".join(f".{name}{{fill:{color};stroke:{color}}}" for name, color in DIRECTION_COLORS.items())
     dark = "".join(f".{name}{{fill:{color};stroke:{color}}}" for name, color in _DARK_COLORS.items())
     style = (
@@ -235,10 +237,19 @@ def _file(height: float, title: str, parts: Sequence[str]) -> str:
         "@media(prefers-color-scheme:dark){text{fill:#ecebe6}.q{fill:#a9adb7}.ground{fill:#1b1e25;stroke:#2e333d}"
         f".grid{{stroke:#353b46}}{dark}.mark{{stroke:none}}.line{{fill:none}}.band{{stroke:none}}}}"
     )
-    size = f'viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title><style>{style}</style>"
-        f'<rect class="ground" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1:.0f}" rx="8"/>'
-        f"{_text(MARGIN, 34, title, 't')}{''.join(parts)}</svg>\n"
+    sheet = element("rect", class_="ground", x=0.5, y=0.5, width=WIDTH - 1, height=round(height) - 1, rx=8)
+    whole = element(
+        "svg",
+        element("title", title),
+        element("style", Markup(style)),  # noqa: S704, written above
+        sheet,
+        _text(MARGIN, 34, title, "t"),
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {height:.0f}",
+        width=WIDTH,
+        height=round(height),
+        role="img",
+        aria_label=title,
     )
+    return f"{whole}\n"
