@@ -258,8 +258,8 @@ def _sequences(pieces: Sequence[bytes]) -> tuple[int, int]:
 
 
 def _has_letters(raw: bytes, fewest: int = 1) -> bool:
-    """Whether bytes beyond ASCII are parts of words, as often as letters are."""
-    letters = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])", raw))
+    """Whether bytes beyond ASCII are parts of words, as often as letters are; 0xff is a blank to DOS, and no letter."""
+    letters = len(re.findall(rb"(?<=[A-Za-z])[\x80-\xfe]|[\x80-\xfe](?=[A-Za-z])", raw))
     return letters >= max(fewest, len(raw) / _BYTES_A_LETTER)
 
 

@@ -142,6 +142,7 @@ class Form:
         *,
         decides: Iterable[str] | None = None,
         latest: bool = True,
+        unless: Callable[..., bool] | None = None,
         notice: gr.HTML | None = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -156,6 +157,8 @@ class Form:
             decides: names that a request decides about; by default the results and the notice. See
                 :func:`latest_only`.
             latest: whether a late result must not cover a newer one.
+            unless: called with the session and the fields by name; where it is true nothing is asked. Gradio's Dropdown
+                fires ``input`` when it loses focus, changed or not: what was pressed meanwhile must not be undone by it.
             notice: where this handler's errors are told; by default where the form's are.
             options: further arguments of ``gr.on``.
         """
@@ -173,7 +176,10 @@ class Form:
             run = latest_only(run, gives if decides is None else decides, place)
 
         def call(values: dict[Any, Any], **event: Any) -> Any:
-            return run(values[self.page.session], **{name: values[self._fields[name]] for name in takes}, **event)
+            session, given = values[self.page.session], {name: values[self._fields[name]] for name in takes}
+            if unless is not None and unless(session, **given):
+                return {NOTICE: gr.skip()}
+            return run(session, **given, **event)
 
         def by_component(named: Results) -> dict[Any, Any]:
             return {targets[name]: value for name, value in named.items()}

@@ -9,12 +9,16 @@ from llm2vec_core.training.data import HubDataset, PackedTexts, cut_texts, read_
 
 
 def test_each_kind_of_file(tmp_path):
-    (tmp_path / "a.txt").write_text("one\n\n two \n")
-    (tmp_path / "b.jsonl").write_text('{"text": "three"}\n\n{"text": "four"}\n')
-    pq.write_table(pa.table({"text": ["five", "", None, "six"]}), tmp_path / "c.parquet")
-    (tmp_path / "d.csv").write_text("label,text\n1,seven\n0,eight\n")
-    (tmp_path / "ignored.md").write_text("no")
-    assert list(read_texts(tmp_path)) == ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+    lines, tables = tmp_path / "lines", tmp_path / "tables"
+    lines.mkdir()
+    tables.mkdir()
+    (lines / "a.txt").write_text("one\n\n two \n")
+    (tables / "b.jsonl").write_text('{"text": "three"}\n\n{"text": "four"}\n')
+    pq.write_table(pa.table({"text": ["five", "", None, "six"]}), tables / "c.parquet")
+    (tables / "d.csv").write_text("label,text\n1,seven\n0,eight\n")
+    (tables / "ignored.md").write_text("no")
+    assert list(read_texts(lines)) == ["one", "two"]
+    assert list(read_texts(tables)) == ["three", "four", "five", "six", "seven", "eight"]
 
 
 def test_bytes_that_are_no_utf8_do_not_stop_the_reading(tmp_path):

@@ -130,6 +130,24 @@ def test_nor_one_that_is_still_on_its_way(form):
     assert found == [{"notice": "", "hits": "new"}]
 
 
+def test_what_asks_for_nothing_new_does_not_cover_what_is_asked_at_the_same_time(form):
+    """A dropdown that loses its focus repeats what is shown, while something else is pressed."""
+    session = Session()
+    repeat = form.io(
+        lambda context, session, query: {"hits": query},
+        ("query",),
+        ("hits",),
+        unless=lambda session, query: query == "shown",
+    )
+
+    def pressed(context, session):
+        assert call(repeat, form, session, query="shown") == {"notice": gr.skip()}
+        return {"hits": "pressed"}
+
+    assert call(form.io(pressed, (), ("hits",)), form, session) == {"notice": "", "hits": "pressed"}
+    assert call(repeat, form, session, query="new") == {"notice": "", "hits": "new"}
+
+
 def test_every_visitor_has_an_order_of_their_own(form):
     other = Session()
     quick = form.io(lambda context, session: {"hits": "new"}, (), ("hits",))

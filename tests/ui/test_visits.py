@@ -166,6 +166,7 @@ def test_two_visitors_train_at_once_and_each_has_their_own_adapter_texts_files_a
         open_tab(page, "See it")
         page.locator("#compare-button").click()
         expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
+        expect(page.locator('.l2v-strip[data-stage="own"]')).to_be_visible()
     assert strips(first)["own"] != strips(second)["own"]
     assert strips(first)["mntp"] == strips(second)["mntp"]
 

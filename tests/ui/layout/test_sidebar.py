@@ -82,7 +82,7 @@ def test_a_link_s_model_is_taken_if_it_is_in_memory(drawn, models):
     list(models.load("tiny"))
     notice, *_, second = follow(drawn, session, "tiny", ("causal", "simcse"))
     assert (notice, session.model_key, second["value"]) == ("", "tiny", "bidirectional")
-    drawn.link(any_left=drawn.pickers[0].component, any_right=drawn.pickers[1].component)
+    drawn.linked.update(any_left=drawn.pickers[0].component, any_right=drawn.pickers[1].component)
     found = drawn.fields_of(session)
     assert [key for _, key in found["any_right"].choices] == ["bidirectional"]
     assert [key for _, key in drawn.fields_of(Session())["any_right"].choices] == [

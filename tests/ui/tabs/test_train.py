@@ -93,6 +93,7 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     expect(page.locator("#stage input")).to_have_value("Your adapter")
     page.locator("#compare-button").click()
     expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
+    expect(page.locator('.l2v-strip[data-stage="own"]')).to_be_visible()
     assert list(strips(page))[-1] == "own"
     assert strips(page)["own"] != strips(page)["bidirectional"]
 
@@ -143,6 +144,7 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
     open_tab(page, "See it")
     page.locator("#compare-button").click()
     expect(page.locator("#see-lesson-card")).to_have_attribute("data-stage", "own")
+    expect(page.locator('.l2v-strip[data-stage="own"]')).to_be_visible()
     assert abs(strips(page)["own"] - strips(page)["mntp"]) < 1e-4
 
 

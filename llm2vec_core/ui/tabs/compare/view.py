@@ -16,7 +16,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import encoder_options
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_options
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.pair_strips import similarity_strips
@@ -40,6 +40,7 @@ from llm2vec_core.ui.text_picker import chosen_texts, text_picker
 from llm2vec_core.ui.user_texts import USER_TEXTS, shortened
 
 SCRIPT = Path(__file__).with_name("tab.js").read_text(encoding="utf-8")
+SHOWN = "compare: shown"  # in Session.by_tab
 GROUPS = {group.key: group for group in text_groups()}
 FIRST_GROUP = next(iter(GROUPS))
 CHOICE_CHARACTERS = 70
@@ -57,6 +58,7 @@ def show(context: AppContext, session: Session, **given: Any) -> dict[str, Any]:
     """
     fields = checked_fields(context.limits, **given)
     found = compare(context, session, fields)
+    session.by_tab[SHOWN] = (context.preset.key, given)
     choices = [(f"{i}. {shortened(each, CHOICE_CHARACTERS)}", i - 1) for i, each in enumerate(fields.texts, start=1)]
     return {
         "summary": summary(found),
@@ -68,6 +70,11 @@ def show(context: AppContext, session: Session, **given: Any) -> dict[str, Any]:
         "second": gr.update(choices=choices, value=1),
         "answered": time.time_ns(),
     }
+
+
+def is_shown(session: Session, **given: Any) -> bool:
+    """Whether that is what the tab shows; of a visitor's own adapter there may be a newer one."""
+    return USER_ADAPTER not in given.values() and session.by_tab.get(SHOWN) == (session.model_key, given)
 
 
 def summary(found: Comparison) -> str:
@@ -302,7 +309,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form.fields(first=first, second=second, linked=False)
     form.results(summary=found, matrices=pictures, strips=strip, nearest=nearest, code=code)
     form.results(first=first, second=second, answered=answered)
-    io = form.io(show, fields)
+    shown = ("summary", "matrices", "strips", "nearest", "code", "first", "second", "answered")
+    io = form.io(show, fields, shown)
     form.results(table=table, texts=box, filled=filled)
     pool_io = form.io(show_poolings, ("first", "second", *fields), ("table",), notice=pool_notice)
     # Not about the two lists: an answer to new texts, whenever it comes, brings the texts that can be chosen.
@@ -311,8 +319,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     for written in examples:
         written.then(**io)
-    changed = [run.click, box.submit, instruction.submit, left.input, right.input, pooling.input, measure.input]
-    gr.on(changed, **io)
+    gr.on([run.click, box.submit, instruction.submit], **io)
+    gr.on([left.input, right.input, pooling.input, measure.input], **form.io(show, fields, shown, unless=is_shown))
     filled.change(**io)
     tab.select(**io)
     gr.on([answered.change, first.input, second.input], **pool_io)

@@ -13,6 +13,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, FIRST_VECTOR, PAIR, stored_opening
 from llm2vec_core.ui.page import Page, Tab
@@ -23,6 +24,7 @@ from llm2vec_core.ui.tabs.see.lens import read_lens
 from llm2vec_core.ui.tabs.see.spine import STEPS, show
 
 HERE = Path(__file__).parent
+SHOWN_HEADS = "see: heads"  # in Session.by_tab
 HEADS_SCRIPT, SPINE_SCRIPT = (HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heads.js", "spine.js"))
 
 
@@ -100,7 +102,15 @@ def attention(
     for name, number, count, field in zip(("layer", "head"), (layer, head), counts, wanted, strict=True):
         # A field that shows it already is not set: by now another one may have been chosen there.
         results[name] = gr.update(choices=_numbered(count), **({} if number == field else {"value": number}))
+    session.by_tab[SHOWN_HEADS] = (context.preset.key, a, b, which, stage, layer, head)
     return results
+
+
+def shows_heads(session: Session, a: str, b: str, which: str, stage: str, layer: object, head: object) -> bool:
+    """Whether that is what the attention picture shows; of a visitor's own adapter there may be a newer one."""
+    return stage != USER_ADAPTER and session.by_tab.get(SHOWN_HEADS) == (
+        session.model_key, a, b, which, stage, layer, head,
+    )  # fmt: skip
 
 
 def open_layer(context: AppContext, session: Session, a: str, b: str, stage: str, event: Any) -> dict[str, Any]:
@@ -266,7 +276,10 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
     gr.on([beginning.change, reference.change, ending.change, measure.input], **endings_io)
-    gr.on([which.input, layer.input, head.input], **attention_io)
+    heads_io = form.io(
+        attention, (*sentences, "which", "layer", "head"), heads_out, unless=shows_heads, notice=attention_notice
+    )
+    gr.on([which.input, layer.input, head.input], **heads_io)
     grid.pick(**pick_io)
     page.refreshers["see"] = form.io(everything)
 
