@@ -158,7 +158,7 @@ class Form:
                 :func:`latest_only`.
             latest: whether a late result must not cover a newer one.
             unless: called with the session and the fields by name; where it is true nothing is asked. Gradio's Dropdown
-                fires ``input`` when it loses focus, changed or not: what was pressed meanwhile must not be undone by it.
+                fires ``input`` when it loses focus, changed or not: what was pressed meanwhile must stay.
             notice: where this handler's errors are told; by default where the form's are.
             options: further arguments of ``gr.on``.
         """
