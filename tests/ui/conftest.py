@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from llm2vec_core.ui.context import AppContext
 
@@ -103,29 +103,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def profile(browser) -> Iterator[BrowserContext]:
-    """What the pages of one worker share: scripts that were fetched and compiled once. A visit costs a sixth less."""
-    context = browser.new_context()
-    yield context
-    context.close()
-
-
 def is_problem(message: ConsoleMessage) -> bool:
     """Whether the console tells of an error; not of a page that was left while Gradio still waited for an answer."""
     return message.type == "error" and not any(told in message.text for told in LEFT)
 
 
 @contextmanager
-def visits(profile: BrowserContext, server: str) -> Iterator[Callable[..., Page]]:
+def visits(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """Opens the page as new visitors do; in the end none of them may have met an error or another host."""
-    pages: list[Page] = []
-    problems: list[str] = []
+    contexts, problems = [], []
 
     def open_(width: int = 1440, height: int = 900, dark: bool = False, query: str = "") -> Page:
-        page = profile.new_page()
-        page.set_viewport_size({"width": width, "height": height})
-        pages.append(page)
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
         page.set_default_timeout(120_000)
         page.on("console", lambda m: problems.append(f"console: {m.text}") if is_problem(m) else None)
         page.on("pageerror", lambda e: problems.append(f"page error: {e}"))
@@ -141,18 +132,15 @@ def visits(profile: BrowserContext, server: str) -> Iterator[Callable[..., Page]
         return page
 
     yield open_
-    for page in pages:
-        # The next visitor finds nothing of this one.
-        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
-        page.close()
-    profile.clear_cookies()
+    for context in contexts:
+        context.close()
     assert problems == []
 
 
 @pytest.fixture
-def open_page(profile, server):
+def open_page(browser, server):
     """Open the page as a new visitor: ``open_page(width=390, query="tab=map")``."""
-    with visits(profile, server) as open_:
+    with visits(browser, server) as open_:
         yield open_
 
 
@@ -162,12 +150,12 @@ def page(open_page) -> Page:
 
 
 @pytest.fixture(scope="module")
-def visitor(profile, server) -> Iterator[Page]:
+def visitor(browser, server) -> Iterator[Page]:
     """One visit for several tests of a file, in their order: a page takes seconds to load, on two cores.
 
     A test leaves it so that those below it hold, and holds on a new page too.
     """
-    with visits(profile, server) as open_:
+    with visits(browser, server) as open_:
         yield open_()
 
 

@@ -121,9 +121,9 @@ def lasting_violations(page: Page, rules: list[str] | None = None) -> list[str]:
 
 
 @pytest.fixture(scope="module", params=[1440, 390])
-def tour(request, profile, server) -> Iterator[Page]:
+def tour(request, browser, server) -> Iterator[Page]:
     """One visitor a width, who looks at every tab."""
-    with visits(profile, server) as open_:
+    with visits(browser, server) as open_:
         page = open_(width=request.param)
         page.evaluate(Path(AXE_FILE_PATH).read_text(encoding="utf-8"))
         page.add_style_tag(content="*, *::before, *::after { transition: none !important }")
