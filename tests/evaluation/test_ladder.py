@@ -32,14 +32,20 @@ def sets(write):
 
 def test_every_stage_is_measured_and_the_causal_one_with_each_pooling(sets):
     seen = []
-    rows = measure_ladder(BUNDLED, sets, report=seen.append)
-    assert len(rows) == len(CAUSAL_POOLINGS) + len(BASELINES) + len(BUNDLED.stages) - 1
+    # Anything that encodes can be a rival: here one whose scores are known.
+    rivals = {"A rival": BASELINES["static"](LLM2Vec.from_pretrained(BUNDLED.base))}
+    rows = measure_ladder(BUNDLED, sets, report=seen.append, rivals=rivals)
+    assert len(rows) == len(CAUSAL_POOLINGS) + len(BASELINES) + len(BUNDLED.stages) - 1 + len(rivals)
     assert sorted((cell.encoder, cell.data) for cell in seen) == sorted(
         (r.label, d) for r in rows for d in ("STS12", "R")
     )
     assert [cell.data for cell in rows[0].cells] == ["STS12", "R"]
     by_label = {row.label: row for row in rows}
     assert {row.direction for row in rows} == {"causal", "bidirectional", "none"}
+    assert [cell.main.score for cell in by_label["A rival"].cells] == [
+        cell.main.score for cell in by_label[STATIC_LABEL].cells
+    ]
+    assert (rows[-1].label, rows[-1].direction) == ("A rival", "bidirectional")
     causal = LLM2Vec.from_pretrained(BUNDLED.base, bidirectional=False)
     sts = sets[0].data
     for label, encode in (

@@ -15,7 +15,8 @@ from llm2vec_core.cli.progress import Meter
 from llm2vec_core.config_numbers import no_json
 from llm2vec_core.errors import AdapterError, InputError
 from llm2vec_core.extras import require
-from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, PRESETS, ModelPreset, Stage
+from llm2vec_core.presets import BIDIRECTIONAL, CAUSAL, MINILM, PRESETS, ModelPreset, Stage
+from llm2vec_core.provision import how_to_get, installed_folder
 
 if TYPE_CHECKING:
     from llm2vec_core.encoder import Progress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     require("evaluate", "sklearn", "plotly", what="this command")
     from llm2vec_core.evaluation.ladder import LadderRow
     from llm2vec_core.evaluation.results import Cell
+    from llm2vec_core.protocol import Encoder
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +38,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="your own stage: adapters merged into the model in this order; repeatable, one row each",
     )
     parser.add_argument(
-        "--stages", nargs="+", default=[], metavar="STAGE", help="only these, for example causal simcse"
+        "--stages",
+        nargs="+",
+        default=[],
+        metavar="STAGE",
+        help=f"only these, for example causal simcse; {MINILM.key} is the encoder-only model beside them",
     )
     parser.add_argument(
         "--tasks",
@@ -62,7 +68,9 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.limit is not None and arguments.limit < 2:
         raise InputError(f"--limit {arguments.limit}: an interval needs at least 2 examples")
     preset, options = _ladder_of(arguments)
-    stages = [stage.key for stage in preset.stages if not stage.bidirectional] if arguments.causal else arguments.stages
+    stages = [key for key in arguments.stages if key != MINILM.key] if arguments.stages else None
+    if arguments.causal:
+        stages = [stage.key for stage in preset.stages if not stage.bidirectional]
     pooling = options.pop("pooling_mode", None)
     instructions = _read_instructions(arguments.instructions)
 
@@ -73,6 +81,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from llm2vec_core.evaluation.tables import markdown
 
     hide_loading(arguments)
+    rivals = _rivals(arguments, asked=MINILM.key in arguments.stages, all_rows=stages is None)
     found = find_sets(arguments.data, arguments.tasks, arguments.limit)
     if found.missing:
         say(arguments, f"missing: {', '.join(found.missing)}")
@@ -80,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> None:
     say(arguments, *(f"note: {note}" for note in found.notes))
     for stage in _named_stages(arguments.stage):
         # Before hours of other rows are measured.
-        if not stages or stage.key in stages:
+        if stages is None or stage.key in stages:
             _check_adapters(stage)
     settings = {"model": preset.key, "limit": arguments.limit, "seed": SEED, "resamples": RESAMPLES}
     settings |= {"instructions": instructions, "options": options}
@@ -102,10 +111,23 @@ def _run(arguments: argparse.Namespace) -> None:
         report=report,
         progress=lambda stage, name: _meter(arguments, stage, name),
         centred=arguments.centred,
+        rivals=rivals,
     )
     if arguments.out:
         _write(arguments.out, rows, preset.key, arguments.limit)
     print(markdown(rows, arguments.limit))
+
+
+def _rivals(arguments: argparse.Namespace, *, asked: bool, all_rows: bool) -> dict[str, Encoder]:
+    """The encoder-only model, where it is asked for or at hand."""
+    if not asked and not all_rows:
+        return {}
+    if not asked and installed_folder(MINILM) is None:
+        say(arguments, f"missing: {MINILM.label}; {how_to_get(MINILM)}")
+        return {}
+    from llm2vec_core.baselines import encoder_only
+
+    return {MINILM.label: encoder_only(MINILM, arguments.device)}
 
 
 def _ladder_of(arguments: argparse.Namespace) -> tuple[ModelPreset, dict[str, Any]]:

@@ -7,9 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2vec_core import baselines
+from llm2vec_core.cli.commands import evaluate
 from llm2vec_core.cli.commands.evaluate import _places
 from llm2vec_core.evaluation.summary import read_summary
 from llm2vec_core.evaluation.tasks.sts import TASK
+from llm2vec_core.presets import BUNDLED, MINILM
+from llm2vec_core.provision import how_to_get
 
 PAIRS = {
     "sentence1": ["A river rose.", "A cat slept.", "He sold bread."],
@@ -27,6 +31,12 @@ def data(tmp_path):
     return str(folder)
 
 
+@pytest.fixture(autouse=True)
+def no_encoder_only_model(monkeypatch):
+    """The rows are the same wherever these tests run."""
+    monkeypatch.setattr(evaluate, "installed_folder", lambda _: None)
+
+
 def test_the_ladder_goes_to_standard_output(data, run):
     code, out, err = run("evaluate", "--data", data)
     assert code == 0
@@ -34,6 +44,23 @@ def test_the_ladder_goes_to_standard_output(data, run):
     assert "Causal, last token" in out
     assert "Causal, last token: " in err
     assert "missing: MRPC, Banking77" in err
+    assert f"missing: {MINILM.label}; {how_to_get(MINILM)}" in err and MINILM.label not in out
+
+
+def test_the_encoder_only_model_is_a_row_of_its_own(data, run, monkeypatch, bundled):
+    asked = []
+    monkeypatch.setattr(baselines, "encoder_only", lambda *given: asked.append(given) or baselines.static(bundled))
+    common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
+    code, out, err = run(*common, "--stages", MINILM.key, "--centred", "--device", "cpu")
+    assert (code, err, asked) == (0, "", [(MINILM, "cpu")])
+    names = [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| all")]
+    assert names == [MINILM.label, f"{MINILM.label}, centred"] and "Causal" not in out
+    # With the whole ladder where it is at hand, and not where only some stages are wanted.
+    monkeypatch.setattr(evaluate, "installed_folder", lambda _: data)
+    assert MINILM.label not in run(*common, "--stages", "mntp")[1]
+    whole = run(*common, "--model", BUNDLED.base, "--pooling-mode", "mean")[1]
+    assert f"\n| {MINILM.label} | " in whole and "| Causal, mean |" in whole
+    assert "encoder-only was never a decoder" in whole
 
 
 def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(data, run, tmp_path):
@@ -64,8 +91,6 @@ def test_out_holds_tables_figure_and_results_and_a_second_run_measures_nothing(d
 
 
 def test_a_folder_of_ones_own_is_measured_with_its_adapter(data, run):
-    from llm2vec_core.presets import BUNDLED
-
     adapter = BUNDLED.stage("mntp").adapters[0]
     common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
     code, by_folder, err = run(*common, "--model", BUNDLED.base, "--adapter", adapter, "--pooling-mode", "mean")
@@ -79,8 +104,6 @@ def test_a_folder_of_ones_own_is_measured_with_its_adapter(data, run):
 
 
 def test_stages_of_ones_own_are_rows_of_their_own(data, run):
-    from llm2vec_core.presets import BUNDLED
-
     mntp, simcse = BUNDLED.stage("simcse").adapters
     common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
     stages = ("--stage", f"mine={mntp}", "--stage", f"mine 2={mntp},{simcse}")
@@ -103,8 +126,6 @@ def test_a_stage_whose_adapter_is_missing_is_told_before_anything_is_measured(da
 
 
 def test_a_place_may_hold_an_equals_sign_and_blanks(data, run, tmp_path):
-    from llm2vec_core.presets import BUNDLED
-
     shutil.copytree(BUNDLED.stage("mntp").adapters[0], tmp_path / "a=b c")
     common = ("evaluate", "--data", data, "--tasks", "STS12", "--quiet")
     code, out, err = run(*common, "--stage", f" my own = {tmp_path / 'a=b c'} ", "--stages", "my own", "mntp")
