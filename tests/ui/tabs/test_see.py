@@ -229,8 +229,11 @@ def test_an_empty_sentence_is_named_and_nothing_is_lost(visitor):
     visitor.locator("#compare-button").click()
     expect(visitor.locator("#compare-notice")).to_contain_text("Sentence B is empty")
     visitor.get_by_role("button", name="Next →").click()
-    expect(visitor.locator("#lesson-notice")).to_contain_text("Sentence B is empty")
+    settled(visitor)
     expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
+    # Said where it was typed, and nowhere else.
+    expect(visitor.get_by_text("Sentence B is empty")).to_have_count(1)
+    expect(visitor.locator("#compare-notice")).to_contain_text("Sentence B is empty")
     visitor.locator('#see-spine [data-sentence="a"][data-token="1"]').click()
     expect(visitor.locator("#lens-notice")).to_contain_text("Sentence B is empty")
     assert visitor.locator("#see-spine").inner_text() == before

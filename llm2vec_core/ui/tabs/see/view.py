@@ -24,14 +24,22 @@ from llm2vec_core.ui.tabs.see.lens import read_lens
 from llm2vec_core.ui.tabs.see.spine import STEPS, show
 
 HERE = Path(__file__).parent
-SHOWN_HEADS = "see: heads"  # in Session.by_tab
+SHOWN_HEADS, REFUSED = "see: heads", "see: refused"  # in Session.by_tab
 HEADS_SCRIPT, SPINE_SCRIPT = (HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heads.js", "spine.js"))
 
 
 def lesson(context: AppContext, session: Session, a: str, b: str, stage: str, step: int) -> dict[str, Any]:
     """The step of the lesson and the code, for other sentences."""
+    session.by_tab[REFUSED] = (context.preset.key, a, b, stage)
     pair = model.checked_pair(context, session, a, b, stage)
-    return {"spine": _step(pair, step), "code": see_snippet(pair)}
+    results = {"spine": _step(pair, step), "code": see_snippet(pair)}
+    session.by_tab[REFUSED] = None
+    return results
+
+
+def was_refused(session: Session, a: str, b: str, stage: str, **_: Any) -> bool:
+    """Whether the lesson has just said what is wrong with these sentences: what follows it need not say it again."""
+    return session.by_tab.get(REFUSED) == (session.model_key, a, b, stage)
 
 
 def workshop(
@@ -182,7 +190,6 @@ def _build(page: Page, _tab: gr.Tab) -> None:
             )
             forth = gr.Button("Next →", elem_id="see-next", scale=0, min_width=96)
         panel(copy.SWITCH, elem_id="see-switch")
-        step_notice = notice_panel("lesson-notice")
         spine = panel(opening.spine, elem_id="see-spine", js_on_load=SPINE_SCRIPT)
 
     panel(copy.WORKSHOP)
@@ -248,17 +255,17 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     sentences = ("a", "b", "stage")
     heads_out = ("picture", "grid", "layer", "head")
     lesson_io = form.io(lesson, (*sentences, "step"), ("spine", "code"))
-    workshop_io = form.io(workshop, (*sentences, "pooling", "vector"), ("lens", "strips"), notice=strips_notice)
-    attention_io = form.io(attention, (*sentences, "which", "layer", "head"), heads_out, notice=attention_notice)
+    read = (*sentences, "pooling", "vector")
+    workshop_io = form.io(workshop, read, ("lens", "strips"), notice=strips_notice, unless=was_refused)
+    heads_in = (*sentences, "which", "layer", "head")
+    attention_io = form.io(attention, heads_in, heads_out, notice=attention_notice, unless=was_refused)
     layer_io = form.io(open_layer, sentences, (*heads_out, "which"), notice=attention_notice)
     pick_io = form.io(pick, (*sentences, "which"), heads_out, notice=attention_notice)
     fields = ("beginning", "reference", "ending", "stage", "measure")
     endings_io = form.io(endings, fields, ("bars",), notice=ending_notice, show_progress="hidden")
     strips_io = form.io(strips, (*sentences, "pooling"), ("strips",), notice=strips_notice)
     # The step that was pressed is not set by the answer: by then another one may have been.
-    step_io = form.io(
-        step_of, (*sentences, "step"), ("spine",), notice=step_notice, decides=("notice", "spine", "step")
-    )
+    step_io = form.io(step_of, (*sentences, "step"), ("spine",), decides=("notice", "spine", "step"))
     lens_io = form.io(lens, sentences, ("lens", "vector"), notice=lens_notice)
 
     asked = [gr.on([run.click, a.submit, b.submit], **lesson_io), *(filled.then(**lesson_io) for filled in examples)]
@@ -268,7 +275,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     stage.input(**lesson_io).then(**workshop_io).then(**attention_io).then(**endings_io)
     pooling.input(**strips_io)
     for event, by in ((back.click, -1), (forth.click, 1)):
-        event(**form.io(turn(by), (*sentences, "step"), ("spine", "step"), notice=step_notice))
+        event(**form.io(turn(by), (*sentences, "step"), ("spine", "step")))
     step.input(**step_io)
     spine.pick(**lens_io)
     spine.layer(**layer_io)
@@ -276,9 +283,7 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     # `change`, because gradio's `input` of a Textbox comes from key presses alone: not from Backspace or paste.
     # Keys are pressed more often than answers come: the last state of the fields is what counts.
     gr.on([beginning.change, reference.change, ending.change, measure.input], **endings_io)
-    heads_io = form.io(
-        attention, (*sentences, "which", "layer", "head"), heads_out, unless=shows_heads, notice=attention_notice
-    )
+    heads_io = form.io(attention, heads_in, heads_out, unless=shows_heads, notice=attention_notice)
     gr.on([which.input, layer.input, head.input], **heads_io)
     grid.pick(**pick_io)
     page.refreshers["see"] = form.io(everything)
