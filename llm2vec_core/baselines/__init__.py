@@ -13,6 +13,7 @@ from collections.abc import Callable
 from llm2vec_core.baselines.centring import centring_texts, mean_vector
 from llm2vec_core.baselines.encoder_only import EncoderOnly, encoder_only
 from llm2vec_core.baselines.layer import LayerEmbeddings
+from llm2vec_core.baselines.prepended import PrependedTokens
 from llm2vec_core.baselines.static import StaticEmbeddings, static
 from llm2vec_core.baselines.templated import echo, prompt, quoted_prompt
 from llm2vec_core.encoder import LLM2Vec
@@ -28,6 +29,7 @@ __all__ = [
     "BASELINES",
     "EncoderOnly",
     "LayerEmbeddings",
+    "PrependedTokens",
     "StaticEmbeddings",
     "centring_texts",
     "echo",

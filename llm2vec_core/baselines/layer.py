@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from llm2vec_core.batching import collate, pad_token_id, token_budget_batches
-from llm2vec_core.encoder import TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU, LLM2Vec, Progress
+from llm2vec_core.baselines.pooled_states import PooledStates
+from llm2vec_core.batching import TokenizedText
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
-from llm2vec_core.pooling import pool
 
 
-class LayerEmbeddings:
+class LayerEmbeddings(PooledStates):
     """Embeddings pooled from the output of one layer, before the final norm.
 
     Args:
@@ -33,49 +32,10 @@ class LayerEmbeddings:
         count = encoder.model.config.get_text_config().num_hidden_layers
         if not 0 <= layer <= count:
             raise InputError(f"layer is {layer}; this model has layers 0 (the input embeddings) to {count}")
-        self._encoder = encoder
+        super().__init__(encoder)
         self.layer = layer
 
-    @torch.inference_mode()
-    def encode(
-        self,
-        texts: str | Sequence[str],
-        instruction: str | None = None,
-        *,
-        pooling_mode: str | None = None,
-        normalize: bool = False,
-        progress: Progress | None = None,
-    ) -> np.ndarray:
-        """Embed texts.
-
-        Args:
-            texts: one text, or several.
-            instruction: put in front of each text and left out of pooling.
-            pooling_mode: another one than the encoder's, for this call.
-            normalize: scale each embedding to length 1.
-            progress: called with (texts done, texts in all) after each batch.
-
-        Returns:
-            float32 of shape (texts, hidden); (hidden,) for one text.
-
-        Raises:
-            InputError: as :meth:`llm2vec_core.encoder.LLM2Vec.encode` does.
-        """
-        if isinstance(texts, str):
-            return self.encode([texts], instruction, pooling_mode=pooling_mode, normalize=normalize)[0]
-        model, mode = self._encoder.model, pooling_mode or self._encoder.pooling_mode
-        rows = self._encoder.tokenize(texts, instruction)
-        result = np.zeros((len(rows), self._encoder.hidden_size), dtype=np.float32)
-        budget = TOKEN_BUDGET_CPU if model.device.type == "cpu" else TOKEN_BUDGET_GPU
-        done = 0
-        for indices in token_budget_batches([len(row.input_ids) for row in rows], budget, None):
-            batch = collate([rows[i] for i in indices], pad_token_id(self._encoder.tokenizer), model.device)
-            pooling_mask = batch.pop("pooling_mask")
-            states = model(**batch, use_cache=False, output_hidden_states=True).hidden_states[self.layer]
-            result[indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
-            done += len(indices)
-            if progress:
-                progress(done, len(rows))
-        if normalize:
-            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
-        return result
+    def _states(self, batch: dict[str, torch.Tensor], _: Sequence[TokenizedText]) -> torch.Tensor:
+        output = self._encoder.model(**batch, use_cache=False, output_hidden_states=True)
+        states: torch.Tensor = output.hidden_states[self.layer]
+        return states

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from llm2vec_core.baselines import BASELINES, LayerEmbeddings, centring_texts
+from llm2vec_core.baselines import BASELINES, LayerEmbeddings, PrependedTokens, centring_texts
 from llm2vec_core.encoder import LLM2Vec, Progress
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate, average, difference, estimate
@@ -26,6 +26,7 @@ STATIC_LABEL = "Static token embeddings"
 BASELINE_LABELS = {"quoted_prompt": "prompt in quotes"}
 CENTRED = ", centred"
 LAYER = "layer-"
+PREPENDED = "prepended-"
 PROBE = "The bank of the river was steep and muddy."
 PROBE_NUMBERS = 16
 # Between two chunks the progress is told.
@@ -38,8 +39,8 @@ class Rung:
 
     Attributes:
         label: shown to people.
-        variant: a pooling mode, a key of :data:`llm2vec_core.baselines.BASELINES`, or "layer-N" for the mean of the
-            hidden states of layer N.
+        variant: a pooling mode, a key of :data:`llm2vec_core.baselines.BASELINES`, "layer-N" for the mean of the
+            hidden states of layer N, or "prepended-N" for token prepending in N layers.
         direction: "causal", "bidirectional", or "none" where nothing attends.
         centred: whether the mean vector of the bundled sentences is subtracted.
     """
@@ -99,7 +100,12 @@ class LadderRow:
 
 
 def rungs_of(
-    stage: Stage, poolings: Sequence[str] | None = None, layer: int | None = None, *, centred: bool = False
+    stage: Stage,
+    poolings: Sequence[str] | None = None,
+    layer: int | None = None,
+    prepended: int | None = None,
+    *,
+    centred: bool = False,
 ) -> list[Rung]:
     """The rows that a stage gives: a causal one each pooling and baseline, a bidirectional one mean pooling.
 
@@ -107,6 +113,7 @@ def rungs_of(
         stage: of a preset.
         poolings: these instead.
         layer: of a causal stage, the layer whose hidden states are pooled as one more baseline.
+        prepended: of a causal stage, in how many layers tokens are prepended in one more baseline.
         centred: each row once more with the mean vector subtracted.
 
     Example:
@@ -126,6 +133,8 @@ def rungs_of(
         ]
         if layer is not None:
             rungs.append(Rung(f"{stage.label}, layer {layer}", f"{LAYER}{layer}", direction))
+        if prepended is not None:
+            rungs.append(Rung(f"{stage.label}, token prepending", f"{PREPENDED}{prepended}", direction))
     return _with_centred(rungs) if centred else rungs
 
 
@@ -200,7 +209,7 @@ def measure_ladder(
             settings = {**preset.settings, **(options or {}), "bidirectional": stage.bidirectional}
             encoder = LLM2Vec.from_pretrained(preset.base, stage.adapters, **settings)
         loaded = (stage.adapters, encoder)
-        rungs = rungs_of(stage, poolings, preset.best_layer, centred=centred)
+        rungs = rungs_of(stage, poolings, preset.best_layer, preset.prepended_layers, centred=centred)
         run = _Run(encoder, rungs, instructions or {}, results)
         rows += run.rows(sets, report, partial(progress, stage.label))
     for label, rival in (rivals or {}).items():
@@ -338,10 +347,12 @@ class _Run:
 
 
 def _is_pooling(variant: str) -> bool:
-    return variant not in BASELINES and not variant.startswith(LAYER)
+    return variant not in BASELINES and not variant.startswith((LAYER, PREPENDED))
 
 
 def _baseline(variant: str, encoder: LLM2Vec) -> Encoder:
     if variant.startswith(LAYER):
         return LayerEmbeddings(encoder, int(variant.removeprefix(LAYER)))
+    if variant.startswith(PREPENDED):
+        return PrependedTokens(encoder, int(variant.removeprefix(PREPENDED)))
     return BASELINES[variant](encoder)

@@ -20,6 +20,7 @@ _WORDS = {
     "prompt": "prompt asks for the text in one word",
     "in quotes": "in quotes is that prompt as published",
     "layer": "layer pools the hidden states of an earlier layer",
+    "token prepending": "token prepending hands each early layer's summary back to the text's beginning",
     "centred": "centred has the mean vector of our bundled sentences subtracted",
     "untrained": "untrained has an open mask and no training",
     "MNTP": "MNTP is trained to fill in masked words",
