@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from transformers import PreTrainedConfig
 
-from llm2vec_core.baselines import BASELINES, StaticEmbeddings
+from llm2vec_core.baselines import BASELINES, EncoderOnly, StaticEmbeddings, encoder_only
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.cache import UNLIMITED, Cache
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
@@ -21,12 +21,12 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.loading import load_config
-from llm2vec_core.presets import BUNDLED, ModelPreset
+from llm2vec_core.presets import BUNDLED, MINILM, ModelPreset
 from llm2vec_core.provision import provide
 from llm2vec_core.search import SearchIndex
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.stages import StagedModel
-from llm2vec_core.ui.encoders import BASELINE_OPTIONS
+from llm2vec_core.ui.encoders import BASELINE_OPTIONS, MEAN_ONLY
 from llm2vec_core.ui.limits import Limits
 
 FLOAT32_BYTES = 4
@@ -56,8 +56,10 @@ class AppContext:
         self.cache = Cache({"weights": UNLIMITED, "encoder": UNLIMITED})
         self.warm_ups: list[Callable[[], None]] = []
 
-    def encoder(self, stage_key: str) -> LLM2Vec | StaticEmbeddings:
+    def encoder(self, stage_key: str) -> LLM2Vec | StaticEmbeddings | EncoderOnly:
         """The encoder of a stage or rival; those that differ in direction alone share their weights."""
+        if stage_key == MINILM.key:
+            return self.cache.get(("encoder", stage_key), lambda: encoder_only(MINILM))
         if stage_key in BASELINE_OPTIONS:
             return self.cache.get(
                 ("encoder", stage_key), lambda: BASELINES[stage_key](self.encoder(self.preset.stages[0].key))
@@ -124,6 +126,8 @@ class AppContext:
 
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
+        if stage_key in MEAN_ONLY:
+            pooling_mode = "mean"
         stored = self._stored.collection(stage_key, pooling_mode)
         if stored is not None:
             return stored

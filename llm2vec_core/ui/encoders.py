@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
 from llm2vec_core.arguments import short
-from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.cache import Cache
-from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.presets import ModelPreset
+from llm2vec_core.presets import MINILM, ModelPreset
+from llm2vec_core.protocol import Encoder
+from llm2vec_core.provision import how_to_get, installed_folder
 from llm2vec_core.ui.user_texts import Texts
 
 T = TypeVar("T")
@@ -61,15 +61,31 @@ BASELINE_OPTIONS = {
         "static", "Static token embeddings", "none", "No attention: the mean of the input token embeddings."
     ),
 }
+# Whatever the pooling that is chosen, these keep to the mean.
+MEAN_ONLY = frozenset({"static", MINILM.key})
 
 
-def encoder_options(preset: ModelPreset, *, causal: bool = True, baselines: bool = False) -> list[EncoderOption]:
-    """A model's stages in the order of the recipe, then the baselines.
+def encoder_only_option() -> EncoderOption:
+    """The encoder-only model; where it is not on this machine, its meaning says how to get it."""
+    meaning = MINILM.meaning if is_offered() else f"{MINILM.meaning} It is not on this server: {how_to_get(MINILM)}."
+    return EncoderOption(MINILM.key, MINILM.label, "bidirectional", meaning)
+
+
+def is_offered() -> bool:
+    """Whether the encoder-only model is on this machine; nobody waits for a download."""
+    return installed_folder(MINILM) is not None
+
+
+def encoder_options(
+    preset: ModelPreset, *, causal: bool = True, baselines: bool = False, encoder_only: bool = False
+) -> list[EncoderOption]:
+    """A model's stages in the order of the recipe, then the baselines, then the encoder-only model.
 
     Args:
         preset: the model.
         causal: whether causal stages are among them.
         baselines: whether echo and static embeddings are (they are causal, or without direction).
+        encoder_only: whether the encoder-only model is, where it is on this machine.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -81,7 +97,37 @@ def encoder_options(preset: ModelPreset, *, causal: bool = True, baselines: bool
         for stage in preset.stages
         if causal or stage.bidirectional
     ]
-    return [*stages, *BASELINE_OPTIONS.values()] if baselines else stages
+    rival = [encoder_only_option()] if encoder_only and is_offered() else []
+    return [*stages, *(BASELINE_OPTIONS.values() if baselines else ()), *rival]
+
+
+def encoder_code(key: str, preset: ModelPreset) -> str:
+    """The expression that makes an encoder, for the code below a view; see :func:`encoder_imports`.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder_code("echo", BUNDLED), encoder_code(MINILM.key, BUNDLED)
+        ("BASELINES['echo'](LLM2Vec.from_preset('mini:causal'))", 'encoder_only(MINILM)')
+    """
+    if key == MINILM.key:
+        return "encoder_only(MINILM)"
+    if key in BASELINE_OPTIONS:
+        return f"BASELINES[{key!r}](LLM2Vec.from_preset({f'{preset.key}:{preset.stages[0].key}'!r}))"
+    return f"LLM2Vec.from_preset({f'{preset.key}:{key}'!r})"
+
+
+def encoder_imports(keys: Collection[str], *names: str) -> list[str]:
+    """The lines that import what :func:`encoder_code` needs.
+
+    Args:
+        keys: of the encoders.
+        names: imported from the package beside them.
+    """
+    needed = [*(["BASELINES"] if any(key in BASELINE_OPTIONS for key in keys) else []), "LLM2Vec", *names]
+    lines = [f"from llm2vec_core import {', '.join(needed)}"]
+    if MINILM.key in keys:
+        lines += ["from llm2vec_core.baselines import encoder_only", "from llm2vec_core.presets import MINILM"]
+    return lines
 
 
 @dataclass(frozen=True)
@@ -101,7 +147,7 @@ class EncoderHandle:
     instruction: str
     model_key: str
     version: int | None
-    _load: Callable[[], LLM2Vec | StaticEmbeddings] = field(repr=False, compare=False)
+    _load: Callable[[], Encoder] = field(repr=False, compare=False)
     _private: Cache = field(repr=False, compare=False)
     _shared: Cache = field(repr=False, compare=False)
 
@@ -121,7 +167,7 @@ class EncoderHandle:
         return self.option.color
 
     @property
-    def encoder(self) -> LLM2Vec | StaticEmbeddings:
+    def encoder(self) -> Encoder:
         """The encoder itself."""
         return self._load()
 

@@ -24,6 +24,7 @@ class Picker:
         baselines: whether echo and static embeddings are.
         follows: whether it jumps to a visitor's own adapter as soon as there is one.
         own: whether a visitor's own adapter is listed.
+        encoder_only: whether the encoder-only model is, where it is on this machine.
     """
 
     component: gr.Dropdown
@@ -31,6 +32,12 @@ class Picker:
     baselines: bool
     follows: bool
     own: bool = True
+    encoder_only: bool = False
+
+    @property
+    def listed(self) -> dict[str, bool]:
+        """What is listed beside bidirectional stages, as arguments of :func:`encoder_options`."""
+        return {"causal": self.causal, "baselines": self.baselines, "encoder_only": self.encoder_only}
 
 
 @dataclass
@@ -79,6 +86,7 @@ class Page:
         baselines: bool = False,
         follows: bool = False,
         own: bool = True,
+        encoder_only: bool = False,
         **options: Any,
     ) -> gr.Dropdown:
         """Draw a dropdown of encoders that is kept up to date.
@@ -90,17 +98,18 @@ class Page:
             baselines: whether echo and static embeddings are.
             follows: whether it jumps to a visitor's own adapter as soon as there is one.
             own: whether a visitor's own adapter is listed.
+            encoder_only: whether the encoder-only model is, where it is on this machine.
             options: further arguments of ``gr.Dropdown``.
         """
         preset = self.context.preset
-        found = encoder_options(preset, causal=causal, baselines=baselines)
+        found = encoder_options(preset, causal=causal, baselines=baselines, encoder_only=encoder_only)
         component = gr.Dropdown(
             [(choice.label, choice.key) for choice in found],
             value=value or preset.default.key,
             label=label,
             **options,
         )
-        self.pickers.append(Picker(component, causal, baselines, follows, own))
+        self.pickers.append(Picker(component, causal, baselines, follows, own, encoder_only))
         return component
 
     def refreshed_pickers(self, session: Session, *, new_own: bool = False) -> dict[Any, Any]:
@@ -113,7 +122,7 @@ class Page:
         context = self.context_of(session)
         updates = {}
         for picker in self.pickers:
-            found = session.choices(context, causal=picker.causal, baselines=picker.baselines)
+            found = session.choices(context, **picker.listed)
             found = [choice for choice in found if picker.own or choice.key != USER_ADAPTER]
             update: dict[str, Any] = {"choices": [(choice.label, choice.key) for choice in found]}
             if new_own and picker.follows and found[-1].key == USER_ADAPTER:
@@ -134,7 +143,7 @@ class Page:
         for picker in self.pickers:
             for name, component in self.linked.items():
                 if component is picker.component:
-                    options = encoder_options(context.preset, causal=picker.causal, baselines=picker.baselines)
+                    options = encoder_options(context.preset, **picker.listed)
                     found[name] = gr.Dropdown([(o.label, o.key) for o in options], render=False)
         return found
 

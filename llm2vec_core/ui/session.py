@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from llm2vec_core.arguments import short
-from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.baselines import EncoderOnly, StaticEmbeddings
 from llm2vec_core.bundled_data import sentence_pairs
 from llm2vec_core.cache import Cache, Limit
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.filling import ClozeScores
-from llm2vec_core.presets import BUNDLED
+from llm2vec_core.presets import BUNDLED, MINILM
+from llm2vec_core.provision import how_to_get
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
 from llm2vec_core.ui.encoders import (
@@ -88,9 +89,11 @@ class Session:
         if before is not None and (texts is None or before.key != texts.key):
             self.cache.discard(before.key)
 
-    def choices(self, context: AppContext, *, causal: bool = True, baselines: bool = False) -> list[EncoderOption]:
-        """Encoders to pick from: stages, baselines, and the visitor's own last."""
-        found = encoder_options(context.preset, causal=causal, baselines=baselines)
+    def choices(
+        self, context: AppContext, *, causal: bool = True, baselines: bool = False, encoder_only: bool = False
+    ) -> list[EncoderOption]:
+        """Encoders to pick from: stages, baselines, the encoder-only model, and the visitor's own last."""
+        found = encoder_options(context.preset, causal=causal, baselines=baselines, encoder_only=encoder_only)
         own = self.encoder is not None and self.own_model_key == context.preset.key
         return [*found, USER_OPTION] if own else found
 
@@ -100,7 +103,9 @@ class Session:
         Raises:
             InputError: if there is none (any more).
         """
-        known = {option.key: option for option in self.choices(context, baselines=True)}
+        known = {option.key: option for option in self.choices(context, baselines=True, encoder_only=True)}
+        if key == MINILM.key and key not in known:
+            raise InputError(f"{MINILM.label} is not on this server: {how_to_get(MINILM)}. Choose another encoder.")
         if key == USER_ADAPTER and key not in known:
             raise InputError(
                 "Your adapter is no longer here: it is kept while the page is open, for an hour at most without a "
@@ -139,7 +144,7 @@ class Session:
             context.cache,
         )
 
-    def encoder_for(self, key: str, context: AppContext) -> LLM2Vec | StaticEmbeddings:
+    def encoder_for(self, key: str, context: AppContext) -> LLM2Vec | StaticEmbeddings | EncoderOnly:
         """The encoder of an option; raises as :meth:`choice`."""
         return self.handle(key, context).encoder
 

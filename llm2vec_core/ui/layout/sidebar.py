@@ -12,7 +12,7 @@ from llm2vec_core.errors import LLM2VecError
 from llm2vec_core.loading import available_memory
 from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.components import notice_panel, panel
-from llm2vec_core.ui.encoders import encoder_options
+from llm2vec_core.ui.encoders import encoder_only_option, encoder_options
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.layout import copy, facts
 from llm2vec_core.ui.layout.header import Header, other_model, other_model_label
@@ -56,7 +56,8 @@ class Sidebar:
                 elem_id="model-status",
             )
             self.stages = panel(
-                facts.stage_meanings(first.label, encoder_options(first, baselines=True)), elem_id="stage-meanings"
+                facts.stage_meanings(first.label, [*encoder_options(first, baselines=True), encoder_only_option()]),
+                elem_id="stage-meanings",
             )
             with gr.Accordion("This server", open=False) as self.server:
                 self.machine = panel(elem_id="machine", min_height=90)
@@ -186,7 +187,7 @@ def switch(page: Page, session: Session, wanted: str, values: tuple[Any, ...]) -
         "",
         f"{label} is in use in every tab.",
         session,
-        facts.stage_meanings(label, session.choices(context, baselines=True)),
+        facts.stage_meanings(label, [*session.choices(context, baselines=True), encoder_only_option()]),
         facts.in_use(wanted, label),
         facts.model_details(context.preset, models.fit(context.preset), True),
         # A model that was named by its Hub id is none of the list: what is chosen there can still be taken.
@@ -222,7 +223,7 @@ def settled(page: Page, session: Session, values: tuple[Any, ...]) -> dict[Any, 
     first, last = context.preset.stages[0].key, context.preset.default.key
     updates = page.refreshed_pickers(session)
     for picker, value in zip(page.pickers, values, strict=True):
-        known = [choice.key for choice in session.choices(context, causal=picker.causal, baselines=picker.baselines)]
+        known = [choice.key for choice in session.choices(context, **picker.listed)]
         if value not in known:
             updates[picker.component]["value"] = first if value == first and picker.causal else last
     return updates

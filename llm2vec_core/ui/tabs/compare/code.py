@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.compare.model import PERCENTILE, Fields, pooling_of
 
 
@@ -16,9 +16,8 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
     """
     percentile = fields.measure == PERCENTILE
     names = ["cosine_matrix", "nearest_texts", *(["percentiles", "unrelated_cosines"] if percentile else [])]
-    baseline = any(key in BASELINE_OPTIONS for key in (fields.left, fields.right))
     lines = [
-        f"from llm2vec_core import {'BASELINES, ' if baseline else ''}LLM2Vec",
+        *encoder_imports((fields.left, fields.right)),
         f"from llm2vec_core.similarity import {', '.join(names)}",
         "",
         "texts = [",
@@ -49,6 +48,4 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
 def _encoder(key: str, preset: ModelPreset) -> str:
     if key == USER_ADAPTER:
         return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that you downloaded in the Train tab'
-    if key in BASELINE_OPTIONS:
-        return f"BASELINES[{key!r}](LLM2Vec.from_preset({f'{preset.key}:{preset.stages[0].key}'!r}))"
-    return f"LLM2Vec.from_preset({f'{preset.key}:{key}'!r})"
+    return encoder_code(key, preset)

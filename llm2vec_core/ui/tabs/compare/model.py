@@ -23,7 +23,7 @@ from llm2vec_core.similarity import (
     unrelated_cosines,
 )
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption, check_pooling
+from llm2vec_core.ui.encoders import MEAN_ONLY, USER_ADAPTER, EncoderOption, check_pooling
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.templates import number
@@ -32,8 +32,6 @@ from llm2vec_core.ui.user_texts import Texts, checked_text
 INSTRUCTION_CHARACTERS = 500
 COSINE, PERCENTILE = "cosine", "percentile"
 MEASURES = (COSINE, PERCENTILE)
-# The one encoder without token vectors: whatever the pooling, it is the mean.
-STATIC = "static"
 
 
 @dataclass(frozen=True)
@@ -311,7 +309,7 @@ def known_about(session: Session, texts: tuple[str, ...], limits: Limits) -> tup
 
 def pooling_of(key: str, pooling: str) -> str:
     """The pooling mode that an encoder really uses."""
-    return "mean" if key == STATIC else pooling
+    return "mean" if key in MEAN_ONLY else pooling
 
 
 def yardstick_of(context: AppContext, session: Session, key: str, pooling: str) -> Yardstick:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llm2vec_core.baselines import StaticEmbeddings
+from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.similarity import Structure, cosine_matrix, percentiles, separation_of_structure
@@ -93,8 +93,8 @@ def _embeddings(
     context: AppContext, session: Session, choice: EncoderOption, texts: list[str], instruction: str
 ) -> dict[str, np.ndarray]:
     encoder = session.encoder_for(choice.key, context)
-    if isinstance(encoder, StaticEmbeddings):
-        return {"mean": encoder.encode(texts)}
+    if not isinstance(encoder, LLM2Vec):
+        return {"mean": encoder.encode(texts, instruction or None)}
     found = encoder.encode_poolings(texts, instruction or None)
     return {mode: found[mode] for mode in POOLING_MODES}
 

@@ -16,7 +16,7 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_options
+from llm2vec_core.ui.encoders import MEAN_ONLY, USER_ADAPTER, encoder_options
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.page import Page, Tab
 from llm2vec_core.ui.pair_strips import similarity_strips
@@ -27,7 +27,6 @@ from llm2vec_core.ui.tabs.compare.model import (
     COSINE,
     INSTRUCTION_CHARACTERS,
     PERCENTILE,
-    STATIC,
     Comparison,
     checked_fields,
     compare,
@@ -224,7 +223,7 @@ def fill(context: AppContext, session: Session) -> dict[str, Any]:
 def warm_up(context: AppContext) -> None:
     """Yardsticks of every pooling, which the first table of poolings needs."""
     for choice in encoder_options(context.preset, baselines=True):
-        if choice.key != STATIC:
+        if choice.key not in MEAN_ONLY:
             context.yardstick(choice.key, "last_token")
 
 
@@ -247,9 +246,16 @@ def _build(page: Page, tab: gr.Tab) -> None:
             min_width=200,
         )
         left = page.picker(
-            "First encoder", value=preset.stages[0].key, baselines=True, elem_id="compare-left", min_width=200
+            "First encoder",
+            value=preset.stages[0].key,
+            baselines=True,
+            encoder_only=True,
+            elem_id="compare-left",
+            min_width=200,
         )
-        right = page.picker("Second encoder", baselines=True, follows=True, elem_id="compare-right", min_width=200)
+        right = page.picker(
+            "Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="compare-right", min_width=200
+        )
         pooling = gr.Dropdown(
             [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
             value="mean",

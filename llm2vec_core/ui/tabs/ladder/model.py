@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from llm2vec_core.baselines import StaticEmbeddings
 from llm2vec_core.bundled_data import BlankPreset, sentence_pairs
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
@@ -23,6 +22,7 @@ from llm2vec_core.evaluation.summary import MEAN, EncoderSummary, LadderSummary,
 from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
 from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
 from llm2vec_core.presets import ASSETS, BUNDLED, SMOLLM2, ModelPreset
+from llm2vec_core.protocol import Encoder
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER, EncoderOption
@@ -264,9 +264,9 @@ def token_counts(context: AppContext, session: Session, keys: Sequence[str]) -> 
     return [counts[key] if key in counts else count_tokens(session.encoder_for(key, context)) for key in keys]
 
 
-def count_tokens(encoder: LLM2Vec | StaticEmbeddings) -> int:
-    """Tokens that an encoder reads for all bundled pairs."""
-    if isinstance(encoder, StaticEmbeddings):
+def count_tokens(encoder: Encoder) -> int:
+    """Tokens that a decoder reads for all bundled pairs; none where nothing is read."""
+    if not isinstance(encoder, LLM2Vec):
         return 0
     texts = [text for pair in sentence_pairs() for text in (pair.sentence1, pair.sentence2)]
     return sum(len(row.input_ids) for row in encoder.tokenize(texts))
@@ -375,8 +375,8 @@ def _step_scores(choice: EncoderOption, found: ClozeScores) -> StepScores:
 
 def _model_of(key: str, context: AppContext, session: Session) -> LLM2Vec:
     encoder = session.encoder_for(key, context)
-    if isinstance(encoder, StaticEmbeddings):
-        raise InputError(f"{session.choice(key, context).label} has no attention and predicts nothing.")
+    if not isinstance(encoder, LLM2Vec):
+        raise InputError(f"{session.choice(key, context).label} is no decoder and predicts nothing.")
     return encoder
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
@@ -29,8 +29,7 @@ def map_snippet(preset: ModelPreset, texts: Texts, settings: MapSettings) -> str
         layout = "pca_layout"
         call = f"pca_layout(embeddings, {settings.dimensions}, metric={settings.metric!r}).points"
     ours = settings.source == BUNDLED_TEXTS
-    rival = any(key in BASELINE_OPTIONS for key in (settings.left, settings.right))
-    imports = [f"from llm2vec_core import {'BASELINES, ' if rival else ''}LLM2Vec"]
+    imports = encoder_imports((settings.left, settings.right))
     imports += ["from llm2vec_core.bundled_data import passages"] if ours else []
     imports += [f"from llm2vec_core.projection import align, {layout}, neighbor_overlap, neighborhood_trust"]
     lines = [*imports, "", _texts(texts, ours), ""]
@@ -66,6 +65,4 @@ def _texts(texts: Texts, ours: bool) -> str:
 def _encoder(preset: ModelPreset, key: str) -> str:
     if key == USER_ADAPTER:
         return 'LLM2Vec.from_pretrained("your-adapter")  # the folder from the Train tab; its code shows the base'
-    if key in BASELINE_OPTIONS:
-        return f'BASELINES["{key}"](LLM2Vec.from_preset("{preset.key}:{preset.stages[0].key}"))'
-    return f'LLM2Vec.from_preset("{preset.key}:{key}")'
+    return encoder_code(key, preset)

@@ -120,8 +120,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     panel(render("map/intro.html"))
     with gr.Row():
-        left = page.picker("First encoder", value=first.left, baselines=True, elem_id="map-left")
-        right = page.picker("Second encoder", baselines=True, follows=True, elem_id="map-right")
+        left = page.picker("First encoder", value=first.left, baselines=True, encoder_only=True, elem_id="map-left")
+        right = page.picker("Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="map-right")
         source = source_radio("map", min_width=290)
     texts = text_picker(page, "map", source=source)
     with gr.Row(elem_id="map-choices"):

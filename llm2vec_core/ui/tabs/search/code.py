@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llm2vec_core.baselines import BASELINES
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.search.model import SearchResult, Side
 
 # Longer lists of the visitor's own are read from a file.
@@ -33,10 +32,11 @@ def search_snippet(result: SearchResult, preset: ModelPreset, top_k: int) -> str
             f'json.loads(Path("texts.json").read_text())  # a list of your {len(result.texts)} texts',
         )
     first, later = (imported, "") if imported.startswith("import") else ("", imported)
-    names = ["LLM2Vec", "SearchIndex"]
-    if any(side.encoder.key in BASELINES for side in (result.left, result.right)):
-        names.insert(0, "BASELINES")
-    return f"""{first}from llm2vec_core import {", ".join(names)}
+    imports = encoder_imports([side.encoder.key for side in result.sides], "SearchIndex")
+    return (
+        first
+        + "\n".join(imports)
+        + f"""
 {later}
 texts = {texts}
 query = {result.query!r}
@@ -54,12 +54,11 @@ for hits in lists:
     for hit in hits:
         print(f"{{hit.rank:2}}  {{hit.cosine:.3f}}  {{texts[hit.index][:80]}}")
 """
+    )
 
 
 def _encoder(side: Side, preset: ModelPreset) -> str:
     key = side.encoder.key
     if key == USER_ADAPTER:
         return 'LLM2Vec.from_pretrained("your-adapter")  # the folder downloaded from the Train tab'
-    if key in BASELINES:
-        return f'BASELINES["{key}"](LLM2Vec.from_preset("{preset.key}:{preset.stages[0].key}"))'
-    return f'LLM2Vec.from_preset("{preset.key}:{key}")'
+    return encoder_code(key, preset)

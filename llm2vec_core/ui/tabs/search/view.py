@@ -120,8 +120,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     with gr.Row():
         first = page.context.preset.stages[0].key
-        left = page.picker("First encoder", value=first, baselines=True, elem_id="search-left", min_width=150)
-        right = page.picker("Second encoder", baselines=True, follows=True, elem_id="search-right", min_width=150)
+        left = page.picker(
+            "First encoder", value=first, baselines=True, encoder_only=True, elem_id="search-left", min_width=150
+        )
+        right = page.picker(
+            "Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="search-right", min_width=150
+        )
         pooling = gr.Dropdown(
             [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
             value="mean",
