@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from llm2vec_core.bundled_data import text_groups
+from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.tabs.compare import charts
 from tests.ui.conftest import open_tab
 
@@ -84,6 +86,12 @@ def test_percentiles_another_encoder_and_another_group(compare):
     assert first.min() >= 0
     assert first.max() <= 100
     assert np.unique(first).size > 3
+    # The last one is the encoder-only model, wherever it is installed; Static has the page's own code below.
+    rival = encoder_options(BUNDLED, baselines=True, encoder_only=True)[-1].label
+    compare.locator("#compare-left input").click()
+    compare.get_by_role("option", name=rival).click()
+    expect(compare.locator("#compare-first h3")).to_contain_text(rival)
+    expect(compare.locator("#compare-neighbors")).to_contain_text(rival)
     compare.locator("#compare-left input").click()
     compare.get_by_role("option", name="Static token embeddings").click()
     expect(compare.locator("#compare-first h3")).to_contain_text("Static token embeddings")
