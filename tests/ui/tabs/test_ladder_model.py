@@ -13,7 +13,7 @@ from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.summary import MEAN, read_summary, summarise
 from llm2vec_core.evaluation.tasks import all_tasks
 from llm2vec_core.experiments.curves import Curve, SampleEfficiency
-from llm2vec_core.presets import BUNDLED, PRESETS, SMOLLM2, Stage
+from llm2vec_core.presets import BUNDLED, MINILM, PRESETS, SMOLLM2, Stage
 from llm2vec_core.separation import PairCosines
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
@@ -253,21 +253,31 @@ def test_the_evaluation_is_there_and_belongs_to_its_model(preset):
         assert each.means["sts"].score == pytest.approx(np.mean(sets), abs=0.06)
 
 
-def test_each_model_shows_its_own_scores_and_says_what_was_not_measured():
+def test_each_model_shows_its_own_scores_and_says_what_was_not_measured(monkeypatch):
     small, large = (view.show_measured(AppContext(preset), Session(), "sts")["table"] for preset in (BUNDLED, SMOLLM2))
     assert "--preset mini" in small and "--preset smollm2" in large
     best = max(encoder.means["sts"].score for encoder in read_summary(model.LADDER_FILES["smollm2"]).encoders)
     assert f"<b>{best:.1f}</b>" in large and "No interval is stored for Causal, mean;" in large
     assert "No interval" not in small
-    for kind in ("retrieval", MEAN):
-        told, chart, _ = view.show_measured(AppContext(SMOLLM2), Session(), kind).values()
-        assert chart["visible"] is False and "l2v-ladder-missing" in told and "--preset smollm2" in told
     told, chart, _ = view.show_measured(AppContext(PRESETS["qwen3-0.6b"]), Session(), "sts").values()
     assert chart["visible"] is False and "--preset qwen3-0.6b" in told
     # Without an interval a difference is told without one.
     lines = charts.measured_notice(model.stored_ladder(SMOLLM2.key), SMOLLM2, "sts").split("\n")
     assert lines[0].count("4.2 points less") == 1 and "21.0 points less" in lines[1]
     assert "+18.0 points [" in lines[3]
+    # The best encoder without bidirectional attention is a decoder's; the encoder-only rival is none, and stands there.
+    whole = model.stored_ladder(SMOLLM2.key)
+    for key, summary in (("mini", model.stored_ladder("mini")), ("smollm2", whole)):
+        assert all(MINILM.label not in line for kind in summary.kinds
+                   for line in charts.measured_notice(summary, PRESETS[key], kind).split("\n"))  # fmt: skip
+        assert summary.encoder(MINILM.label).direction == "bidirectional"
+    assert MINILM.label in large and f"{whole.encoder(MINILM.label).means['sts'].score:.1f}" in large
+    # A model of which one kind of task was measured.
+    part = [replace(row, means={kind: row.means[kind] for kind in ("sts", MEAN)}) for row in whole.encoders]
+    monkeypatch.setattr(model, "stored_ladder", lambda _: replace(whole, encoders=tuple(part)))
+    for kind in ("retrieval", MEAN):
+        told, chart, _ = view.show_measured(AppContext(SMOLLM2), Session(), kind).values()
+        assert chart["visible"] is False and "l2v-ladder-missing" in told and "--preset smollm2" in told
 
 
 @pytest.mark.parametrize("preset", [BUNDLED, SMOLLM2], ids=lambda preset: preset.key)
