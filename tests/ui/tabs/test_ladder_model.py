@@ -115,6 +115,9 @@ def test_histograms_hold_each_pair_once(context):
     counted = [int(part.split(" from ")[0]) for part in html.split("similar pairs: ")[1:]]
     assert sum(counted) == 80 * len(rows)
     assert html.count("▸") == 1
+    # The number at either end of the axis stays inside the picture.
+    first, *_, last = re.findall(r'class="q" text-anchor="(\w+)">−?[\d.]+</text>', html)
+    assert (first, last) == ("start", "end")
 
 
 def test_filled_blanks_are_the_cores_and_what_is_typed_is_escaped(context):
@@ -173,6 +176,7 @@ def test_the_measured_chart_says_each_sign(summary):
     told = charts.measured_notice(summary, BUNDLED, "sts")
     assert "Bidirectional, untrained is below Causal (−5.0 points" in told
     assert "+ MNTP is above Bidirectional, untrained (+25.0 points" in told
+    assert "]), and is above Causal (+20.0 points" in told
     assert "is not clearly different from Causal" in charts.measured_notice(summary, BUNDLED, "clustering")
     table = view.measured_card(summary, "clustering")
     assert "V-measure" in table and "V-measure" not in view.measured_card(summary, "mean")

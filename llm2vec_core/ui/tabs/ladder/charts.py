@@ -21,6 +21,7 @@ from llm2vec_core.ui.tabs.ladder.model import (
     below,
     difference,
     points,
+    practice_of,
     rows_of_rungs,
     saved_steps,
     sign_of,
@@ -74,7 +75,8 @@ def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
         parts.append(line(LEFT, base, WIDTH - LEFT, base))
     height = ROW * len(rows) + 22
     for tick in np.arange(np.ceil(low * 5) / 5, 1.01, 0.2):
-        anchor = "end" if tick > 0.99 else "middle"
+        # A number at an end of the axis may not stick out of the picture.
+        anchor = "end" if tick > 0.99 else "start" if tick < low + 0.05 else "middle"
         parts.append(text(x(tick), height - 5, f"{tick:.1f}".replace("-", "−"), class_="q", text_anchor=anchor))
     label = f"Histograms of cosines under {len(rows)} encoders on one axis; the table has their means and separations"
     return svg(WIDTH, height, *parts, label=label, style="max-width:410px")
@@ -129,6 +131,7 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
     """The finished encoder against the best baseline, then step by step; a line each, worded by its sign."""
     rows = rows_of_rungs(preset, summary)
     names = {stage.key: stage.label for stage in preset.stages}
+    first, (_, practised) = preset.stages[0].key, practice_of(preset)
     baselines = [row for row in summary.encoders if row.direction != "bidirectional"]
     parts = []
     if preset.default.key in rows and preset.default.bidirectional and baselines:
@@ -140,8 +143,10 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
     for key, label in rows.items():
         lower = below(preset, key)
         if key in names and lower in rows:
-            other = summary.encoder(rows[lower])
-            parts.append(f"{names[key]} {_against(summary.encoder(label), other, kind, names[lower])}.")
+            # The first training mends what opening the mask did; whether that is a gain, the causal model alone can say.
+            others = [lower, first] if key == practised and first in rows and lower != first else [lower]
+            found = [_against(summary.encoder(label), summary.encoder(rows[o]), kind, names[o]) for o in others]
+            parts.append(f"{names[key]} {', and '.join(found)}.")
     return "\n".join(parts)
 
 
