@@ -7,6 +7,8 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from llm2vec_core import encoder as encoder_module
+from llm2vec_core.bidirectional import Conversion
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, InputError, ModelError
 from llm2vec_core.pooling import POOLING_MODES
@@ -124,6 +126,19 @@ def test_eager_attention_of_the_picture_computes_what_the_encoder_computes(bundl
         fast = bundled.model(input_ids=ids, use_cache=False).last_hidden_state
         eager = bundled._eager_model(input_ids=ids, use_cache=False).last_hidden_state
     torch.testing.assert_close(fast, eager, atol=1e-5, rtol=1e-5)
+
+
+def test_a_picture_that_opens_wrongly_without_proof_is_opened_with_it(monkeypatch):
+    encoder, open_ = LLM2Vec.from_preset("mini:bidirectional"), encoder_module.make_bidirectional
+    asked = []
+
+    def half_open(model, *, verify: bool = True, **options):
+        asked.append(verify)
+        return open_(model, **options) if verify else Conversion()
+
+    monkeypatch.setattr(encoder_module, "make_bidirectional", half_open)
+    weights = encoder.attentions("The bank was steep.").weights
+    assert asked == [False, True] and weights[..., 0, -1].min() > 0
 
 
 def test_save_and_load_again(bundled, tmp_path):
