@@ -1,4 +1,4 @@
-"""What depends only on a preset and the bundled texts: stored under ``assets/constants``, read in milliseconds.
+"""What depends only on a model and the bundled texts: stored under ``assets/constants``, read in milliseconds.
 
 ``python -m llm2vec_core.constants`` (``make assets``) computes the files anew; a test compares them with the models.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from llm2vec_core.baselines import BASELINES, StaticEmbeddings
+from llm2vec_core.baselines import BASELINES, encoder_only
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS, SMOLLM2, ModelPreset
+from llm2vec_core.presets import ASSETS, BUNDLED, MINILM, PRESETS, SMOLLM2, EncoderOnlyModel, ModelPreset
+from llm2vec_core.protocol import Encoder
 from llm2vec_core.separation import PairCosines, measure_pairs
 from llm2vec_core.stages import StagedModel
 
@@ -34,10 +35,10 @@ _LABELS = ("similar", "unrelated", "misleading")
 
 
 class StoredConstants:
-    """The stored numbers of one preset; everything is None for an encoder or pooling that was not stored.
+    """The stored numbers of one model; everything is None for an encoder or pooling that was not stored.
 
     Args:
-        key: of the preset.
+        key: of the preset or the encoder-only model.
 
     Example:
         >>> stored = StoredConstants("mini")
@@ -92,18 +93,18 @@ class StoredConstants:
 
 @cache
 def stored_constants(key: str) -> StoredConstants:
-    """The stored constants of a preset, read once a process."""
+    """The stored constants of a model, read once a process."""
     return StoredConstants(key)
 
 
 def compute_constants(
-    encoder: LLM2Vec | StaticEmbeddings, key: str, *, stage: bool, dtype: type[np.floating[Any]] = np.float32
+    encoder: Encoder, key: str, *, stage: bool, dtype: type[np.floating[Any]] = np.float32
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the numbers of one encoder by their names in the file.
 
     Args:
         encoder: to measure.
-        key: of the stage or baseline.
+        key: of the stage, baseline or encoder-only model.
         stage: whether it is a stage, which can fill blanks.
         dtype: of the embeddings.
     """
@@ -111,8 +112,8 @@ def compute_constants(
         yield f"{what}/{key}/mean", encoder.encode(texts).astype(dtype)
     for label, cosines in measure_pairs(encoder, sentence_pairs()).by_label.items():
         yield f"pairs/{key}/{label}", cosines.astype(np.float32)
-    if isinstance(encoder, StaticEmbeddings):
-        return
+    if not isinstance(encoder, LLM2Vec):
+        return  # it pools in one way alone
     similar, unrelated = (
         [(pair.sentence1, pair.sentence2) for pair in sentence_pairs() if pair.label == label] for label in _LABELS[:2]
     )
@@ -126,8 +127,8 @@ def compute_constants(
     yield f"cloze/{key}/log_probabilities", cloze.log_probabilities.astype(np.float32)
 
 
-def digest_of(preset: ModelPreset) -> str:
-    """A digest of everything the constants of a preset depend on but the code: bundled texts, weights, adapters.
+def digest_of(preset: ModelPreset | EncoderOnlyModel) -> str:
+    """A digest of everything the constants of a model depend on but the code: bundled texts, weights, adapters.
 
     Args:
         preset: the model.
@@ -135,6 +136,9 @@ def digest_of(preset: ModelPreset) -> str:
     digest = hashlib.sha256()
     texts: Sequence[object] = (*passages(), *queries(), *sentence_pairs(), *POOLING_MODES)
     digest.update(repr(texts).encode())
+    if isinstance(preset, EncoderOnlyModel):
+        digest.update(repr(preset.sha256).encode())
+        return digest.hexdigest()
     if preset.gguf:
         digest.update(preset.gguf.sha256.encode())
     else:
@@ -156,14 +160,26 @@ def write_constants(preset: ModelPreset) -> None:
         print(f"{preset.key}: {stage.key}", file=sys.stderr, flush=True)
     for name in STORED_BASELINES:
         arrays |= dict(compute_constants(BASELINES[name](model.base), name, stage=False, dtype=dtype))
+    _save(arrays, preset)
+
+
+def write_encoder_only(model: EncoderOnlyModel) -> None:
+    """Compute and store the constants of an encoder-only model."""
+    _save(dict(compute_constants(encoder_only(model), model.key, stage=False, dtype=np.float16)), model)
+
+
+def _save(arrays: Mapping[str, np.ndarray], model: ModelPreset | EncoderOnlyModel) -> None:
     FOLDER.mkdir(exist_ok=True)
     save_file(
         {name: np.ascontiguousarray(rows) for name, rows in arrays.items()},
-        FOLDER / f"{preset.key}.safetensors",
-        metadata={"inputs": digest_of(preset)},
+        FOLDER / f"{model.key}.safetensors",
+        metadata={"inputs": digest_of(model)},
     )
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or [preset.key for preset in STORED_PRESETS]:
-        write_constants(PRESETS[name])
+    for name in sys.argv[1:] or [preset.key for preset in (*STORED_PRESETS, MINILM)]:
+        if name == MINILM.key:
+            write_encoder_only(MINILM)
+        else:
+            write_constants(PRESETS[name])

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llm2vec_core.baselines import BASELINES
+from llm2vec_core.baselines import BASELINES, encoder_only
 from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.constants import STORED_BASELINES, STORED_PRESETS, compute_constants, digest_of, stored_constants
-from llm2vec_core.presets import BUNDLED, SMOLLM2
+from llm2vec_core.presets import BUNDLED, MINILM, SMOLLM2
 from llm2vec_core.stages import StagedModel
 
 # float16 keeps 11 bits.
 HALF = 2e-3
 
 
-@pytest.mark.parametrize("preset", STORED_PRESETS, ids=lambda preset: preset.key)
+@pytest.mark.parametrize("preset", [*STORED_PRESETS, MINILM], ids=lambda preset: preset.key)
 def test_nothing_they_depend_on_has_changed(preset):
     assert stored_constants(preset.key).inputs == digest_of(preset), "run make assets"
 
@@ -54,6 +54,15 @@ def test_smollm2_computes_them_again_on_a_few_texts(key, smollm2):
     stored = stored_constants(SMOLLM2.key).collection(key, "mean")[rows]
     found = smollm2(key).encode([passages()[row].text for row in rows])
     np.testing.assert_allclose(found, stored, atol=2 * HALF * np.abs(found).max())
+
+
+def test_the_encoder_only_model_computes_them_again_on_a_few_texts():
+    rows, stored, encoder = [0, 100, 323], stored_constants(MINILM.key), encoder_only(MINILM)
+    found = encoder.encode([passages()[row].text for row in rows])
+    np.testing.assert_allclose(found, stored.collection(MINILM.key, "mean")[rows], atol=HALF * np.abs(found).max())
+    found = encoder.encode([query.query for query in queries()[:3]])
+    np.testing.assert_allclose(found, stored.queries(MINILM.key, "mean")[:3], atol=HALF * np.abs(found).max())
+    assert stored.pair_cosines(MINILM.key).area() > 0.99
 
 
 def test_smollm2_shows_what_opening_breaks_and_training_mends():

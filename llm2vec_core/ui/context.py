@@ -16,7 +16,7 @@ from llm2vec_core.baselines import BASELINES, EncoderOnly, StaticEmbeddings, enc
 from llm2vec_core.bundled_data import passages, queries, sentence_pairs
 from llm2vec_core.cache import UNLIMITED, Cache
 from llm2vec_core.comparison import Yardstick, measure_yardsticks
-from llm2vec_core.constants import stored_constants
+from llm2vec_core.constants import StoredConstants, stored_constants
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
 from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
@@ -55,6 +55,9 @@ class AppContext:
         # Encoders stay: they are as many as the model has stages, and each is what the others are computed with.
         self.cache = Cache({"weights": UNLIMITED, "encoder": UNLIMITED})
         self.warm_ups: list[Callable[[], None]] = []
+
+    def _stored_of(self, stage_key: str) -> StoredConstants:
+        return stored_constants(MINILM.key) if stage_key == MINILM.key else self._stored
 
     def encoder(self, stage_key: str) -> LLM2Vec | StaticEmbeddings | EncoderOnly:
         """The encoder of a stage or rival; those that differ in direction alone share their weights."""
@@ -103,24 +106,24 @@ class AppContext:
 
     def yardstick(self, stage_key: str, pooling_mode: str) -> Yardstick:
         """Cosines of the bundled pairs under a stage."""
-        stored = self._stored.yardstick(stage_key, pooling_mode)
+        stored = self._stored_of(stage_key).yardstick(stage_key, pooling_mode)
         if stored is not None:
             return stored
         return self.cache.get(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
 
     def stored_pair_cosines(self, stage_key: str) -> PairCosines | None:
         """:meth:`pair_cosines` if they need no model."""
-        return self._stored.pair_cosines(stage_key)
+        return self._stored_of(stage_key).pair_cosines(stage_key)
 
     def pair_cosines(self, stage_key: str) -> PairCosines:
         """Cosines of all bundled pairs under a stage or rival, mean pooling."""
-        return self._stored.pair_cosines(stage_key) or self.cache.get(
+        return self._stored_of(stage_key).pair_cosines(stage_key) or self.cache.get(
             ("pair cosines", stage_key), lambda: measure_pairs(self.encoder(stage_key), sentence_pairs())
         )
 
     def cloze(self, stage_key: str) -> ClozeScores:
         """How well a stage finds the words that are hidden in the bundled collection, one per passage."""
-        return self._stored.cloze(stage_key) or self.cache.get(
+        return self._stored_of(stage_key).cloze(stage_key) or self.cache.get(
             ("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key))
         )
 
@@ -128,7 +131,7 @@ class AppContext:
         """Embeddings of the bundled collection, shape (passages, hidden)."""
         if stage_key in MEAN_ONLY:
             pooling_mode = "mean"
-        stored = self._stored.collection(stage_key, pooling_mode)
+        stored = self._stored_of(stage_key).collection(stage_key, pooling_mode)
         if stored is not None:
             return stored
         return self.cache.get(
@@ -138,7 +141,7 @@ class AppContext:
 
     def has_stored_collection(self, stage_key: str) -> bool:
         """Whether :meth:`collection` with mean pooling needs no model."""
-        return self._stored.collection(stage_key, "mean") is not None
+        return self._stored_of(stage_key).collection(stage_key, "mean") is not None
 
     def index(self, stage_key: str, pooling_mode: str = "mean") -> SearchIndex:
         """Search index of the bundled collection."""
@@ -150,7 +153,7 @@ class AppContext:
         """Scores over all labelled queries of the collection, asked without an instruction."""
 
         def measure() -> QueryScores:
-            asked = self._stored.queries(stage_key, pooling_mode)
+            asked = self._stored_of(stage_key).queries(stage_key, pooling_mode)
             if asked is None:
                 asked = self.encoder(stage_key).encode([q.query for q in queries()], pooling_mode=pooling_mode)
             return score_queries(self.index(stage_key, pooling_mode).cosines(asked), relevant_rows())

@@ -8,6 +8,7 @@ import pytest
 from llm2vec_core import baselines
 from llm2vec_core.baselines import EncoderOnly
 from llm2vec_core.bundled_data import passages
+from llm2vec_core.constants import StoredConstants
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.presets import MINILM
@@ -37,6 +38,8 @@ def rival(tmp_path_factory):
 @pytest.fixture
 def at_hand(rival, monkeypatch):
     monkeypatch.setattr(encoders, "installed_folder", lambda _: "somewhere")
+    # What is stored is another model's.
+    monkeypatch.setattr(context_module, "stored_constants", lambda key: StoredConstants(key.replace(MINILM.key, "")))
     monkeypatch.setattr(context_module, "encoder_only", lambda _: rival)
     monkeypatch.setattr(baselines, "encoder_only", lambda _: rival)
     return AppContext()

@@ -210,10 +210,9 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
         )
     choice = session.choice(key, context)
     ours = texts.key == "our collection"
-    is_stage = key in {stage.key for stage in context.preset.stages}
 
     def encode(progress: Progress | None) -> np.ndarray:
-        if ours and is_stage and context.has_stored_collection(key):
+        if ours and context.has_stored_collection(key):
             return context.collection(key)
         return session.encoder_for(key, context).encode(list(texts.texts), progress=progress)
 
