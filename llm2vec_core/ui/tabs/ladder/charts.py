@@ -13,7 +13,7 @@ from llm2vec_core.charts.svg import line, path, rect, svg, text, title
 from llm2vec_core.evaluation.summary import EncoderSummary, LadderSummary, kind_label
 from llm2vec_core.experiments.curves import SampleEfficiency
 from llm2vec_core.figures import published_scores, sample_efficiency, score_ladder
-from llm2vec_core.presets import ModelPreset
+from llm2vec_core.presets import MINILM, ModelPreset
 from llm2vec_core.published import MTEB, SCALE, SOURCE
 from llm2vec_core.ui.plot import plot_value
 from llm2vec_core.ui.tabs.ladder.model import (
@@ -147,6 +147,10 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
             others = [lower, first] if key == practised and first in rows and lower != first else [lower]
             found = [_against(summary.encoder(label), summary.encoder(rows[o]), kind, names[o]) for o in others]
             parts.append(f"{names[key]} {', and '.join(found)}.")
+    rival, default = summary.encoder(MINILM.label), rows.get(preset.default.key)
+    if rival and default:
+        gap = _against(rival, summary.encoder(default), kind, preset.default.label)
+        parts.append(f"{MINILM.label} was never a decoder and has no causal view; it {gap}.")
     return "\n".join(parts)
 
 
