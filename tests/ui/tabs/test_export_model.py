@@ -238,3 +238,13 @@ def test_endpoints_are_described_as_their_functions_are(context):
 
 def test_an_untouched_instruction_is_none_and_no_text():
     assert Order("simcse", instruction=None).instruction == ""
+
+
+def test_a_refused_order_leaves_no_progress_and_no_file_behind_locked(context):
+    shown: dict[str, object] = {}
+    with pytest.raises(InputError, match="mean pooling only"):
+        for results in view.make_file(context, Session(), "ours", encoder="static", pooling="last_token"):
+            shown |= results
+    assert shown == {"status": ""}
+    first, *_, last = view.make_file(context, Session(), "ours", encoder="static")
+    assert "of 324" in first["status"] and last["download"]["interactive"] is True

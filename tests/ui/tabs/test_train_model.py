@@ -273,7 +273,7 @@ def own(texts) -> Texts:
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (None, "not loaded any texts yet"), (["one"], "^1 different texts are too few"),
+        (None, "not loaded any texts yet"), (["one"], "^1 different text is too few"),
         ([f"text {i}" for i in range(15)], "^15 different texts are too few"),
         (["same"] * 500, r"^1 different texts \(500 with duplicates\)"),
         ([f"text {i}" for i in range(2001)], "2,001 texts are too many"),
@@ -327,6 +327,7 @@ def test_own_pairs_are_cleaned_and_measured_apart(tmp_path):
     ("rows", "message"),
     [
         ([row(i) for i in range(15)], "15 usable pairs are too few"),
+        ([row(0)] * 3, r"^1 usable pair \(left out: 2 duplicates\) is too few"),
         (
             [row(i, positive=f"question {i}") for i in range(30)],
             r"0 usable pairs \(left out: 30 pairs whose positive is",

@@ -59,8 +59,14 @@ def other(**changes) -> bytes:
         ([(CONFIG_FILE, CONFIG), ("adapter_model.bin", b"\x80\x04cposix\nsystem")], "safetensors is missing"),
         ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"\x80\x04cposix\nsystem")], "damaged or no safetensors"),
         ([(CONFIG_FILE, b"{"), (WEIGHTS_FILE, WEIGHTS)], "is no JSON"),
-        ([("a/" + CONFIG_FILE, CONFIG), ("b/" + CONFIG_FILE, CONFIG), (WEIGHTS_FILE, WEIGHTS)], "config.json twice"),
-        ([(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))], "unpacks to more than 67 MB"),
+        (
+            [("a/" + CONFIG_FILE, CONFIG), ("b/" + CONFIG_FILE, CONFIG), (WEIGHTS_FILE, WEIGHTS)],
+            r"^\S+ contains adapter_config.json twice",
+        ),
+        (
+            [(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))],
+            r"^\S+ in \S+ unpacks to more than 67 MB",
+        ),
         ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "it was trained on another base"),
         ([(CONFIG_FILE, other(target_modules=["c_attn"])), (WEIGHTS_FILE, WEIGHTS)], "belongs to another base"),
     ],

@@ -49,19 +49,25 @@ def make_file(context: AppContext, session: Session, source: str, **order: Any) 
     start = monotonic()
     # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
     session.by_tab[STOP] = False
-    status = render("export/progress.html", done=0, total=len(texts), seconds=0.0)
-    yield {"status": status, "download": gr.update(interactive=False)}
-    for step in embed(context, session, texts, wanted):
-        if session.by_tab[STOP]:
-            yield {"status": render("status.html", message=copy.STOPPED)}
-            return
-        seconds = monotonic() - start
-        if isinstance(step, Made):
-            name, size = Path(step.path).name, file_size(step.bytes)
-            status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
-            yield {"status": status, "download": _download(step.path)}
-        else:
-            yield {"status": render("export/progress.html", done=step, total=len(texts), seconds=seconds)}
+    yield {"status": render("export/progress.html", done=0, total=len(texts), seconds=0.0)}
+    try:
+        for step in embed(context, session, texts, wanted):
+            if session.by_tab[STOP]:
+                yield {"status": render("status.html", message=copy.STOPPED)}
+                return
+            seconds = monotonic() - start
+            if isinstance(step, Made):
+                name, size = Path(step.path).name, file_size(step.bytes)
+                status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
+                yield {"status": status, "download": _download(step.path)}
+            else:
+                status = render("export/progress.html", done=step, total=len(texts), seconds=seconds)
+                # A file that was made before can be fetched until the order has been accepted.
+                yield {"status": status, "download": gr.update(interactive=False)}
+    except Exception:
+        # The notice says what was wrong; nothing is under way any more.
+        yield {"status": ""}
+        raise
 
 
 def stop_making(session: Session) -> None:

@@ -81,7 +81,7 @@ def own_training_texts(texts: Texts | None, limits: Limits) -> TrainingData:
     different = list(dict.fromkeys(texts.texts))
     if len(different) < FEWEST:
         same = f" ({len(texts):,} with duplicates)" if len(different) < len(texts) else ""
-        raise InputError(f"{len(different)} different texts{same} are too few to train on; give at least {FEWEST}.")
+        raise InputError(_too_few(len(different), "different text", same))
     if len(different) > limits.training_texts:
         raise InputError(
             f"{len(different):,} texts are too many for a run of at most {limits.training_steps} steps; the limit here "
@@ -91,6 +91,11 @@ def own_training_texts(texts: Texts | None, limits: Limits) -> TrainingData:
     return TrainingData(
         *hold_out(different), measured_pairs(), texts.name, left_out=f"{copies:,} duplicates" if copies else ""
     )
+
+
+def _too_few(count: int, what: str, why: str) -> str:
+    counted = f"{count} {what}{why} is" if count == 1 else f"{count} {what}s{why} are"
+    return f"{counted} too few to train on; give at least {FEWEST}."
 
 
 def pairs_preview(pairs_file: str, limits: Limits, encoding: str) -> str:
@@ -128,7 +133,7 @@ def own_pairs(pairs_file: str | None, limits: Limits, encoding: str = "") -> Tra
     told = "; ".join(part for part in (str(report), replaced, *mended.notes) if part)
     if len(found) < FEWEST:
         why = f" (left out: {told})" if told else ""
-        raise InputError(f"{len(found)} usable pairs{why} are too few to train on; give at least {FEWEST}.")
+        raise InputError(_too_few(len(found), "usable pair", why))
     if len({pair.positive for pair in found}) < 2:
         raise InputError(
             "All pairs have the same positive, so there is nothing to tell apart; give different positives."

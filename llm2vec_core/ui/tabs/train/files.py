@@ -127,6 +127,8 @@ def _unpacked(file: Path, place: Path, most_bytes: int) -> dict[str, Path]:
                     raise AdapterError(f"{name} in {file.name:.60} unpacks to more than {most_bytes / 1e6:.0f} MB.")
                 found[name] = place / name
                 found[name].write_bytes(data)
+    except AdapterError:  # a ValueError too; it has said what is wrong
+        raise
     except _ZIP_ERRORS as error:
         raise AdapterError(f"{file.name:.60} is not a readable zip archive ({error!s:.80}).") from error
     return found

@@ -104,14 +104,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
                     elem_id="start-stage",
                 )
                 with gr.Row():
-                    steps = _number("steps", recipe.steps[SHORT], precision=0)
+                    steps = _number("steps", recipe.steps[SHORT])
                     rate = _number("learning_rate", recipe.learning_rate)
                 with gr.Row():
-                    rank = _number("rank", RANK, precision=0)
-                    batch_size = _number("batch_size", recipe.batch_size, precision=0)
+                    rank = _number("rank", RANK)
+                    batch_size = _number("batch_size", recipe.batch_size)
                 with gr.Row():
-                    max_length = _number("max_length", recipe.longest, precision=0)
-                    seed = _number("seed", SEED, precision=0)
+                    max_length = _number("max_length", recipe.longest)
+                    seed = _number("seed", SEED)
         with gr.Column(scale=3, min_width=320):
             notice = notice_panel("train-notice")
             status = panel(model.training_status(copy.NOTHING_YET), elem_id="train-status")
