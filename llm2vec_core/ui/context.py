@@ -168,6 +168,8 @@ class AppContext:
             self.query_scores(key)
         for job in self.warm_ups:
             job()
+        for stage in self.preset.stages:
+            self.encoder(stage.key)  # See it and the ladder read every stage
 
 
 def relevant_rows() -> list[set[int]]:
