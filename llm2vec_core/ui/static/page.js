@@ -56,8 +56,15 @@
       else target.removeAttribute(name);
     }
   }));
+  // Code that is only read takes no focus by itself, and its long lines could not be scrolled by keyboard.
+  const scrollable = code => {
+    for (const [name, value] of [['tabindex', '0'], ['role', 'group'], ['aria-label', 'Code']]) code.setAttribute(name, value);
+  };
+  const within = (node, selector) => [...node.querySelectorAll(selector), ...(node.matches(selector) ? [node] : [])];
   new MutationObserver(found => found.forEach(({addedNodes}) => addedNodes.forEach(node => {
-    if (node.nodeType === 1 && !node.closest('.l2v-pan')) [...node.querySelectorAll('svg.l2v-svg'), ...(node.matches('svg.l2v-svg') ? [node] : [])].forEach(legible);
+    if (node.nodeType !== 1) return;
+    if (!node.closest('.l2v-pan')) within(node, 'svg.l2v-svg').forEach(legible);
+    within(node, '.cm-scroller').forEach(scrollable);
   }))).observe(document, {childList: true, subtree: true});
   // An explanation stays on the screen, wherever its term stands.
   for (const name of ['mouseover', 'focusin']) document.addEventListener(name, event => {
