@@ -281,8 +281,6 @@ class _Dressing:
     ) -> TokenizedText:
         _, text_start, text_end = span
         kept = self._cut(ids) or [_placeholder_id(self.tokenizer)]
-        if not (self.layout.skip_instruction or self.layout.template.copies > 1):
-            return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         if text_start == 0 and not self.has_tail:
             return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         start = self.counted
@@ -290,6 +288,8 @@ class _Dressing:
             start = next((i for i, (_, end) in enumerate(offsets) if end > text_start), len(ids))
         if start >= len(kept) and start < len(ids):
             raise self._no_room(start)
+        if not (self.layout.skip_instruction or self.layout.template.copies > 1):
+            return TokenizedText(tuple(kept), self._begin_tokens(kept), cut)
         stop = None
         if not self.layout.template.pool_tail:
             stop = max((i + 1 for i, (begin, end) in enumerate(offsets) if begin < text_end and end), default=None)

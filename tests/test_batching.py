@@ -70,9 +70,15 @@ def test_instruction_tokens_are_those_before_the_text(bundled):
     assert row.pooling_start == len(row.input_ids) - len(alone.input_ids) + 1
 
 
-def test_an_instruction_that_fills_everything_is_refused(bundled):
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("before", ["instruction", "prompt"])
+def test_what_stands_before_a_text_and_fills_everything_is_refused(bundled, before, pooled):
+    """Also where it is pooled: every text would have the same vector."""
+    layout, before = Layout(skip_instruction=not pooled), {before: "Find the place that is meant here:"}
     with pytest.raises(InputError, match="leave no room"):
-        tokenize(bundled.tokenizer, ["river"], max_length=4, instruction="Find the place that is meant here:")
+        tokenize(bundled.tokenizer, ["river"], max_length=4, layout=layout, **before)
+    [row] = tokenize(bundled.tokenizer, ["river"], max_length=32, layout=layout, **before)
+    assert row.pooling_start == 0 or not pooled
 
 
 def test_an_empty_text_behind_an_instruction_still_has_tokens_to_pool(bundled):

@@ -64,7 +64,7 @@ def test_what_takes_an_encoder_takes_it(folder):
     assert_close(cosine_matrix(encoder.encode(TEXTS)).diagonal(), np.ones(len(TEXTS)))
     with pytest.raises(InputError, match="must be a string"):
         encoder.encode([3])
-    with pytest.raises(InputError, match="leaves no room for the text: at most 12 tokens"):
+    with pytest.raises(InputError, match="leave no room for the text; at most 12 tokens"):
         encoder.encode(["a"], "river " * 40)
 
 

@@ -378,7 +378,7 @@ def test_a_used_folder_loads_as_what_was_saved_last(tmp_path):
 def test_an_adapter_on_such_a_folder_pools_as_its_base(tmp_path, extra):
     """Fine-tuning a published encoder with PEFT leaves an adapter that names the encoder's folder."""
     options = {"prompts": PROMPTS, "default_prompt_name": "query"}
-    folder = written(tmp_path, pooling="lasttoken", length=16, extra=extra, options=options)
+    folder = written(tmp_path, pooling="lasttoken", length=32, extra=extra, options=options)
     torch.manual_seed(1)
     lora = LoraConfig(task_type="FEATURE_EXTRACTION", target_modules=["q_proj", "v_proj"], init_lora_weights=False)
     get_peft_model(AutoModel.from_pretrained(folder), lora).save_pretrained(tmp_path / "adapter")

@@ -18,7 +18,6 @@ from llm2vec_core.batching import (
     collate,
     embedding_rows,
     pad_token_id,
-    prompt_length,
     token_budget_batches,
     tokenize,
 )
@@ -26,7 +25,7 @@ from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.config_numbers import no_json
 from llm2vec_core.encoder import TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU, Progress, find_device
-from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.errors import ModelError
 from llm2vec_core.loading import load_tokenizer, refuse_broken_weights
 from llm2vec_core.pooling import pool
 from llm2vec_core.positions import learned_positions
@@ -117,10 +116,6 @@ class EncoderOnly:
             found: np.ndarray = self.encode([texts], instruction, normalize=normalize, progress=progress)[0]
             return found
         rows = tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
-        if instruction and prompt_length(self.tokenizer, instruction) + 1 >= self.max_length:
-            raise InputError(
-                f"the instruction leaves no room for the text: at most {self.max_length} tokens fit, so shorten it"
-            )
         check_ids(rows, self.tokenizer, embedding_rows(self.model))
         result = np.zeros((len(rows), self.hidden_size), dtype=np.float32)
         budget = TOKEN_BUDGET_CPU if self.model.device.type == "cpu" else TOKEN_BUDGET_GPU
