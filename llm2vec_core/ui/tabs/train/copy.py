@@ -45,6 +45,7 @@ PAIRS_SOURCES = [("Our pairs", "ours"), ("Your pairs", "own")]
 PAIRS_FILE = "A file with the columns query, positive and (optional) negative: jsonl, json, csv or tsv"
 
 NOTHING_YET = "No training run yet."
+NO_CODE_YET = "# Press Train: the same run in Python then stands here.\n"
 NO_LOSS_YET = "The loss of each batch appears here<br>when you press Train"
 NOT_MEASURED = (
     "No training run yet with {label}. A model of this size is slow here, so it is measured when you press Train, before "

@@ -119,7 +119,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             confirmation = panel(elem_id="train-own-adapter")
             download = gr.DownloadButton("Download the adapter (PEFT)", visible=False, elem_id="train-download")
     result = panel(elem_id="train-result")
-    code = code_view("train-code")
+    code = code_view("train-code", copy.NO_CODE_YET)
     with gr.Accordion("Use your own adapter", open=False, elem_id="train-load"):
         panel(render("train/upload_intro.html"))
         files = gr.File(
