@@ -275,7 +275,7 @@ def own(texts) -> Texts:
     [
         (None, "not loaded any texts yet"), (["one"], "^1 different text is too few"),
         ([f"text {i}" for i in range(15)], "^15 different texts are too few"),
-        (["same"] * 500, r"^1 different texts \(500 with duplicates\)"),
+        (["same"] * 500, r"^1 different text \(500 with duplicates\)"),
         ([f"text {i}" for i in range(2001)], "2,001 texts are too many"),
     ],
 )  # fmt: skip
