@@ -166,10 +166,10 @@ class AppContext:
         for key in (first, last):
             self.encoder(key).attentions("warm up")
             self.query_scores(key)
+        for stage in self.preset.stages:
+            self.encoder(stage.key)  # the first tab reads them all; what compiles and measures for the others can wait
         for job in self.warm_ups:
             job()
-        for stage in self.preset.stages:
-            self.encoder(stage.key)  # See it and the ladder read every stage
 
 
 def relevant_rows() -> list[set[int]]:
