@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 WEIGHTS_FILE = "adapter_model.safetensors"
 # What PEFT writes in front of a module's name.
 _PEFT_PREFIX = "base_model.model."
+# As torch tells of a tensor with another shape: its name, the file's shape, the model's.
+_SIZES = re.compile(r"size mismatch for (\S+): [^\[]*\(\[([\d, ]+)\]\) from checkpoint, [^\[]*\(\[([\d, ]+)\]\)")
 # Largest difference of a hidden state between PEFT's layers and the merged weights, relative to the largest state.
 # Merging rounds to the weights' dtype.
 MERGE_TOLERANCE, HALF_MERGE_TOLERANCE = 1e-3, 0.2
@@ -405,6 +407,12 @@ def _misfit(adapter: str, config: PeftConfig, model: PreTrainedModel, error: Exc
             adapter, model, f"its vocabulary is not the base's of {rows} tokens, and it does not bring embeddings of "
             f"its own: {_line(error)}"
         )  # fmt: skip
+    if ranks := _ranks(error):
+        logger.debug("adapter refused", exc_info=True)
+        return AdapterError(
+            f"the adapter {shown(adapter)} has rank {ranks[1]} in adapter_config.json and rank {ranks[0]} in its "
+            "weights: give it the configuration that it was trained with"
+        )
     what = f"{_kind(config)}, {type(error).__name__}: {_line(error)}"
     if "size mismatch" in str(error) or "not found in the base model" in str(error):
         return _foreign(adapter, model, what)
@@ -413,6 +421,22 @@ def _misfit(adapter: str, config: PeftConfig, model: PreTrainedModel, error: Exc
         f"the adapter {shown(adapter)} does not fit {type(model).__name__}: PEFT cannot put it there as its "
         f"adapter_config.json says ({what})"
     )
+
+
+def _ranks(error: Exception) -> tuple[int, int] | None:
+    """The rank of the weights and of the configuration, if nothing but these two disagree."""
+    found = None
+    for name, *shapes in _SIZES.findall(str(error)):
+        axis = 0 if ".lora_A." in name else 1 if ".lora_B." in name else None
+        theirs, ours = ([int(number) for number in shape.split(",")] for shape in shapes)
+        if (
+            axis is None
+            or len(theirs) != len(ours)
+            or any((a != b) != (place == axis) for place, (a, b) in enumerate(zip(theirs, ours, strict=True)))
+        ):
+            return None
+        found = found or (theirs[axis], ours[axis])
+    return found
 
 
 def _no_part_of_the_weights(adapter: str, config: PeftConfig, error: Exception, *, merge: bool) -> AdapterError:

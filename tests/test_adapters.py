@@ -403,6 +403,8 @@ def test_damaged_tensors_are_named(bases, tmp_path):
         ({"target_modules": 7}, "target_modules.*7"),
         ({"target_modules": "("}, "does not fit"),
         ({"r": "four"}, "r='four'.*a number"),
+        ({"r": 8}, "has rank 8 in adapter_config.json and rank 4 in its weights"),
+        ({"rank_pattern": {"v_proj": 2}}, "has rank 2 in adapter_config.json and rank 4 in its weights"),
         *[
             ({"trainable_token_indices": value}, "trainable_token_indices .*: no list of token ids")
             for value in (-1, True, [], ["a"], [1.5], {"embed_tokens": 3}, {"embed_tokens": []})

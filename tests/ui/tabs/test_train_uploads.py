@@ -67,7 +67,7 @@ def other(**changes) -> bytes:
             [(CONFIG_FILE, CONFIG), (WEIGHTS_FILE, b"0" * (LIMITS.adapter_bytes + 1))],
             r"^\S+ in \S+ unpacks to more than 67 MB",
         ),
-        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "it was trained on another base"),
+        ([(CONFIG_FILE, other(r=8)), (WEIGHTS_FILE, WEIGHTS)], "has rank 8 in adapter_config.json and rank"),
         ([(CONFIG_FILE, other(target_modules=["c_attn"])), (WEIGHTS_FILE, WEIGHTS)], "belongs to another base"),
     ],
 )
