@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from llm2vec_core.baselines import PrependedTokens, quoted_prompt
-from llm2vec_core.errors import InputError
+from llm2vec_core.baselines.pooled_states import pooled
+from llm2vec_core.errors import InputError, ModelError
 from tests.close import assert_close
 
 TEXTS = ["The dog bit the man.", "A river.", "", "Snow fell on the old bridge, and nobody crossed it."]
@@ -57,3 +58,15 @@ def test_a_long_text_keeps_the_question_behind_it(bundled):
 def test_a_number_of_layers_that_the_model_cannot_give(bundled, layers):
     with pytest.raises(InputError, match=f"layers is {layers}; of this model's"):
         PrependedTokens(bundled, layers)
+
+
+def test_a_text_that_the_model_answers_with_nan_is_named(bundled):
+    def states(batch, rows):
+        found = torch.ones(*batch["input_ids"].shape, 3)
+        found[[row is broken for row in rows], 0, 1] = float("nan")
+        return found
+
+    rows = bundled.tokenize(TEXTS)
+    broken = rows[2]  # the shortest: it is read first
+    with pytest.raises(ModelError, match=r"NaN or infinity to text 2$"):
+        pooled(rows, states, bundled.tokenizer, torch.device("cpu"), ("mean", 3), None)

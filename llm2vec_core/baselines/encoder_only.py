@@ -12,22 +12,14 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from llm2vec_core.batching import (
-    Layout,
-    check_ids,
-    collate,
-    embedding_rows,
-    pad_token_id,
-    token_budget_batches,
-    tokenize,
-)
+from llm2vec_core.baselines.pooled_states import pooled, unit
+from llm2vec_core.batching import Layout, TokenizedText, check_ids, embedding_rows, tokenize
 from llm2vec_core.bidirectional import prefix_test
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.config_numbers import no_json
-from llm2vec_core.encoder import TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU, Progress, find_device
+from llm2vec_core.encoder import Progress, find_device
 from llm2vec_core.errors import ModelError
 from llm2vec_core.loading import load_tokenizer, refuse_broken_weights
-from llm2vec_core.pooling import pool
 from llm2vec_core.positions import learned_positions
 from llm2vec_core.presets import EncoderOnlyModel
 from llm2vec_core.provision import provide_folder
@@ -117,22 +109,13 @@ class EncoderOnly:
             return found
         rows = tokenize(self.tokenizer, texts, max_length=self.max_length, instruction=instruction, layout=self._layout)
         check_ids(rows, self.tokenizer, embedding_rows(self.model))
-        result = np.zeros((len(rows), self.hidden_size), dtype=np.float32)
-        budget = TOKEN_BUDGET_CPU if self.model.device.type == "cpu" else TOKEN_BUDGET_GPU
-        done = 0
-        for indices in token_budget_batches([len(row.input_ids) for row in rows], budget):
-            batch = collate([rows[i] for i in indices], pad_token_id(self.tokenizer), self.model.device)
-            pooling_mask = batch.pop("pooling_mask")
-            states = self.model(**batch).last_hidden_state
-            result[indices] = pool(states, pooling_mask, self.pooling_mode).float().cpu().numpy()
-            done += len(indices)
-            if progress:
-                progress(done, len(rows))
-        if not np.isfinite(result).all():
-            raise ModelError(f"the model answers with NaN or infinity to text {int((~np.isfinite(result)).argmax())}")
-        if normalize or self._unit:
-            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
-        return result
+        form = (self.pooling_mode, self.hidden_size)
+        result = pooled(rows, self._states, self.tokenizer, self.model.device, form, progress)
+        return unit(result) if normalize or self._unit else result
+
+    def _states(self, batch: dict[str, torch.Tensor], _: Sequence[TokenizedText]) -> torch.Tensor:
+        states: torch.Tensor = self.model(**batch).last_hidden_state
+        return states
 
 
 @cache

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from llm2vec_core.batching import TokenizedText, collate, pad_token_id, token_budget_batches
 from llm2vec_core.encoder import TOKEN_BUDGET_CPU, TOKEN_BUDGET_GPU, LLM2Vec, Progress
+from llm2vec_core.errors import ModelError
 from llm2vec_core.pooling import pool
 
 
@@ -54,22 +56,68 @@ class PooledStates(ABC):
 
         Raises:
             InputError: as :meth:`llm2vec_core.encoder.LLM2Vec.encode` does.
+            ModelError: if the model answers with NaN or infinity.
         """
         if isinstance(texts, str):
-            return self.encode([texts], instruction, pooling_mode=pooling_mode, normalize=normalize)[0]
-        model, mode = self._encoder.model, pooling_mode or self._encoder.pooling_mode
-        rows = self._rows(texts, instruction)
-        result = np.zeros((len(rows), self._encoder.hidden_size), dtype=np.float32)
-        budget = TOKEN_BUDGET_CPU if model.device.type == "cpu" else TOKEN_BUDGET_GPU
-        done = 0
-        for indices in token_budget_batches([len(row.input_ids) for row in rows], budget, None):
-            chosen = [rows[i] for i in indices]
-            batch = collate(chosen, pad_token_id(self._encoder.tokenizer), model.device)
-            pooling_mask = batch.pop("pooling_mask")
-            result[indices] = pool(self._states(batch, chosen), pooling_mask, mode).float().cpu().numpy()
-            done += len(indices)
-            if progress:
-                progress(done, len(rows))
-        if normalize:
-            result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
-        return result
+            alone: np.ndarray = self.encode(
+                [texts], instruction, pooling_mode=pooling_mode, normalize=normalize, progress=progress
+            )[0]
+            return alone
+        encoder = self._encoder
+        result = pooled(
+            self._rows(texts, instruction),
+            self._states,
+            encoder.tokenizer,
+            encoder.model.device,
+            (pooling_mode or encoder.pooling_mode, encoder.hidden_size),
+            progress,
+        )
+        return unit(result) if normalize else result
+
+
+def pooled(
+    rows: Sequence[TokenizedText],
+    states: Callable[[dict[str, torch.Tensor], Sequence[TokenizedText]], torch.Tensor],
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    form: tuple[str, int],
+    progress: Progress | None,
+) -> np.ndarray:
+    """Read texts in batches of about equal length and pool what is found there.
+
+    Args:
+        rows: tokenised texts.
+        states: of a batch and its rows, hidden states of shape (rows, tokens, hidden).
+        tokenizer: whose padding is used.
+        device: of the batches.
+        form: pooling mode and hidden size.
+        progress: called with (texts done, texts in all) after each batch.
+
+    Returns:
+        float32 of shape (texts, hidden).
+
+    Raises:
+        ModelError: if the states hold NaN or infinity.
+    """
+    mode, width = form
+    result = np.zeros((len(rows), width), dtype=np.float32)
+    budget = TOKEN_BUDGET_CPU if device.type == "cpu" else TOKEN_BUDGET_GPU
+    done = 0
+    for indices in token_budget_batches([len(row.input_ids) for row in rows], budget):
+        chosen = [rows[i] for i in indices]
+        batch = collate(chosen, pad_token_id(tokenizer), device)
+        pooling_mask = batch.pop("pooling_mask")
+        result[indices] = pool(states(batch, chosen), pooling_mask, mode).float().cpu().numpy()
+        done += len(indices)
+        if progress:
+            progress(done, len(rows))
+    broken = ~np.isfinite(result).all(axis=1)
+    if broken.any():
+        raise ModelError(f"the model answers with NaN or infinity to text {int(broken.argmax())}")
+    return result
+
+
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """The same directions with length 1."""
+    lengths: np.ndarray = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings / np.maximum(lengths, 1e-12)
