@@ -58,7 +58,7 @@ def test_it_gives_the_embeddings_of_the_stage_and_leaves_the_base_alone(base, tm
         ({"modules_to_save": ["embed_tokens"]}, "sets modules_to_save"),
         ({"megatron_config": {"a": 1}}, "sets megatron_config"),
         ({"rank_pattern": {"(a+)+$": 4}}, "sets rank_pattern"),
-        ({"r": 8}, "another base"),
+        ({"r": 8}, "rank 8 in adapter_config.json and rank 16 in its weights"),
     ],
 )
 def test_configurations_that_are_refused(base, tmp_path, config, message):
