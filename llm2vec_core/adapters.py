@@ -22,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
 
+from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.config_numbers import refuse_huge
 from llm2vec_core.errors import AdapterError, ModelError
+from llm2vec_core.low_rank import low_rank_layers, put_beside
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -45,6 +48,11 @@ MERGE_TOLERANCE, HALF_MERGE_TOLERANCE = 1e-3, 0.2
 # Merging one plain adapter after the other gives the same sums as running them side by side.
 _NOT_ADDITIVE = ("use_dora", "modules_to_save", "trainable_token_indices", "lora_bias", "layer_replication")
 _RARE = ("layer_replication", "arrow_config", "use_qalora", "use_dora", "lora_bias")
+# Settings of LoRA that do not change what it computes from the matrices in its file, or that _plain_lora reads itself.
+_READ_HERE = {
+    "r", "lora_alpha", "target_modules", "lora_dropout", "init_lora_weights",
+    "peft_type", "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode",
+}  # fmt: skip
 _PLAIN_TYPES = {"bool": "true or false", "int": "a number", "float": "a number"}
 _LOAD_ERRORS = (
     OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, AssertionError, IndexError, re.error,
@@ -101,6 +109,63 @@ def apply_adapters(model: PreTrainedModel, adapters: Sequence[str], *, merge: bo
     return model.eval()
 
 
+def adapted_view(model: PreTrainedModel, adapters: Sequence[str]) -> PreTrainedModel:
+    """A view of a model with adapters beside its weights, for inference alone.
+
+    Plain LoRA in float32 becomes one :class:`llm2vec_core.low_rank.LowRankLinear` a layer. Whatever is not plain, or
+    does not fit to the last name and shape, takes the road of :func:`apply_adapters`, which says what is wrong.
+
+    Args:
+        model: the base without a head; left as it is.
+        adapters: folders or Hub ids.
+
+    Raises:
+        AdapterError: as :func:`apply_adapters`.
+    """
+    found = [_plain_lora(adapter, model) for adapter in adapters]
+    if all(found):
+        view, pairs = shared_weights_view(model).eval(), [item for each in found for item in (each or {}).items()]
+        for name in dict(pairs):
+            downs, ups = zip(*(pair for other, pair in pairs if other == name), strict=True)
+            put_beside(view, name, torch.cat(downs), torch.cat(ups, dim=1))
+        if bool(_probe_states(view, view).isfinite().all()):
+            return view
+    return apply_adapters(shared_weights_view(model), adapters, merge=False)
+
+
+def _plain_lora(adapter: str, model: PreTrainedModel) -> dict[str, tuple[torch.Tensor, torch.Tensor]] | None:
+    """By the name of a linear layer its A and its scaled B; None unless the adapter is plain LoRA and fits exactly."""
+    from peft import LoraConfig
+
+    folder = adapter_folder(adapter)
+    config, default = _readable_config(adapter, folder), LoraConfig()
+    prefix = _prefix_in(folder, model)
+    if (
+        prefix is None
+        or type(config) is not LoraConfig
+        or not isinstance(config.target_modules, set)
+        or config.init_lora_weights not in (True, False, "gaussian")  # others change the base's weights
+        or any(getattr(config, f.name) != getattr(default, f.name) for f in fields(config) if f.name not in _READ_HERE)
+    ):
+        return None
+    targets = {
+        name: module
+        for name, module in model.named_modules()
+        if any(f".{prefix}{name}".endswith(f".{target}") for target in config.target_modules)
+    }
+    if any(type(module) is not nn.Linear or module.weight.dtype != torch.float32 for module in targets.values()):
+        return None
+    tensors = load_file(folder / WEIGHTS_FILE, device=str(model.device))
+    found = {}
+    for name, module in targets.items():
+        a, b = (tensors.pop(f"{_PEFT_PREFIX}{prefix}{name}.lora_{letter}.weight", None) for letter in "AB")
+        shapes = [(config.r, module.in_features), (module.out_features, config.r)]
+        if a is None or b is None or [a.shape, b.shape] != shapes:
+            return None
+        found[name] = a.float(), b.float() * (config.lora_alpha / config.r)
+    return None if tensors else found
+
+
 def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
     """The model with adapters that stand beside its weights written into them; itself if there are none.
 
@@ -109,8 +174,14 @@ def merged_copy(model: PreTrainedModel) -> PreTrainedModel:
     """
     if getattr(model, "is_quantized", False):
         raise ModelError("quantized weights are not saved: load the model without quantization and save that")
-    if "peft" not in sys.modules:
-        return model
+    if low_rank_layers(model):
+        model = copy.deepcopy(model)
+        for name, layer in low_rank_layers(model).items():
+            model.set_submodule(name, layer.merged())
+    return _merged_by_peft(model) if "peft" in sys.modules else model
+
+
+def _merged_by_peft(model: PreTrainedModel) -> PreTrainedModel:
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
-from llm2vec_core.adapters import apply_adapters, merged_copy
+from llm2vec_core.adapters import adapted_view, apply_adapters, merged_copy
 from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import (
     Layout,
@@ -58,6 +58,7 @@ from llm2vec_core.dense import DenseLayer, check_widths, save_dense
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.gguf import read_gguf
 from llm2vec_core.loading import Quantization, load_config, load_model, load_tokenizer
+from llm2vec_core.low_rank import low_rank_layers, put_beside
 from llm2vec_core.pooling import POOLING_MODES, pool
 from llm2vec_core.positions import forward, learned_positions, length_groups
 from llm2vec_core.precision import OUTPUT_PRECISIONS, OutputPrecision, quantize_embeddings
@@ -392,6 +393,44 @@ class LLM2Vec:
         other.settings = _checked(settings)
         if other.settings.precision != self.settings.precision:
             other.__dict__.pop("_fast_model", None)
+            _ = other._fast_model
+        return other
+
+    def with_adapters(self, adapters: Sequence[str]) -> LLM2Vec:
+        """The same weights with adapters beside them, for inference; nothing is merged, the encoder stays as it was.
+
+        Plain LoRA changes what a linear layer makes of each token by itself, and never which token sees which: what was
+        proven of this encoder's direction holds for the result. With adapters of any other kind it is proven anew.
+
+        Args:
+            adapters: folders or Hub ids of PEFT adapters, one on top of the other.
+
+        Raises:
+            AdapterError: if one does not belong to the base, or cannot stand beside another.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> base = LLM2Vec.from_pretrained(BUNDLED.base)
+            >>> mntp = base.with_adapters(BUNDLED.stage("mntp").adapters)
+            >>> mntp.model.embed_tokens.weight is base.model.embed_tokens.weight, mntp.prefix_test().is_bidirectional
+            (True, True)
+        """
+        check_arguments(LLM2Vec.with_adapters, locals())
+        if not adapters:
+            return self
+        model = adapted_view(self.causal_model, adapters)
+        layers = low_rank_layers(model)
+        if not layers:
+            return LLM2Vec(model, self.tokenizer, dense=self.dense, **_fields_of(self.settings))
+        other = copy.copy(self)
+        for name in ("_fast_layers", "_eager_model", "_copies"):
+            other.__dict__.pop(name, None)
+        other.causal_model = other.model = model
+        if self.model is not self.causal_model:
+            other.model = shared_weights_view(self.model)
+            for name, layer in layers.items():
+                put_beside(other.model, name, layer.down, layer.up)
+        if self.settings.precision != "full":
             _ = other._fast_model
         return other
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict
 from typing import Any
 
-from llm2vec_core.adapters import apply_adapters
-from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import ModelPreset
 
@@ -36,6 +33,7 @@ class StagedModel:
         self._options = {**preset.settings, **options}
         self._lock = threading.Lock()
         self._base: LLM2Vec | None = None
+        self._views: dict[bool, LLM2Vec] = {}
 
     @property
     def base(self) -> LLM2Vec:
@@ -46,7 +44,7 @@ class StagedModel:
             return self._base
 
     def encoder(self, stage_key: str) -> LLM2Vec:
-        """The encoder of a stage, made anew; it shares every base tensor with the others.
+        """The encoder of a stage; it shares every base tensor with the others.
 
         Raises:
             KeyError: if the preset has no such stage.
@@ -54,7 +52,8 @@ class StagedModel:
             AdapterError: if an adapter does not belong to the base.
         """
         stage, base = self.preset.stage(stage_key), self.base
-        if not stage.adapters:
-            return base.view(bidirectional=stage.bidirectional)
-        model = apply_adapters(shared_weights_view(base.causal_model), stage.adapters, merge=False)
-        return LLM2Vec(model, base.tokenizer, **asdict(base.settings) | {"bidirectional": stage.bidirectional})
+        with self._lock:
+            # Opened and proven once, for every stage that reads in this direction.
+            if stage.bidirectional not in self._views:
+                self._views[stage.bidirectional] = base.view(bidirectional=stage.bidirectional)
+        return self._views[stage.bidirectional].with_adapters(stage.adapters)
