@@ -759,7 +759,6 @@ class LLM2Vec:
                 results[mode][indices] = pool(states, pooling_mask, mode).float().cpu().numpy()
             told.more(len(indices))
 
-    @torch.inference_mode()
     def token_states(self, text: str, max_length: int | None = None) -> TokenStates:
         """The vector of each token in each layer.
 
@@ -767,19 +766,46 @@ class LLM2Vec:
             text: one text.
             max_length: read at most this many tokens.
         """
-        tokens, starts, row = self._one(text, max_length)
-        output = forward(self.model, row, output_hidden_states=True)
-        last = output.last_hidden_state[0]  # (T, d)
-        layers = [_one_stream(states, len(last)) for states in output.hidden_states[:-1]]
+        return self.all_token_states([text], max_length)[0]
+
+    @torch.inference_mode()
+    def all_token_states(self, texts: Sequence[str], max_length: int | None = None) -> list[TokenStates]:
+        """:meth:`token_states` of several texts that are read side by side, in one forward pass.
+
+        Args:
+            texts: a few; all their layers' states are held in memory at once.
+            max_length: read at most this many tokens of each.
+
+        Example:
+            >>> from llm2vec_core.presets import BUNDLED
+            >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+            >>> [len(states.tokens) for states in encoder.all_token_states(["A river.", "A river bank."])]
+            [4, 5]
+        """
+        rows = self._rows(texts, max_length)
+        found: dict[int, TokenStates] = {}
+        for group in length_groups(self.model, [len(row.input_ids) for row in rows]):
+            batch = self._batch([rows[i] for i in group])
+            output = forward(self.model, batch, output_hidden_states=True)
+            for place, i in enumerate(group.tolist()):
+                states = self._stacked(output, place, len(rows[i].input_ids), len(group))
+                tokens, starts = self._token_strings(clean_text(texts[i]), rows[i].input_ids)
+                ids = np.array(rows[i].input_ids, dtype=np.int64)
+                found[i] = TokenStates(tokens, starts, ids, states, self._is_truncated(texts[i], len(ids)))
+        return [found[i] for i in range(len(rows))]
+
+    def _stacked(self, output: Any, place: int, length: int, rows: int) -> np.ndarray:
+        """One text's states in a model's output, (layers + 1, tokens, hidden)."""
+        width = output.last_hidden_state.shape[1]
+        last = output.last_hidden_state[place, :length]  # (T, d)
+        layers = [_one_stream(states, place, rows, width)[:length] for states in output.hidden_states[:-1]]
         if any(states.shape != last.shape for states in layers):
             widths = sorted({states.shape[-1] for states in (*layers, last)})
             raise ModelError(
                 f"{self.model.config.model_type} has states of {' and '.join(map(str, widths))} numbers in one model: "
                 "its layers cannot be laid side by side"
             )
-        states = torch.stack([*layers, last]).float().cpu().numpy()  # (L + 1, T, d)
-        ids = row["input_ids"][0].cpu().numpy()
-        return TokenStates(tokens, starts, ids, states, self._is_truncated(text, len(ids)))
+        return torch.stack([*layers, last]).float().cpu().numpy()
 
     @torch.inference_mode()
     def attentions(self, text: str, max_length: int | None = None) -> Attentions:
@@ -944,15 +970,21 @@ class LLM2Vec:
     def _one(
         self, text: str, max_length: int | None
     ) -> tuple[tuple[str, ...], tuple[int, ...], dict[str, torch.Tensor]]:
+        (row,) = self._rows([text], max_length)
+        strings, starts = self._token_strings(clean_text(text), row.input_ids)
+        return strings, starts, self._batch([row])
+
+    def _rows(self, texts: Sequence[str], max_length: int | None) -> list[TokenizedText]:
         if max_length is not None and (type(max_length) is not int or max_length < 1):
             raise InputError(f"max_length {max_length!r} must be a whole number of at least 1")
-        limit = min(max_length or self.max_length, self.max_length)
-        (row,) = tokenize(self.tokenizer, [text], max_length=limit)
-        check_ids([row], self.tokenizer, embedding_rows(self.model))
-        batch = collate([row], self._pad_id, self.model.device)
+        rows = tokenize(self.tokenizer, texts, max_length=min(max_length or self.max_length, self.max_length))
+        check_ids(rows, self.tokenizer, embedding_rows(self.model))
+        return rows
+
+    def _batch(self, rows: Sequence[TokenizedText]) -> dict[str, torch.Tensor]:
+        batch = collate(rows, self._pad_id, self.model.device)
         batch.pop("pooling_mask")
-        strings, starts = self._token_strings(clean_text(text), row.input_ids)
-        return strings, starts, batch
+        return batch
 
     def _token_strings(self, text: str, ids: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
         shown = text[: characters_for(self.tokenizer, text, len(ids))]
@@ -1115,11 +1147,11 @@ def _with_length(settings: Mapping[str, Any], model: PreTrainedModel) -> dict[st
     return {"max_length": min(positions, DEFAULT_MAX_LENGTH), **settings}
 
 
-def _one_stream(states: torch.Tensor, length: int) -> torch.Tensor:
-    """(1, T, d), or several streams (S, 1, T, d) or (1, T, S, d), into (T, d)."""
+def _one_stream(states: torch.Tensor, row: int, rows: int, width: int) -> torch.Tensor:
+    """Of (B, T, d), or several streams (S, B, T, d) or (B, T, S, d), one row: (T, d)."""
     if states.ndim == 3:
-        return states[0]
-    return states[:, 0].mean(0) if states.shape[2] == length else states[0].mean(1)
+        return states[row]
+    return states[:, row].mean(0) if states.shape[1:3] == (rows, width) else states[row].mean(1)
 
 
 def _dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,8 +71,33 @@ def token_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None
         (('The', 'bank', 'was'), True)
     """
     check_arguments(token_change, locals(), leave=("encoder",))
-    first, second = (Read(clean_text(text), encoder.token_states(text, max_length), 0) for text in (a, b))
-    return _compared(first, second)
+    return token_changes(encoder, [(a, b)], max_length)[0]
+
+
+def token_changes(
+    encoder: LLM2Vec, pairs: Sequence[tuple[str, str]], max_length: int | None = None
+) -> list[TokenChange]:
+    """:func:`token_change` of a few pairs of texts; each text is read once, all of them in one forward pass.
+
+    Args:
+        encoder: in the direction to be shown.
+        pairs: of the text that the change is measured from, and the text with another ending.
+        max_length: read at most this many tokens of each text.
+
+    Returns:
+        One a pair, in their order.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
+        >>> pairs = [("The bank was steep.", "The bank was robbed."), ("The bank was steep.", "The bank closed.")]
+        >>> [change.tokens[-1] for change in token_changes(encoder, pairs)]
+        ['was', 'bank']
+    """
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    states = encoder.all_token_states(texts, max_length)
+    reads = {text: Read(clean_text(text), found, 0) for text, found in zip(texts, states, strict=True)}
+    return [_compared(reads[a], reads[b]) for a, b in pairs]
 
 
 def echoed_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None) -> TokenChange:

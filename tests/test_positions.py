@@ -122,6 +122,9 @@ def test_token_states_and_attentions_of_every_type(model_type):
         last = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).last_hidden_state[0]
     assert_close(states.hidden_states[-1], last)
     assert states.hidden_states.shape[1:] == (len(states.tokens), encoder.hidden_size)
+    longer, beside = encoder.all_token_states([f"{SHORT} {SHORT}", SHORT])
+    assert beside.tokens == states.tokens and len(longer.tokens) > len(states.tokens)
+    assert_close(beside.hidden_states, states.hidden_states)
     assert encoder.encode(SHORT).shape == (encoder.hidden_size,)
     weights = encoder.attentions(SHORT).weights
     assert np.abs(np.triu(weights, k=1)).max() == 0.0

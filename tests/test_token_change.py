@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llm2vec_core.encoder import TokenStates
-from llm2vec_core.token_change import SAME, echoed_change, token_change
+from llm2vec_core.token_change import SAME, echoed_change, token_change, token_changes
 
 
 class Mock:
@@ -20,6 +20,10 @@ class Mock:
         return TokenStates(
             tuple(words), tuple(int(s) for s in starts), np.array([ord(w[0]) for w in words]), states, False
         )
+
+    def all_token_states(self, texts: list[str], max_length: int | None = None) -> list[TokenStates]:
+        assert len(set(texts)) == len(texts)
+        return [self.token_states(text, max_length) for text in texts]
 
 
 def test_closed_form():
@@ -47,6 +51,16 @@ def test_nothing_shared_and_everything_shared():
     longer = token_change(Mock(), "ab cd", "ab cd ef")
     assert longer.tokens == ("ab", "cd")
     assert longer.ending_b == "ef"
+
+
+def test_several_pairs_read_each_text_once():
+    texts = ["ab cd ef", "ab cd xy and more", "ab xy"]
+    pairs = [(texts[0], texts[1]), (texts[1], texts[2]), (texts[2], texts[2])]
+    for change, (a, b) in zip(token_changes(Mock(), pairs), pairs, strict=True):
+        alone = token_change(Mock(), a, b)
+        assert (change.tokens, change.rest_a, change.rest_b) == (alone.tokens, alone.rest_a, alone.rest_b)
+        np.testing.assert_array_equal(change.by_layer, alone.by_layer)
+        np.testing.assert_array_equal(change.distances, alone.distances)
 
 
 def test_the_second_copy_is_found():

@@ -114,14 +114,14 @@ def test_however_long_the_sentences_are_no_answer_reads_more_and_no_step_reads_t
     stage, session = context.preset.default.key, Session()
     a, b = LONG * 10 + "steep.", LONG * 10 + "robbed."
     read = []
-    states, pooled = LLM2Vec.token_states, LLM2Vec.encode_poolings
+    states, pooled = LLM2Vec.all_token_states, LLM2Vec.encode_poolings
 
-    def token_states(self, text, max_length=None):
-        found = states(self, text, max_length)
-        read.append(len(found.tokens))
+    def all_token_states(self, texts, max_length=None):
+        found = states(self, texts, max_length)
+        read.extend(len(each.tokens) for each in found)
         return found
 
-    monkeypatch.setattr(LLM2Vec, "token_states", token_states)
+    monkeypatch.setattr(LLM2Vec, "all_token_states", all_token_states)
     monkeypatch.setattr(
         LLM2Vec, "encode_poolings", lambda self, texts: read.extend(len(r.input_ids) for r in self.tokenize(texts)) or pooled(self, texts)
     )  # fmt: skip

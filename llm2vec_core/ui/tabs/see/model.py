@@ -15,10 +15,11 @@ from llm2vec_core.encoder import Attentions, LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
-from llm2vec_core.token_change import TokenChange, token_change
+from llm2vec_core.token_change import TokenChange, token_change, token_changes
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.session import Session
+from llm2vec_core.ui.tabs.see.copy import ADDED_WORD
 from llm2vec_core.ui.user_texts import checked_text
 from llm2vec_core.ui.word_pieces import is_piece, marked, marked_change
 
@@ -60,9 +61,16 @@ class Pair:
 
     def change(self, option: EncoderOption) -> TokenChange:
         """How far the shared tokens lie apart under an encoder."""
-        return self.cached(
-            "change", option, lambda: marked_change(token_change(self.encoder(option), self.a, self.b), self.a, self.b)
-        )
+        return marked_change(self._changes(option)[0], self.a, self.b)
+
+    def change_of_longer(self, option: EncoderOption) -> TokenChange:
+        """How far the tokens of Sentence B move under an encoder when a word is added to its end."""
+        return self._changes(option)[1]
+
+    def _changes(self, option: EncoderOption) -> list[TokenChange]:
+        # One forward pass for both: the lesson asks for both at once, and three short texts cost little more than one.
+        pairs = [(self.a, self.b), (self.b, f"{self.b.rstrip()} {ADDED_WORD}")]
+        return self.cached("changes", option, lambda: token_changes(self.encoder(option), pairs))
 
     def cosine(self, option: EncoderOption, pooling_mode: str = "mean") -> float:
         """Of the two sentence vectors under an encoder."""

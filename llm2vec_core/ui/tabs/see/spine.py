@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from markupsafe import Markup
 
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
-from llm2vec_core.token_change import SAME, token_change
+from llm2vec_core.token_change import SAME
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, forward_pass
@@ -190,13 +189,7 @@ def _word(picture: ForwardPass, word: int) -> Markup:
 
 def mask(pair: Pair, picture: ForwardPass) -> Finding:
     """Which words can reach the watched word under causal attention; proven by changing the end of the sentence."""
-    longer = f"{pair.b.rstrip()} {copy.ADDED_WORD}"
-
-    def largest(option: EncoderOption) -> float:
-        change = token_change(pair.encoder(option), pair.b, longer)
-        return float(change.distances.max(initial=0.0))
-
-    moved = [pair.cached("mask", option, partial(largest, option)) for option in (pair.causal, pair.stage)]
+    moved = [float(pair.change_of_longer(o).distances.max(initial=0.0)) for o in (pair.causal, pair.stage)]
     told = Markup(
         "We tested it on Sentence B: with “{}” added to its end, the vectors of its words change by at most <b>{:.3f}</b> of "
         "their length under causal attention, and by up to <b>{:.3f}</b> under {}. This is the prefix test from the top of the "
