@@ -31,9 +31,12 @@ def _run(arguments: argparse.Namespace) -> None:
     if not 0 <= arguments.port <= 65_535:
         raise InputError(f"--port {arguments.port} is none: a port is a number from 0 to 65535")
 
-    from llm2vec_core.ui.app import serve
+    from llm2vec_core.ui.memory import without_collections
 
-    serve(arguments.host, arguments.port, arguments.model)
+    with without_collections():  # until the page is there
+        from llm2vec_core.ui.app import serve
+
+        serve(arguments.host, arguments.port, arguments.model)
 
 
 COMMAND = Command(
