@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8
+from llm2vec_core.acceleration import accelerate, onednn_is_faster, quantize_int8, use_bfloat16
 from llm2vec_core.adapters import adapted_view, apply_adapters, merged_copy
 from llm2vec_core.arguments import check_arguments
 from llm2vec_core.batching import (
@@ -150,7 +150,7 @@ class LLM2Vec:
     Raises:
         InputError: for a setting that does not exist.
         ConversionError: if the model cannot be made bidirectional.
-        ModelError: if the model cannot be used in int8.
+        ModelError: if the model cannot be used in the precision that was asked for.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -934,10 +934,12 @@ class LLM2Vec:
     @property
     def _fast_model(self) -> PreTrainedModel:
         # self.model stays as it is: what the page shows and what is trained are the plain layers.
-        return self._current("int8", self._quantized) if self.settings.precision == "int8" else self._fast_layers
+        precision = self.settings.precision
+        return self._fast_layers if precision == "full" else self._current(precision, self._in_fewer_bits)
 
-    def _quantized(self) -> PreTrainedModel:
-        quantize_int8(model := shared_weights_view(self.model))
+    def _in_fewer_bits(self) -> PreTrainedModel:
+        change = {"int8": quantize_int8, "bfloat16": use_bfloat16}[self.settings.precision]
+        change(model := shared_weights_view(self.model))
         return model
 
     @cached_property

@@ -21,7 +21,7 @@ from llm2vec_core.templates import find_template
 
 SETTINGS_FILE = "llm2vec_config.json"
 DEFAULT_MAX_LENGTH = 512
-Precision = Literal["full", "int8"]
+Precision = Literal["full", "bfloat16", "int8"]
 
 # The published package's names for what is a pooling mode and a switch here.
 _PUBLISHED_POOLING: dict[str, dict[str, Any]] = {
@@ -48,7 +48,8 @@ class EncoderSettings:
         template: a key of :data:`llm2vec_core.templates.TEMPLATES`, or None.
         sliding_window: "full" lifts a sliding window when the attention is opened, "keep" keeps it, "halved" gives
             half of it to either side (EmbeddingGemma and others with ``use_bidirectional_attention``).
-        precision: "full", or "int8" for linear layers in 8-bit integers (CPU only, faster, slightly off).
+        precision: "full", or "bfloat16" or "int8" for linear layers of 16 or 8 bits (CPU only, faster on
+            processors made for them; bfloat16 slightly off, int8 more).
         prompts: by name, strings that stand in front of a text to the letter (as sentence-transformers keeps them).
         default_prompt_name: the prompt that is used where neither an instruction nor a prompt is given.
         normalize: scale each embedding to length 1.

@@ -12,7 +12,15 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, LlamaModel
 
 from llm2vec_core import acceleration, encoder
-from llm2vec_core.acceleration import Int8Linear, OneDNNLinear, accelerate, quantize_int8, quantize_rows
+from llm2vec_core.acceleration import (
+    BFloat16Linear,
+    Int8Linear,
+    OneDNNLinear,
+    accelerate,
+    quantize_int8,
+    quantize_rows,
+    use_bfloat16,
+)
 from llm2vec_core.bidirectional import make_bidirectional, shared_weights_view
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
@@ -54,18 +62,19 @@ def test_biases_count():
     fast = shared_weights_view(model)
     accelerate(fast)
     assert (states(fast) - states(model)).abs().max() < 1e-5
-    quantize_int8(int8 := shared_weights_view(model))
-    assert torch.cosine_similarity(states(int8)[0], states(model)[0], dim=-1).min() > 0.99
+    for change, least in ((use_bfloat16, 0.9995), (quantize_int8, 0.99)):
+        change(fewer := shared_weights_view(model))
+        assert torch.cosine_similarity(states(fewer)[0], states(model)[0], dim=-1).min() > least
 
 
-@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+@pytest.mark.parametrize("change", [accelerate, use_bfloat16, quantize_int8])
 def test_the_original_is_untouched(tiny_model, change):
     weights = copy.deepcopy(tiny_model.state_dict())
     before = states(tiny_model)
     change(view := shared_weights_view(tiny_model))
     states(view)
     assert torch.equal(states(tiny_model), before)
-    assert {type(m) for m in tiny_model.modules()}.isdisjoint({OneDNNLinear, Int8Linear})
+    assert {type(m) for m in tiny_model.modules()}.isdisjoint({OneDNNLinear, BFloat16Linear, Int8Linear})
     assert tiny_model.state_dict().keys() == weights.keys() == view.state_dict().keys()
     assert all(torch.equal(weights[name], tensor) for name, tensor in tiny_model.state_dict().items())
 
@@ -81,7 +90,7 @@ def test_float32_shares_its_weights_and_follows_them(tiny_model):
     assert (after - states(tiny_model)).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+@pytest.mark.parametrize("change", [accelerate, use_bfloat16, quantize_int8])
 def test_a_padded_row_equals_the_row_alone(tiny_model, change):
     make_bidirectional(tiny_model)
     change(view := shared_weights_view(tiny_model))
@@ -124,13 +133,16 @@ def test_nothing_to_change_in_gpt2():
     assert accelerate(model) == 0
     with pytest.raises(ModelError, match="GPT2Model has no plain linear layer"):
         quantize_int8(model)
+    with pytest.raises(ModelError, match='no plain linear layer for precision "bfloat16"'):
+        use_bfloat16(model)
 
 
 def test_other_dtypes_are_left_alone_or_refused():
     half = tiny_llama().bfloat16()
     assert accelerate(half) == 0
-    with pytest.raises(ModelError, match="this one is in bfloat16 on cpu"):
-        quantize_int8(half)
+    for change in (use_bfloat16, quantize_int8):
+        with pytest.raises(ModelError, match="this one is in bfloat16 on cpu"):
+            change(half)
     with pytest.raises(ModelError, match="on meta"):
         quantize_int8(tiny_llama().to("meta"))
 
@@ -142,7 +154,7 @@ def test_a_model_that_moves_later_still_works(tiny_model):
 
 
 @pytest.mark.parametrize("shape", [(0, 8), (8,), (2, 3, 8), (1, 1, 8)])
-@pytest.mark.parametrize("change", [accelerate, quantize_int8])
+@pytest.mark.parametrize("change", [accelerate, use_bfloat16, quantize_int8])
 def test_any_shape(shape, change):
     layer = nn.Sequential(nn.Linear(8, 5))
     x = torch.randn(6, *shape)[::2]  # not contiguous
@@ -224,17 +236,29 @@ def test_the_encoder_encodes_as_its_plain_model_does(bundled, road):
     assert np.abs(fresh.encode(TEXTS) - np.stack(means)).max() < 3e-5
 
 
-def test_the_encoder_in_int8(bundled):
-    int8 = LLM2Vec(bundled.causal_model, bundled.tokenizer, precision="int8")
-    a, b = int8.encode(TEXTS), bundled.encode(TEXTS)
+@pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.9995), ("int8", 0.99)])
+def test_the_encoder_in_fewer_bits(bundled, precision, least):
+    fewer = LLM2Vec(bundled.causal_model, bundled.tokenizer, precision=precision)
+    a, b = fewer.encode(TEXTS), bundled.encode(TEXTS)
     cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    assert cosines.min() > 0.99
-    assert np.abs(a - b).max() > 0  # or nothing was quantised
-    assert int8.view(bidirectional=False).settings.precision == "int8"
+    assert cosines.min() > least
+    assert np.abs(a - b).max() > 0  # or nothing was changed
+    assert fewer.view(bidirectional=False).settings.precision == precision
+
+
+def test_bfloat16_is_the_product_of_rounded_numbers_summed_up_in_float32():
+    use_bfloat16(layer := nn.Sequential(nn.Linear(48, 20)))
+    x = torch.randn(7, 48)
+    rounded = x.bfloat16().double() @ layer[0].weight.bfloat16().double().T + layer[0].bias
+    with torch.inference_mode():
+        found = layer(x)
+    assert found.dtype == torch.float32
+    # The product itself is stored in 8 bits once more.
+    assert ((found - rounded).abs() <= 2**-8 * (rounded - layer[0].bias).abs() + 1e-6).all()
 
 
 def test_the_encoder_refuses_a_precision_at_once(bundled):
-    with pytest.raises(InputError, match="unknown precision 'int4'; choose one of full, int8"):
+    with pytest.raises(InputError, match="unknown precision 'int4'; choose one of full, bfloat16, int8"):
         LLM2Vec(bundled.causal_model, bundled.tokenizer, precision="int4")
     half: LlamaModel = shared_weights_view(bundled.causal_model)
     half = copy.deepcopy(half).bfloat16()
@@ -295,14 +319,15 @@ def test_a_process_decides_once_whoever_asks(monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "faster"), [([3.0, 2.0, 1.0], True), ([3.0, 1.0, 2.0], False), ([1.0, 3.0, 2.0], False)]
 )
-def test_int8_is_measured_against_the_faster_of_the_other_roads(monkeypatch, seconds, faster):
+def test_fewer_bits_are_measured_against_the_faster_of_the_other_roads(monkeypatch, seconds, faster):
     monkeypatch.setattr(acceleration, "accelerate", lambda model: 1)
     monkeypatch.setattr(acceleration, "_weight_limit", lambda: 127)
-    times = iter(seconds)
+    times = iter(seconds * 2)
     monkeypatch.setattr(acceleration, "_best_seconds", lambda run: run() is not None and next(times))
-    assert acceleration._measure_int8() is faster
+    assert acceleration._faster_precisions.__wrapped__() == (("bfloat16", "int8") if faster else ())
 
 
 def test_int8_is_never_faster_where_its_products_overflow(monkeypatch):
     monkeypatch.setattr(acceleration, "_weight_limit", lambda: None)
-    assert acceleration._measure_int8() is False
+    monkeypatch.setattr(acceleration, "_is_faster", lambda change: True)
+    assert acceleration._faster_precisions.__wrapped__() == ("bfloat16",)

@@ -111,7 +111,11 @@ def add_model_options(parser: argparse.ArgumentParser, *, positional: bool = Fal
     group.add_argument("--attn-implementation", help="for example sdpa or eager; default: the best available")
     group.add_argument("--revision", help="branch, tag or commit of a Hub model")
     group.add_argument("--quantization", choices=("4bit", "8bit"), help="load with fewer bits; needs bitsandbytes")
-    group.add_argument("--precision", choices=("full", "int8"), help="int8 is faster on a CPU but less exact")
+    group.add_argument(
+        "--precision",
+        choices=("full", "bfloat16", "int8"),
+        help="of linear layers: fewer bits are less exact and, on CPUs made for them, faster",
+    )
 
 
 def add_encoding_options(parser: argparse.ArgumentParser) -> None:

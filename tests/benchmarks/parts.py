@@ -70,6 +70,7 @@ def encode(small: bool) -> Iterator[Row]:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
+    from llm2vec_core.acceleration import faster_precisions
     from llm2vec_core.encoder import LLM2Vec
     from tests.benchmarks.bench_encode import BATCH_SIZE, difference, texts
 
@@ -78,7 +79,7 @@ def encode(small: bool) -> Iterator[Row]:
         place = tempfile.TemporaryDirectory()
         base = without_chat_template(provide(preset.base), Path(place.name))
         ours = LLM2Vec.from_pretrained(base, bidirectional=False, device="cpu")
-        int8 = LLM2Vec(ours.causal_model, ours.tokenizer, bidirectional=False, precision="int8")
+        fewer = {p: ours.with_settings(precision=p) for p in faster_precisions()}
 
         def peer(backend: str, base: str = base, longest: int = ours.max_length) -> SentenceTransformer:
             options = {"dtype": torch.float32} if backend == "torch" else {"export": True}
@@ -97,7 +98,7 @@ def encode(small: bool) -> Iterator[Row]:
                 peers[name] = peer(backend)
             except Exception as error:
                 yield row(f"Encoding, {name}", preset.label, "not run", f"{type(error).__name__}: {error}"[:160])
-        runs = {"ours, float32": ours.encode, "ours, int8": int8.encode}
+        runs = {"ours, float32": ours.encode} | {f"ours, {p}": encoder.encode for p, encoder in fewer.items()}
         runs |= {name: (lambda t, p=p: p.encode(t, batch_size=BATCH_SIZE)) for name, p in peers.items()}
         expected = peers["sentence-transformers"].encode(data, batch_size=BATCH_SIZE)
         times: dict[str, list[float]] = {name: [] for name in runs}

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from llm2vec_core.cli import main
 from llm2vec_core.corpus.outputs import load_embeddings, stored_settings
 from llm2vec_core.errors import InputError, MissingPackageError
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.settings import Precision
 from llm2vec_core.ui.api import NAMES, Endpoints
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
@@ -84,15 +86,17 @@ def test_csv_runs_no_formula(context):
     assert rows[2][2] == "'+l"
 
 
-def test_int8_is_offered_only_where_it_is_faster():
-    assert [key for _, key in copy.precisions(True)] == ["full", "int8"]
-    assert [key for _, key in copy.precisions(False)] == ["full"]
+def test_fewer_bits_are_offered_only_where_they_are_faster():
+    assert [key for _, key in copy.precisions(("int8", "bfloat16"))] == list(get_args(Precision))
+    assert [key for _, key in copy.precisions(("int8",))] == ["full", "int8"]
+    assert [key for _, key in copy.precisions(())] == ["full"]
 
 
-def test_int8_is_close_and_not_the_same(context):
-    exact, fast = (np.load(made(context, Order(LAST, precision=p, kind="npy")).path) for p in ("full", "int8"))
+@pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.999), ("int8", 0.98)])
+def test_fewer_bits_are_close_and_not_the_same(context, precision, least):
+    exact, fast = (np.load(made(context, Order(LAST, precision=p, kind="npy")).path) for p in ("full", precision))
     cosines = (exact * fast).sum(axis=1)
-    assert cosines.min() > 0.98
+    assert cosines.min() > least
     assert not np.array_equal(exact, fast)
 
 
@@ -107,7 +111,7 @@ def test_the_visitors_own_adapter_is_used(context):
     ("order", "message"),
     [
         ({"pooling": "max"}, "unknown pooling 'max'"),
-        ({"precision": "int1"}, "unknown precision 'int1'; choose one of full, int8"),
+        ({"precision": "int1"}, "unknown precision 'int1'; choose one of full, bfloat16, int8"),
         ({"kind": "../x"}, "unknown format '../x'; choose one of parquet, npy, csv"),
         ({"encoder": "own"}, "Your adapter is no longer here"),
         ({"encoder": "gpt"}, "'gpt' is not an encoder of"),

@@ -15,7 +15,7 @@ SHOWN_TEXTS = 5
 
 def model_lines(preset: ModelPreset, key: str, precision: str = "full") -> list[str]:
     """Lines that load an encoder under the name ``encoder``."""
-    options = {"precision": "int8"} if precision == "int8" else {}
+    options = {"precision": precision} if precision != "full" else {}
     if key == USER_ADAPTER:
         given = "".join(f", {name}={value!r}" for name, value in options.items())
         return [

@@ -1,14 +1,20 @@
 """Labels of this tab, and the code that it shows; its prose stands in its templates."""
 
+from collections.abc import Collection
+
 INSTRUCTION_INFO = "Prepended to each text, not pooled. Leave empty for none."
 INSTRUCTION_HINT = "for example: Retrieve passages that answer the question:"
 
-PRECISIONS = [("float32: exact", "full"), ("int8: less exact, faster on this machine", "int8")]
+PRECISIONS = {
+    "full": "float32: exact",
+    "bfloat16": "bfloat16: nearly exact, faster on this machine",
+    "int8": "int8: less exact, faster on this machine",
+}
 
 
-def precisions(int8: bool) -> list[tuple[str, str]]:
-    """The choices; int8 only where it was measured faster."""
-    return PRECISIONS if int8 else PRECISIONS[:1]
+def precisions(faster: Collection[str]) -> list[tuple[str, str]]:
+    """The choices; of those that are not exact only the ones that were measured faster."""
+    return [(label, key) for key, label in PRECISIONS.items() if key == "full" or key in faster]
 
 
 FORMATS = [

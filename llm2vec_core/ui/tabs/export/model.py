@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -19,13 +19,13 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.extras import require
 from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.settings import Precision
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import folder_for_download, offer, safe_name
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import Texts
 
 FORMATS = {"parquet": ".parquet", "npy": ".npy", "csv": ".csv"}
-PRECISIONS = ("full", "int8")
 # Between two pieces the page hears how far it is, and whether it should stop.
 PIECE_TEXTS = 256
 
@@ -39,7 +39,7 @@ class Order:
         pooling: key of :data:`llm2vec_core.pooling.POOLING_MODES`.
         instruction: prepended to each text; empty for none.
         normalize: whether each embedding is scaled to length 1.
-        precision: "full" (float32) or "int8".
+        precision: of :data:`llm2vec_core.settings.Precision`.
         kind: key of :data:`FORMATS`.
 
     Raises:
@@ -58,7 +58,7 @@ class Order:
         object.__setattr__(self, "instruction", self.instruction or "")
         for name, value, known in (
             ("pooling", self.pooling, POOLING_MODES),
-            ("precision", self.precision, PRECISIONS),
+            ("precision", self.precision, get_args(Precision)),
             ("format", self.kind, FORMATS),
         ):
             if value not in known:
@@ -93,7 +93,7 @@ def encoder_for(context: AppContext, session: Session, order: Order) -> Any:
         return found.with_settings(precision=order.precision)
     label = session.choice(order.encoder, context).label
     if order.precision != "full":
-        raise InputError(f"{label} has no matrix products that int8 could speed up: choose float32.")
+        raise InputError(f"{label} has no matrix products that fewer bits could speed up: choose float32.")
     if order.pooling != "mean":
         raise InputError(f"{label} supports mean pooling only: choose {'mean'!r}.")
     return found

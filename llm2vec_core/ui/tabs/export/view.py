@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.acceleration import int8_is_faster
+from llm2vec_core.acceleration import faster_precisions
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.api import CALLS_AT_ONCE, NAMES, Endpoints
@@ -121,7 +121,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
     with gr.Row():
         kind = gr.Dropdown(copy.FORMATS, value="parquet", label="File", elem_id="away-kind", min_width=240)
         precision = gr.Dropdown(
-            copy.precisions(int8_is_faster()), value="full", label="Precision", elem_id="away-precision", min_width=240
+            copy.precisions(faster_precisions()),
+            value="full",
+            label="Precision",
+            elem_id="away-precision",
+            min_width=240,
         )
         normalize = gr.Checkbox(
             True, label="Normalised", container=True, show_label=False, elem_id="away-normalize", min_width=140
