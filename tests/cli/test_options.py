@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import inspect
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
@@ -21,7 +22,7 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.presets import BUNDLED, PRESETS
-from llm2vec_core.settings import SETTING_NAMES
+from llm2vec_core.settings import SETTING_NAMES, Precision
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -45,6 +46,10 @@ def test_every_stage_has_a_name(preset):
         assert (choice.source, choice.adapters) == (preset.base, (*stage.adapters, "more"))
         assert choice.options == {"bidirectional": stage.bidirectional, **preset.settings}
         assert choose_model(parse("--model", preset.key, "--causal")).options["bidirectional"] is False
+
+
+def test_every_precision_can_be_chosen():
+    assert [parse("--precision", name).precision for name in get_args(Precision)] == list(get_args(Precision))
 
 
 def test_other_models_are_handed_on(tmp_path):
