@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.util
 import json
 import random
 import statistics
@@ -16,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -26,7 +25,11 @@ from llm2vec_core.bundled_data import passages
 from llm2vec_core.presets import BUNDLED, SMOLLM2, ModelPreset
 from llm2vec_core.provision import is_at_hand, provide
 
+if TYPE_CHECKING:
+    from llm2vec_core.encoder import LLM2Vec
+
 Row = dict[str, str]
+PEER = "sentence-transformers"
 
 
 def row(what: str, model: str, figure: str, beside: str = "") -> Row:
@@ -65,42 +68,38 @@ def seconds(work: Callable[..., object], *arguments: object) -> float:
     return time.perf_counter() - started
 
 
-def encode(small: bool) -> Iterator[Row]:
-    """Tokens a second beside sentence-transformers, both causal with mean pooling, the same weights and texts."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-
+def contenders(ours: LLM2Vec, base: str) -> dict[str, Callable[[], Callable[[list[str]], np.ndarray]]]:
+    """What encodes the texts: by name, what makes it (or fails to)."""
     from llm2vec_core.acceleration import faster_precisions
+    from tests.benchmarks.peers import compiled_by_openvino, sentence_transformer
+
+    makers: dict[str, Callable[[], Callable[[list[str]], np.ndarray]]] = {"ours, float32": lambda: ours.encode}
+    for precision in faster_precisions():
+        makers[f"ours, {precision}"] = lambda p=precision: ours.with_settings(precision=p).encode
+    for name, backend in ((PEER, "torch"), (f"{PEER}, openvino", "openvino"), (f"{PEER}, onnx", "onnx")):
+        makers[name] = lambda b=backend: sentence_transformer(base, ours.max_length, b)
+    for hint in ("f32", "bf16"):
+        makers[f"OpenVINO, {hint}"] = lambda h=hint: compiled_by_openvino(ours, h)
+    return makers
+
+
+def encode(small: bool) -> Iterator[Row]:
+    """Tokens a second beside sentence-transformers, all causal with mean pooling, the same weights and texts."""
     from llm2vec_core.encoder import LLM2Vec
-    from tests.benchmarks.bench_encode import BATCH_SIZE, difference, texts
+    from tests.benchmarks.bench_encode import difference, texts
 
     for preset in models():
         data = texts()[: (20 if small else 1000) if preset.bundled else (5 if small else 100)]
         place = tempfile.TemporaryDirectory()
         base = without_chat_template(provide(preset.base), Path(place.name))
         ours = LLM2Vec.from_pretrained(base, bidirectional=False, device="cpu")
-        fewer = {p: ours.with_settings(precision=p) for p in faster_precisions()}
-
-        def peer(backend: str, base: str = base, longest: int = ours.max_length) -> SentenceTransformer:
-            options = {"dtype": torch.float32} if backend == "torch" else {"export": True}
-            module = Transformer(base, max_seq_length=longest, model_kwargs=options, backend=backend)
-            return SentenceTransformer(
-                modules=[module, Pooling(module.get_embedding_dimension(), "mean")], device="cpu"
-            )
-
-        peers = {"sentence-transformers": peer("torch")}
-        for backend, needs in (("openvino", "optimum"), ("onnx", "optimum")):
-            name = f"sentence-transformers, {backend}"
-            if importlib.util.find_spec(needs) is None:
-                yield row(f"Encoding, {name}", preset.label, "not run", f"the package {needs} is not installed")
-                continue
+        runs = {}
+        for name, make in contenders(ours, base).items():
             try:
-                peers[name] = peer(backend)
-            except Exception as error:
+                runs[name] = make()
+            except Exception as error:  # a peer that is not installed, or that this transformers is too new for
                 yield row(f"Encoding, {name}", preset.label, "not run", f"{type(error).__name__}: {error}"[:160])
-        runs = {"ours, float32": ours.encode} | {f"ours, {p}": encoder.encode for p, encoder in fewer.items()}
-        runs |= {name: (lambda t, p=p: p.encode(t, batch_size=BATCH_SIZE)) for name, p in peers.items()}
-        expected = peers["sentence-transformers"].encode(data, batch_size=BATCH_SIZE)
+        expected = runs[PEER](data)
         times: dict[str, list[float]] = {name: [] for name in runs}
         for number in range(2 if small else 5):
             for name, run in runs.items():
@@ -109,13 +108,13 @@ def encode(small: bool) -> Iterator[Row]:
                     times[name].append(spent)
         tokens = sum(len(r.input_ids) for r in ours.tokenize(data))
         for name, spent in times.items():
-            ratio = statistics.median(b / a for a, b in zip(spent, times["sentence-transformers"], strict=True))
+            ratio = statistics.median(b / a for a, b in zip(spent, times[PEER], strict=True))
             cosine = difference(runs[name](data), expected)[1]
             yield row(
                 f"Encoding, {name}",
                 preset.label,
                 f"{tokens / statistics.median(spent):,.0f} tokens/s",
-                f"{ratio:.2f} x sentence-transformers; lowest cosine {cosine:.4f}",
+                f"{ratio:.2f} x {PEER}; lowest cosine {cosine:.4f}",
             )
         place.cleanup()
 
