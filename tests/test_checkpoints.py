@@ -80,7 +80,7 @@ def test_the_published_layouts_load_without_their_code(published, name):
     both = LLM2Vec.from_pretrained(
         BASE, [mntp, REFERENCE / "adapters" / "llama_lora2"], device="cpu", pooling_mode="mean", max_length=512
     )
-    assert_close(alone, both.encode(TEXTS), 1e-6)
+    assert_close(alone, both.encode(TEXTS))
 
 
 def test_a_chat_form_belongs_to_a_published_base(monkeypatch):
@@ -109,7 +109,7 @@ def test_our_own_folder_keeps_its_settings(tmp_path, bundled):
     chosen.save_pretrained(tmp_path)
     back = LLM2Vec.from_pretrained(tmp_path)
     assert back.settings == chosen.settings
-    assert_close(back.encode(TEXTS), chosen.encode(TEXTS), 1e-6)
+    assert_close(back.encode(TEXTS), chosen.encode(TEXTS))
     assert LLM2Vec.from_pretrained(tmp_path, pooling_mode="mean").settings.pooling_mode == "mean"
 
 
