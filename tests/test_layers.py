@@ -116,7 +116,22 @@ IMPORTS = {
     "import llm2vec_core": ["torch", "transformers", "gradio", "plotly", "umap", "peft", "mteb", "lance", "ray"],
     "import llm2vec_core.corpus.lance_search, llm2vec_core.cli": ["torch", "lance", "ray"],
     "from llm2vec_core import LLM2Vec": ["gradio", "plotly", "umap", "peft", "mteb", "sentence_transformers"],
-    "import llm2vec_core.ui.app": ["umap", "peft", "mteb", "sentence_transformers", "datasets"],
+    "import llm2vec_core.ui.app": [
+        "umap",
+        "peft",
+        "mteb",
+        "sentence_transformers",
+        "datasets",
+        "sklearn",
+        "scipy.stats",
+    ],
+    # What the page shows first is stored.
+    "from llm2vec_core.ui.app import Models, build_app; build_app(Models())": [
+        "umap",
+        "peft",
+        "sklearn",
+        "scipy.stats",
+    ],
 }
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import rankdata
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.files import read_table, rows_of_split, spread
@@ -90,6 +89,8 @@ def spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         >>> float(spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0])))
         0.5
     """
+    from scipy.stats import rankdata
+
     x, y = (rankdata(values, axis=-1) for values in (a, b))
     x, y = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (x, y))
     lengths = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import orthogonal_procrustes
 
 
 def align(reference: np.ndarray, moving: np.ndarray) -> np.ndarray:
@@ -24,6 +23,8 @@ def align(reference: np.ndarray, moving: np.ndarray) -> np.ndarray:
         >>> bool(np.allclose(align(square, 3.0 * square @ [[0, 1], [-1, 0]] + 5.0), square))
         True
     """
+    from scipy.linalg import orthogonal_procrustes
+
     center_a, center_b = reference.mean(axis=0), moving.mean(axis=0)
     a, b = reference - center_a, moving - center_b
     rotation, trace = orthogonal_procrustes(b, a)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import HDBSCAN, KMeans
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection.base import all_equal, prepared
@@ -27,6 +25,8 @@ def kmeans_clusters(embeddings: np.ndarray, count: int, *, metric: str = "cosine
     Raises:
         InputError: for a count out of range.
     """
+    from sklearn.cluster import KMeans
+
     rows = prepared(embeddings, metric)
     if not 2 <= count <= len(rows):
         raise InputError(f"{count} clusters were asked for; choose from 2 to the number of texts, {len(rows):,}")
@@ -48,6 +48,8 @@ def hdbscan_clusters(embeddings: np.ndarray, smallest: int = 5, *, metric: str =
     Returns:
         int of shape (points,), numbered from 0, the largest first; :data:`NO_CLUSTER` for strays.
     """
+    from sklearn.cluster import HDBSCAN
+
     rows = prepared(embeddings, metric)
     if all_equal(rows):
         return np.zeros(len(rows), dtype=np.int64)
@@ -70,6 +72,8 @@ def matched_clusters(reference: np.ndarray, clusters: np.ndarray) -> np.ndarray:
         >>> matched_clusters(np.array([0, 0, 1, 1]), np.array([1, 1, 0, -1])).tolist()
         [0, 0, 1, -1]
     """
+    from scipy.optimize import linear_sum_assignment
+
     count_a, count_b = int(reference.max()) + 1, int(clusters.max()) + 1
     if count_a <= 0 or count_b <= 0:
         return clusters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from llm2vec_core.projection.base import prepared
 
@@ -21,6 +20,8 @@ def exact_neighbors(embeddings: np.ndarray, count: int, *, include_self: bool = 
     Returns:
         Indices and distances, both of shape (points, count).
     """
+    from sklearn.neighbors import NearestNeighbors
+
     finder = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(embeddings)
     if not include_self:
         distances, indices = finder.kneighbors()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from llm2vec_core.projection.base import all_equal, prepared
 
@@ -42,6 +41,8 @@ def pca_layout(embeddings: np.ndarray, dimensions: int = 2, *, metric: str = "co
         >>> pca_layout(line, metric="euclidean").explained.round(3).tolist()
         [1.0, 0.0]
     """
+    from sklearn.decomposition import PCA
+
     rows = prepared(embeddings, metric)
     points = np.zeros((len(rows), dimensions), dtype=np.float32)
     explained = np.zeros(dimensions)

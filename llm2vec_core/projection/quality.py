@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.manifold import trustworthiness
-from sklearn.metrics import silhouette_score
 
 from llm2vec_core.projection.base import all_equal, prepared
 from llm2vec_core.projection.neighbors import exact_neighbors
@@ -63,6 +61,8 @@ def label_silhouette(
         >>> label_silhouette(rows, np.array([0, 0, 1, 1, 1]), metric="euclidean")
         1.0
     """
+    from sklearn.metrics import silhouette_score
+
     if known is not None:
         embeddings, labels = embeddings[known], labels[known]
     if not 2 <= len(set(labels.tolist())) < len(labels) or all_equal(embeddings):
@@ -84,6 +84,8 @@ def neighborhood_trust(
     Returns:
         From 0 to 1 (every neighbour in the picture is one in truth). None where all embeddings are equal.
     """
+    from sklearn.manifold import trustworthiness
+
     rows = prepared(embeddings, metric)
     if all_equal(rows):
         return None

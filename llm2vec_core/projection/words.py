@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.cluster import HDBSCAN
-from sklearn.feature_extraction.text import CountVectorizer
 
 from llm2vec_core.projection.base import all_equal
 from llm2vec_core.projection.clusters import NO_CLUSTER
@@ -58,6 +55,9 @@ def class_tfidf(texts: Sequence[str], clusters: np.ndarray) -> tuple[np.ndarray,
         >>> words[weights[0].argmax()], shares[0, words.index("river")].item()
         ('river', 1.0)
     """
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import CountVectorizer
+
     count = int(clusters.max()) + 1
     try:
         vectorizer = CountVectorizer(stop_words="english", token_pattern=_WORD)
@@ -135,6 +135,8 @@ def named_groups(points: np.ndarray, texts: Sequence[str]) -> tuple[list[NamedGr
 
 
 def _dense(points: np.ndarray, smallest: int, method: str) -> np.ndarray:
+    from sklearn.cluster import HDBSCAN
+
     found = HDBSCAN(min_cluster_size=smallest, min_samples=5, cluster_selection_method=method, copy=True)
     return found.fit_predict(points)
 

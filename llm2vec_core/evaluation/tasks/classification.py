@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import SEED
@@ -140,6 +138,9 @@ def measure(data: LabelledTexts, embeddings: np.ndarray, _: np.ndarray | None = 
     Returns:
         ``accuracy``; its interval resamples test examples, each with the share of experiments that got it right.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     train, test = np.split(embeddings, [len(data.train_texts)])
     right = np.zeros(len(test))
     for rows in data.experiments:

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import v_measure_score
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import SEED
@@ -78,6 +75,10 @@ def measure(data: ClusteredTexts, embeddings: np.ndarray, _: np.ndarray | None =
         ``v_measure``; its interval resamples the ten sets, so it tells how the mean depends on the draws and the
         k-means, not how it depends on which documents were collected.
     """
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.metrics import v_measure_score
+
     model = MiniBatchKMeans(
         n_clusters=len(np.unique(data.labels)), batch_size=BATCH_SIZE, init="k-means++", n_init=1, random_state=SEED
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.files import read_table, rows_of_split, spread
@@ -61,6 +60,8 @@ def measure(data: LabelledPairs, embeddings: np.ndarray, _: np.ndarray | None = 
     Returns:
         ``average_precision``; its interval resamples pairs.
     """
+    from sklearn.metrics import average_precision_score
+
     cosines = cosine_of_pairs(*np.split(embeddings, 2))
 
     def precision(index: np.ndarray) -> float:

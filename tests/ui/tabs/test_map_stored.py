@@ -37,6 +37,11 @@ def test_what_is_stored_is_what_the_model_says(preset):
     for key, other in (keys, keys[::-1]):
         layouts, rows = stored.stored_layouts(preset.key)[key], context.collection(key)
         pca, umap = (layouts[replace(settings, kind=kind).layout_key()] for kind in ("pca", "umap"))
+        for layout in (pca.points, umap):
+            kind = "pca" if layout is pca.points else "umap"
+            found = stored.stored_groups(preset.key)[key][replace(settings, kind=kind).layout_key()]
+            assert found == stored.groups_of(layout), RENEW
+            assert all(found)
         live = pca_layout(rows)
         np.testing.assert_allclose(pca.points, live.points, atol=2e-3, err_msg=RENEW)
         np.testing.assert_allclose(pca.explained, live.explained, atol=1e-3, err_msg=RENEW)
@@ -64,6 +69,7 @@ def test_the_command_writes_what_is_read_back(context, monkeypatch, tmp_path):
     monkeypatch.setattr(stored, "FOLDER", tmp_path)
     stored.write_layouts(context)
     stored.stored_layouts.cache_clear()
+    stored.stored_groups.cache_clear()
     try:
         found = stored.stored_layouts(BUNDLED.key)
         settings = opening_settings(context.preset)
@@ -74,5 +80,8 @@ def test_the_command_writes_what_is_read_back(context, monkeypatch, tmp_path):
         }
         rows = context.collection(settings.left)
         np.testing.assert_allclose(found[settings.left]["pca", 2, "cosine"].points, pca_layout(rows).points, atol=1e-4)
+        groups = stored.stored_groups(BUNDLED.key)[settings.left]["pca", 2, "cosine"]
+        assert groups == stored.groups_of(found[settings.left]["pca", 2, "cosine"].points)
     finally:
         stored.stored_layouts.cache_clear()
+        stored.stored_groups.cache_clear()

@@ -12,7 +12,6 @@ from llm2vec_core.cache import Cache
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import (
     NO_CLUSTER,
-    NamedGroup,
     exact_neighbors,
     hdbscan_clusters,
     kmeans_clusters,
@@ -30,7 +29,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
-from llm2vec_core.ui.tabs.map.stored import stored_layouts
+from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 NEIGHBORS = 10
@@ -67,6 +66,7 @@ class Space:
         cache: of this session, or shared.
         encode: makes the embeddings, shape (texts, hidden); called with a progress callback or None.
         stored: layouts made beforehand, by :meth:`MapSettings.layout_key`.
+        groups: their named groups, likewise.
     """
 
     def __init__(
@@ -76,12 +76,14 @@ class Space:
         cache: Cache,
         encode: Callable[[Progress | None], np.ndarray],
         stored: Mapping[tuple[Hashable, ...], PcaLayout | np.ndarray] | None = None,
+        groups: Mapping[tuple[Hashable, ...], NamedGroups] | None = None,
     ) -> None:
         self.choice = choice
         self._key = key
         self._cache = cache
         self._encode = encode
         self._stored = stored or {}
+        self._groups = groups or {}
 
     @property
     def is_encoded(self) -> bool:
@@ -130,8 +132,10 @@ class Space:
         about = settings.layout_key()
         return self._stored[about] if about in self._stored else self._once("layout", *about, make=make)
 
-    def groups(self, settings: MapSettings, texts: Sequence[str]) -> tuple[list[NamedGroup], list[NamedGroup]]:
+    def groups(self, settings: MapSettings, texts: Sequence[str]) -> NamedGroups:
         """Coarse and fine groups of marks on the picture, with the words of their texts."""
+        if settings.layout_key() in self._groups:
+            return self._groups[settings.layout_key()]
         if settings.dimensions != 2:
             return [], []
         points = np.asarray(self.layout(settings), dtype=np.float64)
@@ -218,7 +222,8 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
 
     cache = context.cache if ours and key != USER_ADAPTER else session.cache
     stored = stored_layouts(context.preset.key).get(key) if ours else None
-    return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored)
+    groups = stored_groups(context.preset.key).get(key) if ours else None
+    return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored, groups)
 
 
 def source_is_ours(settings: MapSettings) -> bool:

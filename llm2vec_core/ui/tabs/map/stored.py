@@ -1,4 +1,4 @@
-"""The layouts that opening the tab shows, made beforehand.
+"""The layouts that opening the tab shows, and their named groups, made beforehand.
 
 So the first picture is there before the model is loaded, and it is the same on each machine (UMAP makes much of the
 last digit). ``python -m llm2vec_core.ui.tabs.map`` makes the file anew; a test holds it against the live model.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from llm2vec_core.bundled_data import passages
 from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.presets import ASSETS
-from llm2vec_core.projection import pca_layout, umap_layout
+from llm2vec_core.projection import NamedGroup, named_groups, pca_layout, umap_layout
 from llm2vec_core.projection.pca import PcaLayout
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.map.settings import MapSettings, opening_settings
 
 FOLDER = ASSETS / "figures"
 Layouts = dict[tuple[Hashable, ...], PcaLayout | np.ndarray]
+NamedGroups = tuple[list[NamedGroup], list[NamedGroup]]
 
 
 @cache
@@ -33,13 +36,35 @@ def stored_layouts(key: str) -> dict[str, Layouts]:
         key: of the preset; one that has no file has no layouts.
     """
     found: dict[str, Layouts] = {}
-    if key not in [preset.key for preset in STORED_PRESETS]:  # a Hub id is no file name
-        return found
-    for entry in json.loads(_file(key).read_text(encoding="utf-8")):
+    for entry in _entries_in_file(key):
         points = np.array(entry["points"], dtype=np.float32)
         layout = PcaLayout(points, np.array(entry["explained"])) if "explained" in entry else points
         found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = layout
     return found
+
+
+@cache
+def stored_groups(key: str) -> dict[str, dict[tuple[Hashable, ...], NamedGroups]]:
+    """As :func:`stored_layouts`: the named groups of each layout, coarse and fine."""
+    found: dict[str, dict[tuple[Hashable, ...], NamedGroups]] = {}
+    for entry in _entries_in_file(key):
+        coarse, fine = (
+            [NamedGroup(row, size, tuple(words)) for row, size, words in groups] for groups in entry["groups"]
+        )
+        found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = (coarse, fine)
+    return found
+
+
+def _entries_in_file(key: str) -> list[dict[str, Any]]:
+    if key not in [preset.key for preset in STORED_PRESETS]:  # a Hub id is no file name
+        return []
+    found: list[dict[str, Any]] = json.loads(_file(key).read_text(encoding="utf-8"))
+    return found
+
+
+def groups_of(points: np.ndarray) -> NamedGroups:
+    """The named groups of our collection on a picture of it, shape (passages, 2)."""
+    return named_groups(np.asarray(points, dtype=np.float64), [passage.text for passage in passages()])
 
 
 def made_layouts(context: AppContext) -> list[dict[str, Any]]:
@@ -59,7 +84,7 @@ def _entries(key: str, context: AppContext, settings: MapSettings) -> list[dict[
         metric=metric,
         seed=settings.seed,
     )
-    return [
+    found: list[dict[str, Any]] = [
         {
             "encoder": key,
             "layout": ["pca", dimensions, metric],
@@ -68,6 +93,11 @@ def _entries(key: str, context: AppContext, settings: MapSettings) -> list[dict[
         },
         {"encoder": key, "layout": list(settings.layout_key()), "points": umap.astype(float).round(3).tolist()},
     ]
+    for entry in found:
+        # Of the points as they are read back.
+        groups = groups_of(np.array(entry["points"], dtype=np.float32))
+        entry["groups"] = [[astuple(group) for group in each] for each in groups]
+    return found
 
 
 def write_layouts(context: AppContext) -> None:
