@@ -36,7 +36,10 @@ SESSION_CAPACITY = 200
 # one that runs Python: beside it an answer took 5.5 times as long with the default of 0.005, with 0.0005 2.7 times.
 SWITCH_SECONDS = 0.0005
 # Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
-STILL = "@media (prefers-reduced-motion: reduce) { .wrap.sidebar-parent { transition: none !important } }"
+OUTSIDE = (
+    "@media (prefers-reduced-motion: reduce) { .wrap.sidebar-parent { transition: none !important } }"
+    "html:has(body.dark) { color-scheme: dark; background: #14161b } body.dark { background: #14161b !important }"
+)
 
 
 def build_app(models: Models) -> gr.Blocks:
@@ -51,8 +54,9 @@ def build_app(models: Models) -> gr.Blocks:
     with gr.Blocks(title=copy.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         session = gr.State(Session(models.default.preset.key), time_to_live=SESSION.total_seconds())
         page = Page(models, session, demo)
-        sidebar = Sidebar(page)
+        # The headline first: it is the page's first heading.
         header = Header(page)
+        sidebar = Sidebar(page)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             for tab in TABS:
                 with gr.Tab(tab.label, id=tab.id, elem_id=f"tab-{tab.id}") as container:
@@ -100,7 +104,7 @@ def launch_settings(models: Models) -> dict[str, Any]:
         "_frontend": False,
         "theme": page_theme(),
         "css_paths": list(CSS_FILES),
-        "head": f"<style>{STILL}</style>{scripts}",
+        "head": f"<style>{OUTSIDE}</style>{scripts}",
         "ssr_mode": False,
         "run_history": False,
         "max_file_size": "10mb",

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 # A tab may bring its own style.
 STATIC = HERE / "static"
 CSS_FILES = (STATIC / "page.css", STATIC / "layout.css", *sorted((HERE / "tabs").glob("*/tab.css")))
-SCRIPT_FILES = (STATIC / "figure.js", STATIC / "page.js")
+SCRIPT_FILES = (STATIC / "figure.js", STATIC / "spoken.js", STATIC / "page.js")
 
 # One face in two weights for the whole page, so that it looks alike on every system. Gradio brings it along and serves
 # it itself (112 kB). Of most other faces it has a few letters only.

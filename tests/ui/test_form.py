@@ -47,7 +47,20 @@ window.checks = (() => {
   const plain = () => [...panel().querySelectorAll(':is(p, li, dd) > a[href]')].filter(e => seen(e)
       && getComputedStyle(e).textDecorationLine === 'none' && getComputedStyle(e).color === getComputedStyle(e.parentElement).color)
     .map(e => e.textContent.trim().slice(0, 40));
-  return {panel, seen, faint, busy, calm, stops, figures, clipped, plain};
+  /* what a screen reader is told of the controls and of the page's order */
+  const unnamed = () => [
+    ...[...panel().querySelectorAll('fieldset:has(> [data-testid=block-info]):has(input[type=radio])')].filter(e => seen(e)
+        && !(e.role === 'radiogroup' && document.getElementById(e.getAttribute('aria-labelledby'))?.textContent.trim()
+        && new Set([...e.querySelectorAll('input[type=radio]')].map(radio => radio.name)).size === 1)),
+    ...[...panel().querySelectorAll('.label-wrap')].filter(e => e.getAttribute('aria-expanded') !== String(e.classList.contains('open'))),
+    ...[...panel().querySelectorAll('div[aria-label]:not([role]), span[aria-label]:not([role]), th:not([scope]):not(:empty)')].filter(
+        e => !e.closest('.block > .wrap, [data-testid=file-upload]')),
+  ].map(e => e.outerHTML.slice(0, 120));
+  const disorder = () => {
+    const levels = [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].filter(e => e.checkVisibility()).map(e => [Number(e.tagName[1]), e.textContent]);
+    return levels.filter(([level], i) => level > (i ? levels[i - 1][0] : 0) + 1).map(each => each.join(' '));
+  };
+  return {unnamed, disorder, panel, seen, faint, busy, calm, stops, figures, clipped, plain};
 })();
 """
 
@@ -157,6 +170,7 @@ def test_a_tab_fits_can_be_read_by_everyone_and_is_photographed_in_both_themes(t
         problems |= {f"{theme}: {what}": told for what, told in found.items() if told}
         tour.locator("#theme").click()
     assert problems == {}
+    assert tour.evaluate("[...window.checks.unnamed(), ...window.checks.disorder()]") == []
     # No sentence runs into the next (a template takes the line's end after a tag), and no markup is read out.
     assert re.findall(r"\S*[a-z0-9)%]{2}\.[A-Z][a-z]+ \S+", tour.evaluate("window.checks.panel().innerText")) == []
     labels = tour.eval_on_selector_all("[aria-label]", "all => all.map(e => e.ariaLabel)")

@@ -51,7 +51,7 @@ class Sidebar:
                 self.use_hub = gr.Button("Load it", size="sm", elem_id="use-hub")
             self.notice = notice_panel("model-notice")
             self.status = gr.HTML(
-                html_template='<p class="l2v muted" role="status">{{value}}</p>',
+                html_template='<p class="l2v muted" data-say>{{value}}</p>',
                 apply_default_css=False,
                 elem_id="model-status",
             )

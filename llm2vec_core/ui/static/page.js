@@ -36,6 +36,11 @@
   document.addEventListener('click', event => {
     if (event.target.closest && event.target.closest('[data-l2v=sidebar]')) document.querySelector('.sidebar .toggle-button').click();
   });
+  // The focus goes into the sidebar that was opened, and back to the button when it is closed.
+  document.addEventListener('click', event => {
+    const toggle = event.target.closest && event.target.closest('.sidebar .toggle-button');
+    if (toggle) setTimeout(() => (toggle.closest('.open') ? toggle : document.querySelector('[data-l2v=sidebar]'))?.focus());
+  });
   // No text of a figure is smaller than this: where the screen is too narrow for that, the figure is moved sideways.
   const SMALLEST = 12;
   const legible = svg => {
@@ -156,11 +161,11 @@
     if (!place) {
       place = document.createElement('div');
       place.id = 'l2v-said';
-      place.setAttribute('role', 'status');
       document.body.appendChild(place);
     }
     place.textContent = text;
     place.hidden = false;
+    window.__l2vTell(text);
     clearTimeout(say.timer);
     say.timer = setTimeout(() => { place.hidden = true; place.textContent = ''; }, 6000);
   };
@@ -247,5 +252,7 @@
     window.dispatchEvent(new Event('resize'));
     return [];
   };
-  if (new URLSearchParams(location.search).has('present')) addEventListener('load', () => window.__l2vPresent(true));
+  // This script may run before the page is drawn or after the window has loaded.
+  const begin = () => document.getElementById('present') ? window.__l2vPresent(true) : requestAnimationFrame(begin);
+  if (new URLSearchParams(location.search).has('present')) begin();
 })();

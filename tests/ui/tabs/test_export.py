@@ -112,6 +112,8 @@ def test_pasted_lines_as_csv_and_the_code_follows_the_fields(visitor):
 
 def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
     away(page)
+    page.locator("#away-stop").click()
+    expect(page.locator("#l2v-live")).to_have_text("No file is being created.")
     page.locator("#away-source").get_by_label("Your texts").check()
     lines = "\n".join(f"{i} boats went up and down the river all day long, and nobody knew why" for i in range(18_000))
     page.locator("#away-upload input[type=file]").set_input_files(

@@ -161,6 +161,8 @@ def test_texts_of_ones_own(search, tmp_path):
     expect(search.locator("#search-scores")).to_contain_text(f"{Limits().scored_queries} of your texts")
     ask(search, "a train")
     expect(search.locator("#search-note")).to_contain_text("Nearest to a train")
+    # Who cannot see that the lists are others is told.
+    expect(search.locator("#l2v-live")).to_contain_text("of the first 8 are in both lists")
     assert set(search.locator("#search-right-hits .topic").all_inner_texts()) == {"train"}
 
     search.locator("#search-right input").click()

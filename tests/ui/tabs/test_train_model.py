@@ -18,7 +18,7 @@ from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import charts, copy, model, uploads
+from llm2vec_core.ui.tabs.train import charts, copy, model, uploads, view
 from llm2vec_core.ui.tabs.train.data import pairs_preview, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
@@ -470,6 +470,19 @@ def test_what_a_larger_model_begins_with_is_stored(monkeypatch):
     # The panel of the loss is empty until a run begins, and says what will be there.
     assert [note["text"] for note in figure["layout"]["annotations"]] == [copy.NO_LOSS_YET]
     assert figure["layout"]["yaxis"]["showticklabels"] is False
+
+
+def test_another_model_sets_its_recipe_and_leaves_what_was_typed(context):
+    session, large = Session(SMOLLM2.key), AppContext(SMOLLM2)
+    drawn = BUNDLED.key, view.recipe_fields("mntp", "20", BUNDLED)
+    typed = drawn[1] | {"rate": 0.002}
+    fitted = view.fitted_fields(large, session, "mntp", "20", drawn, typed)
+    assert fitted == {"steps": 8, "batch": 8, "longest": 64, "start": "bidirectional"}
+    # Late, when the visitor has gone on typing: they are this model's already.
+    assert view.fitted_fields(large, session, "mntp", "20", drawn, typed | {"steps": 2}) == {}
+    session.model_key = BUNDLED.key
+    back = view.fitted_fields(context, session, "mntp", "20", drawn, typed | fitted | {"steps": 2})
+    assert back == {"batch": 16, "longest": 64, "start": "bidirectional"}
 
 
 def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_one(context, monkeypatch, tmp_path):

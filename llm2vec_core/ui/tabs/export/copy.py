@@ -22,7 +22,8 @@ FORMATS = [
     ("npy: the numbers only", "npy"),
     ("csv: for spreadsheets", "csv"),
 ]
-STOPPED = "Stopped. No file was created."
+STOPPING, STOPPED = "Stopping …", "Stopped. No file was created."
+NOTHING_TO_STOP = "No file is being created."
 NO_FILE = "Nothing to download yet"
 NO_COMMAND = "(no command for this encoder: use the Python above)"
 

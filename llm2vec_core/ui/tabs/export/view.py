@@ -47,32 +47,32 @@ def make_file(context: AppContext, session: Session, source: str, **order: Any) 
     """
     wanted, texts = Order(**order), chosen_texts(session, source)
     start = monotonic()
-    # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
-    session.by_tab[STOP] = False
     yield {"status": render("export/progress.html", done=0, total=len(texts), seconds=0.0)}
     try:
-        for step in embed(context, session, texts, wanted):
-            if session.by_tab[STOP]:
-                yield {"status": render("status.html", message=copy.STOPPED)}
-                return
-            seconds = monotonic() - start
-            if isinstance(step, Made):
-                name, size = Path(step.path).name, file_size(step.bytes)
-                status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
-                yield {"status": status, "download": _download(step.path)}
-            else:
-                status = render("export/progress.html", done=step, total=len(texts), seconds=seconds)
-                # A file that was made before can be fetched until the order has been accepted.
-                yield {"status": status, "download": gr.update(interactive=False)}
+        with session.stoppable(STOP) as stopped:
+            for step in embed(context, session, texts, wanted):
+                if stopped():
+                    yield {"status": render("status.html", message=copy.STOPPED)}
+                    return
+                seconds = monotonic() - start
+                if isinstance(step, Made):
+                    name, size = Path(step.path).name, file_size(step.bytes)
+                    status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
+                    yield {"status": status, "download": _download(step.path)}
+                else:
+                    status = render("export/progress.html", done=step, total=len(texts), seconds=seconds)
+                    # A file that was made before can be fetched until the order has been accepted.
+                    yield {"status": status, "download": gr.update(interactive=False)}
     except Exception:
         # The notice says what was wrong; nothing is under way any more.
         yield {"status": ""}
         raise
 
 
-def stop_making(session: Session) -> None:
-    """Ask the visitor's job to end after the piece that it is at."""
-    session.by_tab[STOP] = True
+def stop_making(session: Session) -> Any:
+    """Ask the visitor's job to end after the piece that it is at; the status says whether there is one."""
+    message = copy.STOPPING if session.ask_to_stop(STOP) else copy.NOTHING_TO_STOP
+    return render("status.html", message=message)
 
 
 def code_of(context: AppContext, session: Session, source: str, **order: Any) -> Results:
@@ -185,7 +185,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             show_progress="hidden",
         )
     )
-    stop.click(stop_making, page.session, None, api_name=False, show_progress="hidden")
+    stop.click(stop_making, page.session, status, api_name=False, show_progress="hidden")
     show = form.io(code_of, results=("code", "shell"), notice=code_notice, show_progress="hidden", queue=False)
     gr.on([field.input for field in (encoder, pooling, instruction, normalize, precision, kind)], **show)
     texts.then(**show)

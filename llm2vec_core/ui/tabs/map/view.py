@@ -241,7 +241,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
     texts.then(**io)
     color.input(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
     stop.click(
-        lambda: status_of(model.Step("Stopped. The last map is still shown; press Draw to continue.")),
+        lambda: status_of(
+            model.Step("Nothing is being drawn now. The last map is still shown; press Draw for a new one.")
+        ),
         None,
         status,
         cancels=[drawn],

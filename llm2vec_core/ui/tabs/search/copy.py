@@ -68,6 +68,7 @@ EXAMPLES = (
 
 INDEXED_ALREADY = "Both encoders have already indexed these texts."
 STOPPED = "Stopped. The unfinished index was discarded; earlier indexes still work."
+STOPPING, NOTHING_TO_STOP = "Stopping …", "No texts are being indexed."
 
 
 def point_of(query: str) -> str:

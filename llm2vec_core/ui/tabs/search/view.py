@@ -73,13 +73,12 @@ def index(
     if not model.missing(texts, encoders):
         yield {"status": render("status.html", message=copy.INDEXED_ALREADY)}
         return
-    # A flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
-    session.by_tab[STOP] = False
-    for progress in model.make_indexes(context, texts, encoders):
-        if session.by_tab[STOP]:
-            yield {"status": render("status.html", message=copy.STOPPED)}
-            return
-        yield {"status": render("search/progress.html", progress=progress)}
+    with session.stoppable(STOP) as stopped:
+        for progress in model.make_indexes(context, texts, encoders):
+            if stopped():
+                yield {"status": render("status.html", message=copy.STOPPED)}
+                return
+            yield {"status": render("search/progress.html", progress=progress)}
     # Here and not with the first question, which should be answered at once.
     asked = model.labelled_queries(texts, context.limits)
     for encoder in encoders:
@@ -87,9 +86,10 @@ def index(
     yield {"status": render("status.html", message=f"{len(texts):,} texts are indexed.")}
 
 
-def stop_indexing(session: Session) -> None:
-    """Ask the session's indexing to end after the chunk that it is at."""
-    session.by_tab[STOP] = True
+def stop_indexing(session: Session) -> Any:
+    """Ask the session's indexing to end after the chunk that it is at; the status says whether there is one."""
+    message = copy.STOPPING if session.ask_to_stop(STOP) else copy.NOTHING_TO_STOP
+    return render("status.html", message=message)
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
@@ -170,7 +170,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         )
     )
     indexing.success(**io)
-    stop.click(stop_indexing, page.session, None, api_name=False, show_progress="hidden")
+    stop.click(stop_indexing, page.session, status, api_name=False, show_progress="hidden")
     page.refreshers["search"] = io
 
 

@@ -26,7 +26,8 @@ from llm2vec_core.ui.text_picker import FOUND_OUT, encoding_field, text_picker
 
 FIRST = "mntp"
 WAITING = 16
-RECIPE = "train recipe"  # of which model the fields are, in Session.by_tab
+RECIPE = "train recipe"  # for which model the fields were last filled, and with what; in Session.by_tab
+Filled = tuple[str, Results]
 QUIET = {"api_name": False, "show_progress": "hidden"}
 
 
@@ -49,6 +50,31 @@ def recipe_fields(objective: str, length: str, preset: ModelPreset) -> Results:
         "longest": found.longest,
         "start": default_start(objective, preset),
     }
+
+
+def fitted_fields(
+    context: AppContext, session: Session, objective: str, length: str, drawn: Filled, now: Results
+) -> Results:
+    """What the fields become for another model; a number that the visitor typed stays.
+
+    Args:
+        context: of the visitor's model.
+        session: remembers what was filled in.
+        objective: that is chosen.
+        length: of the run.
+        drawn: for which model the page was drawn, and with what.
+        now: what the fields hold.
+
+    Returns:
+        The fields to fill anew; none if they are this model's already.
+    """
+    filled_for, before = session.by_tab.get(RECIPE, drawn)
+    if filled_for == session.model_key:
+        return {}
+    recipe = recipe_fields(objective, length, context.preset)
+    session.by_tab[RECIPE] = session.model_key, recipe
+    # The start is a choice among the other model's stages.
+    return {name: value for name, value in recipe.items() if name == "start" or now[name] == before[name]}
 
 
 def _number(name: str, value: float, **options: Any) -> gr.Number:
@@ -144,25 +170,28 @@ def _build(page: Page, tab: gr.Tab) -> None:
     recipe_names = ("steps", "batch", "rate", "longest", "start")
     settings = ("objective", "source", "rank", "seed", *recipe_names)
 
-    def on_show(context: AppContext, session: Session, objective: str, length: str, start: str, steps: Any) -> Results:
-        recipe: Results = {}
-        # The fields of another model would be far too many steps, or too few.
-        drawn = session.model_key if session.linked_tab == TAB.id else preset.key
-        if session.by_tab.get(RECIPE, drawn) != session.model_key:
-            session.by_tab[RECIPE] = session.model_key
-            recipe = recipe_fields(objective, length, context.preset)
-        start, steps = recipe.get("start", start), recipe.get("steps", steps)
-        return results_of(model.expected(context, session, objective, start, steps), session) | recipe
+    def as_drawn(session: Session) -> Filled:
+        # A link's fields belong to the link's model.
+        return session.model_key if session.linked_tab == TAB.id else preset.key, recipe_fields(FIRST, SHORT, preset)
+
+    def on_show(context: AppContext, session: Session, objective: str, length: str, **now: Any) -> Iterator[Results]:
+        fitted = fitted_fields(context, session, objective, length, as_drawn(session), now)
+        fields = now | fitted
+        # At once: while the rest is measured, the visitor may be typing.
+        yield fitted
+        found = model.expected(context, session, objective, fields["start"], fields["steps"])
+        yield results_of(found, session)
 
     # What stands there before a run; a run of this visitor stays on the screen.
-    show = form.io(on_show, ("objective", "length", "start", "steps"), (*shown, *recipe_names), show_progress="hidden")
+    show = form.io(on_show, ("objective", "length", *recipe_names), (*shown, *recipe_names), show_progress="hidden")
     at_once: dict[str, Any] = {"latest": False, "queue": False, "show_progress": "hidden"}
-    recipe_io = form.io(
-        lambda context, session, objective, length: recipe_fields(objective, length, context.preset),
-        ("objective", "length"),
-        recipe_names,
-        **at_once,
-    )
+
+    def on_objective(context: AppContext, session: Session, objective: str, length: str) -> Results:
+        recipe = recipe_fields(objective, length, context.preset)
+        session.by_tab[RECIPE] = session.model_key, recipe
+        return recipe
+
+    recipe_io = form.io(on_objective, ("objective", "length"), recipe_names, **at_once)
     objective.input(**recipe_io).then(**show)
     # A link changes the objective too, and its recipe comes from the link.
     objective.change(
@@ -172,12 +201,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
         queue=False,
         **QUIET,
     )
-    steps_io = form.io(
-        lambda context, session, objective, length: {"steps": recipe_of(objective, context.preset).steps[length]},
-        ("objective", "length"),
-        ("steps",),
-        **at_once,
-    )
+
+    def on_length(context: AppContext, session: Session, objective: str, length: str) -> Results:
+        steps = {"steps": recipe_of(objective, context.preset).steps[length]}
+        filled_for, before = session.by_tab.get(RECIPE, as_drawn(session))
+        session.by_tab[RECIPE] = filled_for, before | steps
+        return steps
+
+    steps_io = form.io(on_length, ("objective", "length"), ("steps",), **at_once)
     length.input(**steps_io).then(**show)
     start.input(**show)
     tab.select(**show)
