@@ -12,6 +12,25 @@
     tag.onerror = () => reject(new Error('the drawing library could not be loaded'));
     document.head.appendChild(tag);
   });
+  // Plotly reads where the mouse is through transforms, but not through CSS zoom (large type): its marks would be missed.
+  window.__l2vZoomed = target => {
+    const mend = () => {
+      const layout = target._fullLayout, own = layout._calcInverseTransform;
+      if (!own || own.zoomed) return;
+      layout._lastBBox = null;
+      layout._calcInverseTransform = graph => {
+        const now = graph._fullLayout, box = now._lastBBox, zoom = graph.currentCSSZoom || 1;
+        own(graph);
+        if (now._lastBBox === box || zoom === 1) return;
+        now._invTransform = now._invTransform.map(row => row.map((x, i) => i < 2 ? x / zoom : x));
+        now._invScaleX /= zoom;
+        now._invScaleY /= zoom;
+      };
+      layout._calcInverseTransform.zoomed = true;
+    };
+    mend();
+    target.on('plotly_afterplot', mend);
+  };
   const save = (name, blob) => {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
@@ -76,7 +95,7 @@
     const tip = event.target.closest && event.target.closest('.l2v-term')?.querySelector('[role=tooltip]');
     if (!tip) return;
     tip.style.left = '0';
-    tip.style.left = `${Math.min(0, document.documentElement.clientWidth - 8 - tip.getBoundingClientRect().right)}px`;
+    tip.style.left = `${Math.min(0, document.documentElement.clientWidth - 8 - tip.getBoundingClientRect().right) / (tip.currentCSSZoom || 1)}px`;
   });
   // Gradio's list of examples tells of a choice also when it merely loses focus: one counts that was pressed or entered.
   let picked = false;

@@ -7,6 +7,8 @@ function colors(layout) {
   const paper = getComputedStyle(element).getPropertyValue('--paper').trim() || '#fff';
   layout.font = Object.assign({family: style.fontFamily, size: 13}, layout.font, {color: ink});
   layout.hoverlabel = Object.assign({}, layout.hoverlabel, {bgcolor: paper, bordercolor: line, font: {color: ink}});
+  const muted = getComputedStyle(element).getPropertyValue('--muted').trim() || '#777';
+  layout.modebar = {bgcolor: 'rgba(0,0,0,0)', color: muted, activecolor: ink};
   for (const axis of ['xaxis', 'yaxis']) {
     if (layout[axis]) Object.assign(layout[axis], {gridcolor: line, zerolinecolor: line, linecolor: line});
   }
@@ -50,6 +52,7 @@ async function draw() {
     await library.react(target, figure.data, layout, {responsive: true, displaylogo: false, displayModeBar: innerWidth > 700 && 'hover',
       modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
       toImageButtonOptions: {format: 'svg'}});
+    if (!target.dataset.drawn) window.__l2vZoomed(target);
     // A group and no picture: there are buttons in it. Titles of plotly are markup.
     target.setAttribute('role', 'group');
     const title = layout.title && (layout.title.text || layout.title);

@@ -213,6 +213,7 @@ function listen(side) {
   const target = plot(side);
   if (target.dataset.listens) return;
   target.dataset.listens = 'yes';
+  window.__l2vZoomed(target);
   target.on('plotly_click', event => {
     const point = event.points.find(p => Number.isInteger(p.customdata));
     if (point) trigger('pick', {row: point.customdata});
