@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,8 +149,9 @@ def test_a_link_brings_the_view_back(page, open_page, server):
     expect(other.locator("#away-normalize input")).not_to_be_checked()
     expect(other.locator("#link-notice .l2v-notice")).to_be_empty()
 
-    other.goto(f"{server}/?tab=away&away_kind=exe&away_pooling=last_token&away_encoder=own&tab2=x")
+    other.goto(f"{server}/?present=1&tab=away&away_kind=exe&away_pooling=last_token&away_encoder=own&tab2=x")
     expect(other.locator("#away-command pre")).to_contain_text("--pooling-mode last_token")
+    expect(other.locator("body")).to_have_class(re.compile("l2v-present"))
     # An adapter of its maker's own is said to be missing; it is no damage.
     expect(other.locator("#link-notice")).to_contain_text("A link carries none")
     expect(other.locator("#link-notice")).to_contain_text("left out (away_kind)")

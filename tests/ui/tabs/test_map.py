@@ -187,6 +187,28 @@ def test_rest_click_select_and_find(map_page):
     mover.focus()
     map_page.keyboard.press("Enter")
     expect(map_page.locator("#map-picked")).to_have_attribute("data-row", mover.get_attribute("data-pick"))
+    # In large type marks are where the mouse is, and a field's list is as wide as the field.
+    map_page.locator("#present").click()
+    map_page.wait_for_function(  # drawn for the new size, and moved no more for twenty frames
+        """() => {
+          const map = document.querySelector('#left-map'), mark = map.querySelectorAll('.scatterlayer .point')[5];
+          const {x, y} = mark.getBoundingClientRect(), zoomed = map.getBoundingClientRect().width / map._fullLayout.width;
+          window.still = Math.abs(zoomed - 1.3) < 0.01 && window.place === x + ' ' + y ? window.still + 1 : 0;
+          window.place = x + ' ' + y;
+          return window.still > 20;
+        }"""
+    )
+    x, y = place_of(map_page, "left", 5)
+    map_page.mouse.move(x - 30, y)
+    map_page.mouse.move(x, y, steps=5)
+    map_page.mouse.down()
+    map_page.mouse.up()
+    expect(map_page.locator("#map-picked")).to_have_attribute("data-row", str(row))
+    map_page.locator("#map-left input").click()
+    opened, field = (map_page.locator(each).bounding_box() for each in (".options:has([role=listbox])", "#map-left"))
+    assert [opened["x"], opened["width"]] == pytest.approx([field["x"], field["width"]], abs=3)
+    map_page.keyboard.press("Escape")
+    map_page.locator("#present").click()
     map_page.locator(".l2v-map-lines").check()
     map_page.wait_for_function("document.querySelector('#right-map').data.some(t => t.uid === 'ways')")
     ways = map_page.evaluate("document.querySelector('#right-map').data.find(t => t.uid === 'ways').x.length")
