@@ -162,12 +162,14 @@ class AppContext:
 
     def warm_up(self) -> None:
         """Make what the first visitors will ask for, in the order in which they will."""
-        first, last = self.preset.stages[0].key, self.preset.default.key
-        for key in (first, last):
+        opening = (self.preset.stages[0].key, self.preset.default.key)
+        # The first tab reads all stages, these two first: whoever asks meanwhile waits for them alone.
+        for key in dict.fromkeys((*opening, *(stage.key for stage in self.preset.stages))):
+            self.encoder(key)
+        for key in opening:
             self.encoder(key).attentions("warm up")
+        for key in opening:
             self.query_scores(key)
-        for stage in self.preset.stages:
-            self.encoder(stage.key)  # the first tab reads them all; what compiles and measures for the others can wait
         for job in self.warm_ups:
             job()
 
