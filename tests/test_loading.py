@@ -17,7 +17,13 @@ from transformers import AutoModel, BertConfig, BertModel, LlamaForCausalLM, Mam
 from llm2vec_core import loading
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, ConversionError, InputError, ModelError
-from llm2vec_core.loading import available_memory, load_tokenizer, refuse_if_too_large, weight_bytes
+from llm2vec_core.loading import (
+    available_memory,
+    load_tokenizer,
+    refuse_broken_weights,
+    refuse_if_too_large,
+    weight_bytes,
+)
 from tests.close import assert_close
 
 REFERENCE = Path(__file__).parent / "data" / "reference"
@@ -90,6 +96,13 @@ def test_broken_weights(base, value):
     save_file(tensors, base / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"layers\.1\.mlp\.up_proj\.weight of 'base' holds NaN or infinity"):
         LLM2Vec.from_pretrained(base)
+
+
+def test_weights_that_are_large_are_not_broken():
+    layer = torch.nn.Linear(8, 8)
+    torch.nn.init.constant_(layer.weight, 3e38)  # their sum is no float32
+    assert layer.weight.sum().isinf()
+    refuse_broken_weights(layer, "base")
 
 
 def test_too_large_for_the_memory_is_said_before_loading(monkeypatch):

@@ -155,6 +155,15 @@ def test_a_stage_is_what_peft_makes_of_it_and_saves_as_such(key, tmp_path):
     assert_same(LLM2Vec.from_pretrained(tmp_path / "saved").encode(TEXTS), want)
 
 
+@pytest.mark.parametrize("precision", ["int8", "bfloat16"])
+def test_fewer_bits_keep_the_adapters(precision):
+    base, adapters = LLM2Vec.from_pretrained(BUNDLED.base), BUNDLED.stage("simcse").adapters
+    want = base.with_adapters(adapters).encode(TEXTS)
+    got = base.with_settings(precision=precision).with_adapters(adapters).encode(TEXTS)
+    assert (np.sum(got * want, 1) / np.linalg.norm(got, axis=1) / np.linalg.norm(want, axis=1)).min() > 0.99
+    assert np.abs(got - want).max() > 0
+
+
 def staged(base, *adapters):
     stage = Stage("opened", "Opened", True, tuple(map(str, adapters)), "")
     return StagedModel(ModelPreset("test", "Test", str(base), "MIT", 1000, (stage,)))
