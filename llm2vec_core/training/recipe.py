@@ -156,7 +156,7 @@ def read_recipe(
     """Read a configuration.
 
     Args:
-        config: a TOML or JSON file, or the name of one that comes along; None for defaults alone.
+        config: a TOML or JSON file, or the name of a bundled one; None for defaults alone.
         objective: whose table is read.
         overrides: values that go before the file's, nested as in the file (``{"training": {"steps": 5}}``).
 

@@ -234,7 +234,7 @@ COMMAND = Command(
     usage="INPUT [INPUT ...] --out FILE",
     summary="embed a corpus of any size into parquet, lance, npy, jsonl or csv",
     lesson="A text becomes one vector: the mean of its tokens', each of which has read the whole text.\n"
-    "Killed half-way? The same command goes on where it stopped; no row is lost or repeated.",
+    "Interrupted? The same command resumes the run; no row is lost or repeated.",
     examples=(
         "encode texts.txt --out vectors.parquet",
         "encode records.jsonl --column body --keep topic --normalize --out corpus.lance --shard 1/4",

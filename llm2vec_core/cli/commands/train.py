@@ -45,9 +45,7 @@ _RECENT = 25
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("objective", choices=OBJECTIVE_NAMES)
-    parser.add_argument(
-        "--config", metavar="FILE", help=f"toml or json, or one that comes along: {', '.join(config_names())}"
-    )
+    parser.add_argument("--config", metavar="FILE", help=f"toml or json, or a bundled one: {', '.join(config_names())}")
     parser.add_argument("--base", help="folder or Hub id of a causal language model, a preset or a stage (mini:mntp)")
     parser.add_argument("--merge", action="append", metavar="ADAPTER", help="adapter to merge first; repeatable")
     parser.add_argument(

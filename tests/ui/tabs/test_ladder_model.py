@@ -229,6 +229,12 @@ def test_the_code_on_the_page_gives_the_numbers_on_the_page(context, key, capsys
     assert names["separation"].score == pytest.approx(expected.score, abs=2e-3)
     filled = model.fill(context, Session(), 'The war _ in "1945".', "ended")
     assert names["blanks"][0].rank == filled.rows[-1][1][0].rank
+    # What the sentence says stands in the panels.
+    told, card = (
+        re.search(r"from ([\d.]+%) to ([\d.]+%)", html := view.filled_card(filled)),
+        re.findall(r", ([\d.]+%)</p>", html),
+    )
+    assert set(told.groups()) <= set(card)
     assert capsys.readouterr().out.count("Prediction(") == 5 * len(KEYS)
 
 

@@ -163,10 +163,13 @@ def test_hostile_texts_and_labels_are_escaped_everywhere(context):
         movers_of(view, measures),
         neighbors_of(view.texts, view.spaces, found),
         selection_of(view.texts, [0, 1], f"with “{evil}”"),
+        selection_of(view.texts, [], f"with “{evil}”"),
     ):
         assert "<img" not in html
         assert "</script" not in html
     assert "&lt;img" in legend(view)
+    # A search without a hit says what was looked for.
+    assert "no text with “zebra”" in selection_of(view.texts, [], "with “zebra”")
     value = json.loads(map_value(view))
     both = np.concatenate(view.points)
     assert value["frame"] == [both.min(axis=0).tolist(), both.max(axis=0).tolist()]

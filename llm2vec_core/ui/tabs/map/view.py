@@ -55,7 +55,7 @@ def movers_of(view: model.View, measures: model.Measures) -> str:
 def selection_of(texts: Texts, rows: list[int], how: str) -> str:
     """Selected texts as a table."""
     if not rows:
-        return render("map/hint.html", title="Selection: nothing", words=copy.SELECT_HINT)
+        return render("map/hint.html", title=f"Selection: no text {how}", words=copy.SELECT_HINT)
     return render("map/selection.html", texts=texts, rows=rows, how=how, cell=CELL_CHARACTERS)
 
 
