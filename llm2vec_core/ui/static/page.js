@@ -58,7 +58,13 @@
   // The focus goes into the sidebar that was opened, and back to the button when it is closed.
   document.addEventListener('click', event => {
     const toggle = event.target.closest && event.target.closest('.sidebar .toggle-button');
-    if (toggle) setTimeout(() => (toggle.closest('.open') ? toggle : document.querySelector('[data-l2v=sidebar]'))?.focus());
+    // What is still hidden takes no focus.
+    const move = tries => {
+      const place = toggle.closest('.open') ? toggle : document.querySelector('[data-l2v=sidebar]');
+      place?.focus();
+      if (document.activeElement !== place && tries) requestAnimationFrame(() => move(tries - 1));
+    };
+    if (toggle) setTimeout(() => move(60));
   });
   // No text of a figure is smaller than this: where the screen is too narrow for that, the figure is moved sideways.
   const SMALLEST = 12;
