@@ -111,6 +111,8 @@ def launch_settings(models: Models) -> dict[str, Any]:
         "state_session_capacity": SESSION_CAPACITY,
         "footer_links": [],
         "show_error": False,
+        # Otherwise /monitoring, which anybody may ask for, prints an address with a secret into the server's log.
+        "enable_monitoring": False,
         # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
         "app_kwargs": {
             "middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4), Middleware(OwnHead)],

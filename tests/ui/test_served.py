@@ -67,6 +67,11 @@ def test_the_page_names_no_path_of_the_server(source):
     assert "site-packages" not in source
 
 
+@pytest.mark.parametrize("address", ["monitoring", "monitoring/summary"])
+def test_nobody_can_read_what_others_call_or_write_into_the_log(server, address):
+    assert sent(f"{server}/{address}")[0] == 403
+
+
 def test_every_file_of_ours_is_sent(server):
     for address, file in FILES.items():
         status, _, content = sent(f"{server}/{address}")

@@ -50,6 +50,11 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     start = default_start(objective, BUNDLED)
     views = trained(context, session, **fields(objective, start=start))
     last = views[-1]
+    # What comes after the last step takes seconds on a larger model, and is told.
+    assert ["Step 2 of 2" in v.status and "Measuring what was learned …" in v.status for v in views[-2:]] == [
+        True,
+        False,
+    ]
     assert last.changed
     assert session.description == f"{objective_name(objective)}, 2 steps from {BUNDLED.stage(start).label}"
     page = session.encoder.encode(TEXTS)

@@ -248,25 +248,28 @@ def _run(
     progress: Progress | None = None
     for progress in train(context, settings, data, job):
         queue.tell(job, progress.seconds_left)
-        if time.monotonic() - drawn > REDRAW_SECONDS and progress.after is None:
+        # What follows the last step takes seconds, and is said at once.
+        last = job.stopped or len(progress.losses) == settings.steps
+        if progress.after is None and (last or time.monotonic() - drawn > REDRAW_SECONDS):
             drawn = time.monotonic()
             # An earlier run's card stays until this one has an end of its own.
             card = None if job.drawn else pairs_card(progress)
             job.drawn = context.preset.key
-            yield Shown(going_on(progress), curves(context, progress, held_out_sentence(progress)), result=card)
+            yield Shown(going_on(progress, last), curves(context, progress, held_out_sentence(progress)), result=card)
     yield finished(context, session, progress, job)
     if progress.failure is not None:
         raise progress.failure
 
 
-def going_on(progress: Progress) -> str:
-    """The status of a run that goes on."""
+def going_on(progress: Progress, last: bool) -> str:
+    """The status of a run that goes on; after its last step it is measured."""
     steps, done = progress.settings.steps, len(progress.losses)
     if not done:
         return training_status("Measured before training. First step …", busy=True, share=0.0)
-    left = "" if progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+    left = "" if last or progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
+    measuring = " Measuring what was learned …" if last else ""
     return training_status(
-        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s so far{left}.",
+        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s so far{left}.{measuring}",
         busy=True,
         share=done / steps,
     )
