@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +139,23 @@ def given(arguments: argparse.Namespace, names: tuple[str, ...]) -> dict[str, An
     """The options that the user gave, by name."""
     values = {name: getattr(arguments, name, None) for name in names}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def field_meanings(record: type) -> dict[str, str]:
+    """What each field of a configuration record means, out of its docstring: nothing is written twice.
+
+    Example:
+        >>> from llm2vec_core.training.config import TrainingConfig
+        >>> field_meanings(TrainingConfig)["lora_alpha"]
+        "LoRA's updates are scaled by alpha / rank"
+    """
+    listed = (getdoc(record) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    lines = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
+    return {name: " ".join(re.sub(r"``(\w+)``", _flag, text).split()).rstrip(".") for name, text in lines}
+
+
+def _flag(field: re.Match[str]) -> str:
+    return f"--{field[1].replace('_', '-')}"
 
 
 def choose_model(arguments: argparse.Namespace) -> ModelChoice:

@@ -24,33 +24,35 @@ _MAY_BE_NONE = ("patience", "decay_steps")
 class TrainingConfig:
     """Settings of an adapter's training, the same for every objective.
 
-    LoRA's rank, alpha and dropout are those of the published LLM2Vec.
+    LoRA's rank, alpha and dropout are those of the published LLM2Vec. ``train --help`` shows these lines too.
 
     Attributes:
         steps: optimizer steps.
-        batch_size: texts (or pairs) of a step on each device, before accumulation.
-        max_length: tokens a text; longer ones lose their end.
-        learning_rate: after warm-up; it then falls linearly to zero.
-        warmup_steps: over which it rises.
-        decay_steps: at which it would be zero; by default ``steps``. The published runs planned three epochs
-            and were stopped after 1,000 steps, so theirs hardly falls.
-        lora_rank: r of LoRA.
+        batch_size: texts (or pairs) per step on each device, before accumulation. More give a contrastive loss more
+            negatives.
+        max_length: tokens per text; longer ones lose their end. Time and memory grow with it.
+        learning_rate: the highest, reached after warm-up; it then falls linearly to zero. Lower it if
+            the loss jumps or diverges.
+        warmup_steps: steps over which the learning rate rises.
+        decay_steps: step at which the learning rate would be zero; by default ``steps``. The published runs planned
+            three epochs and were stopped after 1,000 steps, so theirs hardly falls.
+        lora_rank: r of LoRA: more can learn more, and cost more memory.
         lora_alpha: LoRA's updates are scaled by alpha / rank.
-        lora_dropout: on the input of LoRA's updates.
-        lora_targets: last parts of the names of the linear layers to adapt; empty for all of the decoder's.
+        lora_dropout: share of the input of LoRA's updates that is dropped.
+        lora_targets: last parts of the names of the linear layers to adapt; by default all of the decoder's.
         max_grad_norm: gradients are clipped to this length.
-        accumulation_steps: batches whose gradients are added up for a step. Contrastive losses see each batch by
-            itself: for more in-batch negatives use the objective's ``chunk_size``.
-        mixed_precision: "bf16" or "fp16" computes in 16 bits where that is safe, through accelerate.
-        gradient_checkpointing: compute activations twice and keep none, for less memory.
-        bidirectional: open the attention; False trains the causal model (a rival, not LLM2Vec).
+        accumulation_steps: batches whose gradients are added up for a step. A contrastive loss sees each batch by
+            itself; ``chunk_size`` gives it more negatives.
+        mixed_precision: bf16 or fp16 computes in 16 bits where that is safe, through accelerate; for GPUs.
+        gradient_checkpointing: compute activations twice and keep none: slower, with less memory.
+        bidirectional: open the attention; without it the causal model is trained: a baseline, not LLM2Vec.
         same_task_batches: draw each batch from pairs of one task, as the published supervised training does.
-        held_out_every: steps between measurements on held-out texts, if there are any.
-        patience: measurements without improvement after which the run ends; the best state is then taken. None
-            never ends early and keeps the last state.
-        adapter_dtype: of the finished adapter's file; "float16" halves it. Checkpoints are float32, so that a run
+        held_out_every: steps between measurements on held-out examples, if there are any.
+        patience: measurements without improvement after which the run ends and its best state is taken. By default
+            it runs to the end and keeps the last state.
+        adapter_dtype: of the finished adapter's file; float16 halves it. Checkpoints are float32, so that a run
             resumes exactly.
-        save_every: steps between checkpoints, where the run has a folder (with patience: every measurement).
+        save_every: steps between checkpoints, where the run has a folder; with patience, every measurement.
         seed: of the LoRA weights, the order of the texts, masks and dropout.
 
     Raises:

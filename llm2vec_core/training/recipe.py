@@ -44,21 +44,23 @@ _PARTS = ("base", "merge", "load", "data", "training", "objective")
 class DataConfig:
     """What is trained on.
 
+    ``train --help`` shows these lines too.
+
     Attributes:
-        path: a file, or a folder of files; or else
-        dataset: an id of the Hub (or a folder) that the ``datasets`` library loads,
-        subset: its configuration, where it has several,
-        split: and its part.
-        column: that holds the texts; pairs have columns of fixed names.
-        encoding: of a file's bytes, such as "cp1251"; None to find it out.
-        unit: what texts are cut into.
-        packed: write texts behind one another and cut them into rows of ``max_length`` tokens.
-        min_characters: shorter units are left out.
-        max_characters: longer units are left out.
-        limit: texts or pairs read at most.
-        task_limit: pairs of one task at most, so that a large task does not drown the others.
+        path: a file, or a folder of files; the alternative to ``dataset``.
+        dataset: Hub id or folder of a data set, loaded by the datasets library.
+        subset: configuration of the dataset, where it has several.
+        split: part of the dataset.
+        column: column that holds the texts; those of pairs have fixed names.
+        encoding: of a file's bytes, such as cp1251; by default it is detected.
+        unit: what texts are cut into: document (not cut), paragraph or sentence.
+        packed: join the texts and cut them into rows of ``max_length`` tokens, so that none is padding; for mntp.
+        min_characters: leave out shorter units.
+        max_characters: leave out longer units; by default none.
+        limit: read at most this many texts or pairs.
+        task_limit: use at most this many pairs of each task, so that a large one does not drown the others.
         task_limits: by task, another limit for it.
-        held_out: of them, how many of the first are kept back to measure on.
+        held_out: how many of the first examples are not trained on but measured on; 0 for none.
         instructions: by task, what stands in front of its queries.
         symmetric_tasks: whose positives and negatives get the instruction too.
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import errno
 import os
 import subprocess
@@ -41,6 +42,18 @@ def test_help_teaches(arguments, capsys):
             command.examples
         )
     assert max(map(len, printed.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_means(name):
+    parser = argparse.ArgumentParser()
+    COMMANDS[name].add_arguments(parser)
+    silent = [
+        action.option_strings or action.dest
+        for action in parser._actions
+        if not action.help or action.help.startswith(("by default", "(by default"))
+    ]
+    assert silent == []
 
 
 @pytest.mark.process

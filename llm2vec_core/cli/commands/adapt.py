@@ -28,11 +28,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="output folder; each stage's adapter goes into a subfolder of its name"
     )
-    parser.add_argument("--stages", nargs="+", choices=tuple(STAGES), default=list(STAGES), metavar="STAGE")
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        choices=tuple(STAGES),
+        default=list(STAGES),
+        metavar="STAGE",
+        help=f"only these, of {', '.join(STAGES)}; default: all",
+    )
     parser.add_argument("--device", help="such as cuda:0")
     parser.add_argument("--steps", type=int, help="steps per stage, instead of the config's")
     parser.add_argument("--held-out", type=int, help="held-out examples per stage")
-    parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
+    parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"), help="as for train")
     parser.add_argument("--no-memory-check", action="store_true", help="as for train")
 
 

@@ -33,8 +33,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task-limit", type=int, help="maximum number of pairs per task (default: the config's)")
     parser.add_argument("--config", help="settings of supervised training (see train); default: the model's own")
     for name, kind in (("batch-size", int), ("max-length", int), ("learning-rate", float), ("warmup-steps", int)):
-        parser.add_argument(f"--{name}", type=kind)
-    parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"))
+        parser.add_argument(f"--{name}", type=kind, help="as for train; default: the config's")
+    parser.add_argument("--mixed-precision", choices=("no", "bf16", "fp16"), help="as for train")
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm2vec_core.cli.base import Command, say
-from llm2vec_core.cli.options import given, hide_loading
+from llm2vec_core.cli.options import field_meanings, given, hide_loading
 from llm2vec_core.cli.progress import SECONDS_BETWEEN_LINES, heartbeat
 from llm2vec_core.errors import DivergenceError, InputError, ModelError
 from llm2vec_core.training.config import TrainingConfig
@@ -29,22 +29,30 @@ if TYPE_CHECKING:
 
 # The objectives' own options, written down here because importing them would import torch.
 _OBJECTIVE = {
-    "mask-probability": (float, "for mntp"),
-    "attention-dropout": (float, "for simcse"),
-    "hidden-dropout": (float, "for simcse"),
-    "token-dropout": (float, "for simcse and supervised"),
-    "scale": (float, "of cosines, for simcse and supervised"),
-    "chunk-size": (int, "texts embedded at once, for simcse and supervised: large batches on a small machine"),
-    "pooling-mode": (str, "for simcse and supervised"),
+    "mask-probability": (float, "for mntp: share of tokens to hide and predict, between 0 and 1"),
+    "attention-dropout": (float, "for simcse: share of attention weights dropped in each view, from 0 to below 1"),
+    "hidden-dropout": (float, "for simcse: share of hidden numbers dropped in each view; small models need it"),
+    "token-dropout": (float, "for simcse and supervised: share of tokens left out of each view or text"),
+    "scale": (float, "for simcse and supervised: factor on cosines; a higher one weights the nearest negatives more"),
+    "chunk-size": (int, "for simcse and supervised: texts embedded at once; large batches on a small machine"),
+    "pooling-mode": (str, "for simcse and supervised: mean, weighted_mean, last_token or first_token"),
 }
-_LOAD = {"dtype": "such as bfloat16", "device": "such as cuda:0", "attn-implementation": "such as sdpa"}
+_LOAD = {
+    "dtype": "data type of the base's weights, such as bfloat16",
+    "device": "such as cuda:0; default: a GPU if there is one",
+    "attn-implementation": "such as sdpa; default: the best available",
+}
 # Fields that are no single value, or that have a flag of their own below.
 _NO_FLAG = ("instructions", "symmetric_tasks", "task_limits", "path")
 _RECENT = 25
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("objective", choices=OBJECTIVE_NAMES)
+    parser.add_argument(
+        "objective",
+        choices=OBJECTIVE_NAMES,
+        help="mntp: fill in hidden words; simcse: two views of one text; supervised: labelled pairs",
+    )
     parser.add_argument("--config", metavar="FILE", help=f"toml or json, or a bundled one: {', '.join(config_names())}")
     parser.add_argument("--base", help="folder or Hub id of a causal language model, a preset or a stage (mini:mntp)")
     parser.add_argument("--merge", action="append", metavar="ADAPTER", help="adapter to merge first; repeatable")
@@ -65,20 +73,28 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     objective = parser.add_argument_group("objective")
     for name, (kind, meaning) in _OBJECTIVE.items():
         objective.add_argument(f"--{name}", type=kind, help=meaning)
-    objective.add_argument("--always-mask", action="store_true", default=None, help="for mntp: no 80/10/10")
+    objective.add_argument(
+        "--always-mask",
+        action="store_true",
+        default=None,
+        help="for mntp: replace every chosen token by the mask; by default 80%% of them, and 10%% by a random token",
+    )
 
 
 def _add_fields(group: Any, record: type) -> None:
     """One flag a field of a configuration record, without a default: what is not given stays the file's."""
+    meanings = field_meanings(record)
     for field in fields(record):
         if field.name in _NO_FLAG:
             continue
         flag, default = f"--{field.name.replace('_', '-')}", field.default
-        shown = "" if default in (MISSING, None, ()) else f"by default {str(default).lower()}"
+        shown = meanings[field.name]
+        if default not in (MISSING, None, ()):
+            shown += f" (by default {str(default).lower()})"
         if isinstance(default, bool):
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=shown)
         elif isinstance(default, tuple):
-            group.add_argument(flag, nargs="+")
+            group.add_argument(flag, nargs="+", help=shown)
         else:
             kind = int if "int" in str(field.type) else float if field.type == "float" else str
             group.add_argument(flag, type=kind, help=shown)
