@@ -477,6 +477,27 @@ def test_sentences_without_a_shared_word(context):
     assert lens.read_lens(pair, "b:word").token == "<s>"
 
 
+def test_a_step_whose_stage_is_not_shown_measures_nothing_in_its_name(pair, monkeypatch):
+    """Without the adapter, or with another encoder in the picture, "after MNTP" would be said of the wrong numbers."""
+    plain = replace(BUNDLED, stages=BUNDLED.stages[:2], default_stage="bidirectional")
+    opened = model.checked_pair(AppContext(plain), Session(), A, B, "bidirectional")
+    found = [spine.show(opened, number).finding for number in STEPS]
+    assert [bool(each.values) for each in found] == [True] * 5 + [False, False, True]
+    assert found[5].sentence.startswith(f"{plain.label} comes without an adapter")
+    monkeypatch.setattr(spine, "is_at_hand", lambda preset: False)
+    dip, _, simcse = (spine.show(pair, number).finding for number in (5, 6, 7))
+    assert dip.sentence.startswith(f"This step is about {BUNDLED.stage('bidirectional').label}, and the picture shows")
+    assert (bool(dip.values), bool(simcse.values)) == (False, True)
+
+
+@pytest.mark.parametrize(("opened", "trained", "is_said"), [(0.99, 0.5, True), (0.99, 0.98, False), (0.9, 0.5, False)])
+def test_a_word_that_stays_in_place_when_trained_is_no_sign_of_damage(pair, monkeypatch, opened, trained, is_said):
+    monkeypatch.setattr(model.Pair, "change", lambda self, option: change(trained))
+    told = spine._hardly_moved(pair, picture(change(1.0), change(opened)), 1)
+    assert bool(told) == is_said
+    assert not is_said or ("cosine 0.990" in told and "the cosine is 0.500" in told)
+
+
 def test_the_lens_reads_what_the_core_reads(pair, context):
     encoders = [context.encoder(o.key) for o in (pair.causal, pair.stage)]
     found = lens.read_lens(pair, "b:word")

@@ -34,7 +34,8 @@ discuss. The answers below are what {model} gives for the two sentences that the
 - Sentence A: *{a}*
 - Sentence B: *{b}*
 
-With sentences of your own the page computes other answers, and says so.
+With sentences of your own, steps 1 to 4 and 8 have other answers, which the page computes; steps 5 to 7 judge the model by
+labelled pairs, which stay the same.
 
 | minutes | step | add this to the page's address |
 |---|---|---|
@@ -51,7 +52,7 @@ TAIL = """
 ## What to take home
 
 - A causal model cannot know what follows. That is not a defect: it is how it learns to predict.
-- Opening the mask is free, and on a language model it does harm until the weights have practised using both sides.
+- Opening the mask is free, and on most language models it does harm until the weights have practised using both sides.
 - Similar compared with what? A cosine says something only next to the cosines of other pairs.
 - Studies do not agree on how much bidirectional attention itself contributes; echo embeddings and prompts get part of the
   way without it. The README's table has the numbers for both models.

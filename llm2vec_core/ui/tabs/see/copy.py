@@ -95,15 +95,22 @@ NOTHING_SHARED = (
 )
 SEARCH_ELSEWHERE = "For this encoder our texts have not been encoded yet. Open the Search tab, which encodes them once and shows its progress."
 
+# A step about a stage that the picture does not show: the model has none, or its weights are loaded only when chosen.
+NO_SUCH_STAGE = (
+    "{} comes without an adapter for this step, so there is nothing to measure, and the picture still shows {}. Choose another "
+    "model to see what this step does."
+)
+OTHER_STAGE = "This step is about {}, and the picture shows {}. Choose that encoder to see what the step does."
+
 DIP_WORSE = Markup(
     "opening the mask has <b>damaged</b> it. The weights were trained for words that see only what comes before; now each "
     "word is mixed with words that it never learned to use. This is the dip that training has to mend."
 )
 DIP_SAME = Markup(
-    "no clear difference. On large language models opening the mask usually does harm; this model shows no dip."
+    "no clear difference. On large language models opening the mask usually does harm; by this measure this model shows no dip."
 )
 DIP_BETTER = Markup(
-    "it has become <b>better</b> at it. On large language models opening the mask usually does harm; this model shows no dip."
+    "it has become <b>better</b> at it. On large language models opening the mask usually does harm; by this measure this model shows no dip."
 )
 # What the numbers of a step say, by verdict: better, no clear difference, worse.
 DIP_HEADLINES = ("Here, opening the mask already helps", "Opening changes little here", "Opening alone is not enough")

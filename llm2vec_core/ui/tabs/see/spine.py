@@ -163,7 +163,19 @@ def show(pair: Pair, number: int) -> Shown:
     if step.stage in [option.key for option in _options(pair)]:
         pair = replace(pair, stage=pair.session.choice(step.stage, pair.context))
     picture = forward_pass(pair)
-    return Shown(number, step, picture, step.find(pair, picture), _about(pair, chosen))
+    if step.stage and pair.stage.key != step.stage:
+        # Its words are about one stage: of another encoder's numbers they would not be true.
+        finding = Finding(None, _without_its_stage(pair, step.stage))
+    else:
+        finding = step.find(pair, picture)
+    return Shown(number, step, picture, finding, _about(pair, chosen))
+
+
+def _without_its_stage(pair: Pair, key: str) -> str:
+    wanted = next((stage.label for stage in pair.context.preset.stages if stage.key == key), None)
+    if wanted is None:
+        return copy.NO_SUCH_STAGE.format(pair.context.preset.label, pair.stage.label)
+    return copy.OTHER_STAGE.format(wanted, pair.stage.label)
 
 
 def _about(pair: Pair, chosen: EncoderOption) -> str:
@@ -291,7 +303,7 @@ def pooled(pair: Pair, picture: ForwardPass) -> Finding:
         "the last has seen them all, and the mean weights them equally. One workaround is to feed the sentence in twice (echo "
         "embeddings): in the second copy every token has read all of it, at twice the cost. The cosine of your two sentences is "
         "{:.3f} with the causal mean, {:.3f} with echo, and {:.3f} with {}. Which of these is right, a cosine alone does not say: "
-        "the next steps compare it with other pairs."
+        "the next steps turn to pairs that we labelled."
     ).format(
         f"Sentence A has {sentence.whole} tokens" + (f", of which we read {count}." if sentence.left_out else "."),
         *(seen, found[1][2], found[2][2], found[3][2], pair.stage.label),
@@ -340,11 +352,8 @@ def dip(pair: Pair, picture: ForwardPass) -> Finding:
         )
         + (copy.DIP_BETTER, copy.DIP_SAME, copy.DIP_WORSE)[verdict]
     )
-    if picture.word is not None and verdict == WORSE and picture.other.cosines[picture.word] > HARDLY_MOVED:
-        told += Markup(
-            " In the picture, {} has nearly the same vector in both sentences (cosine {:.3f}): it sees what follows, and its "
-            "vector hardly changes with it."
-        ).format(_word(picture, picture.word), float(picture.other.cosines[picture.word]))
+    if picture.word is not None and verdict == WORSE:
+        told += _hardly_moved(pair, picture, picture.word)
     told += _harder(pair, options) + _hidden_words(pair, options)
     question = Question(
         "The mask is open, and not one weight has changed. Does the model now tell similar from unrelated sentences better?",
@@ -354,6 +363,20 @@ def dip(pair: Pair, picture: ForwardPass) -> Finding:
     return Finding(
         question, told, copy.SEPARATION, _values(options, scores), percent=True, headline=copy.DIP_HEADLINES[verdict]
     )
+
+
+def _hardly_moved(pair: Pair, picture: ForwardPass, word: int) -> Markup:
+    """A word that stands still only until the model is trained; one that a trained model leaves in place says nothing."""
+    trained = pair.session.choice(pair.context.preset.default.key, pair.context)
+    if not is_at_hand(pair.context.preset) or picture.other.cosines[word] <= HARDLY_MOVED:
+        return Markup("")
+    after = float(pair.change(trained).cosines[word])
+    if after > HARDLY_MOVED:
+        return Markup("")
+    return Markup(
+        " In the picture, {} has nearly the same vector in both sentences (cosine {:.3f}): it sees what follows, and its "
+        "vector hardly changes with it. Trained, under {}, the cosine is {:.3f}."
+    ).format(_word(picture, word), float(picture.other.cosines[word]), trained.label, after)
 
 
 def mntp(pair: Pair, picture: ForwardPass) -> Finding:
@@ -382,7 +405,7 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
     means = [pair.session.pair_cosines_for(option.key, pair.context).mean("unrelated") for option in options]
     before = means[-2 if len(means) > 1 else 0]
     told = Markup(
-        "Two unrelated sentences have a mean cosine of {:.2f} under the causal model, of <b>{:.2f}</b> before this step and of "
+        "Our unrelated pairs have a mean cosine of {:.2f} under the causal model, of <b>{:.2f}</b> before this step and of "
         "<b>{:.2f}</b> after it. "
     ).format(means[0], before, means[-1])
     still = means[-1] - before >= -0.05
@@ -393,7 +416,7 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
     ).format(*picture.cosines, options[-1].label, scores[-1], scores[-2 if len(scores) > 1 else 0])
     told += _harder(pair, options)
     question = Question(
-        "Take pairs of sentences that have nothing to do with each other. What is their average cosine under the causal model?",
+        "We took pairs of sentences that have nothing to do with each other. What is their average cosine under the causal model?",
         tuple(f"about {level}" for level in COSINES),
         min(range(len(COSINES)), key=lambda i: abs(COSINES[i] - means[0])),
     )
