@@ -314,6 +314,14 @@ def test_what_to_notice_follows_the_numbers(context):
         assert (f"opposite: it is higher with {left} (0.20, against 0.10)" in told) == opposite
 
 
+@pytest.mark.parametrize(("count", "few"), [(8, True), (11, True), (12, False)])
+def test_where_all_other_texts_are_neighbours_nothing_is_said_of_them(context, count, few):
+    view, measures = last(context, visitor_with(WORDS[:count]), replace(PCA, source="own", right="static"))
+    assert (f"With {count} texts, all others are" in copy.findings(view, measures)) == few
+    assert ("nearest neighbours differ" in copy.findings(view, measures)) != few
+    assert ("all others are a text's nearest neighbours" in movers_of(view, measures)) == few
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("settings", "texts"),

@@ -136,6 +136,16 @@ def test_texts_without_labels_have_no_scores(context, session):
     assert unlike.left.scores is None
 
 
+def test_lists_of_all_texts_are_not_said_to_agree(context, session):
+    for words, told in (
+        (("one", "two"), "Both lists hold all 2 texts; only"),
+        (("one",), "Both lists hold the only text."),
+    ):
+        note = html(context, show(context, session, own(*words)), "note")
+        assert told in note and "in both lists" not in note
+    assert "8 of the first 8 are in both lists" in html(context, show(context, session, own(*"abcdefghi")), "note")
+
+
 def test_one_text_and_equal_texts(context, session):
     assert show(context, session, own("only one")).left.ranking.order.tolist() == [0]
     equal = show(context, session, own(*["the same"] * 30, labels=("a", "b") * 15), right=context.preset.stages[1].key)

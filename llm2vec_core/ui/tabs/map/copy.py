@@ -74,6 +74,9 @@ def findings(view: View, measures: Measures) -> str:
     new = 1 - float(measures.overlap.mean())
     count = min(NEIGHBORS, len(view.texts) - 1)
     told = f"On average, {new:.0%} of a text's {count} nearest neighbours differ between the two encoders."
+    if len(view.texts) <= NEIGHBORS + 1:
+        # Two lists of all other texts hold the same texts, whatever the encoders.
+        told = f"With {len(view.texts)} texts, all others are a text's nearest neighbours: only their order can differ."
     a, b = (quality.accuracy for quality in measures.quality)
     if a is not None and b is not None:
         # A vote or two more of a few hundred is no finding, nor is a difference that the shown numbers hide.
