@@ -11,6 +11,7 @@ import yaml
 
 from llm2vec_core.cli import build_parser
 from llm2vec_core.evaluation.summary import read_summary
+from llm2vec_core.experiments.curves import read_sample_efficiency
 from llm2vec_core.presets import MINILM, PRESETS
 from llm2vec_core.provision import encoder_only_files
 
@@ -122,3 +123,14 @@ def test_the_results_of_smollm2_are_those_of_its_card():
         for kind, place in (("pair_classification", 0), ("classification", 4), ("clustering", 5), ("retrieval", 8)):
             found = encoder.means[kind]
             assert cells[place] == f"{found.score:.1f} [{found.low:.1f}, {found.high:.1f}]", (encoder.label, kind)
+
+
+def test_the_curves_of_smollm2_in_its_card_are_the_stored_ones():
+    card = (ROOT / "assets" / "adapters" / "smollm2-135m-instruct" / "README.md").read_text(encoding="utf-8")
+    rows = table_rows(card.split("**How many labels it takes**")[1].split("**How much")[0], columns=5)
+    experiment = read_sample_efficiency(ROOT / "assets" / "figures" / "sample_efficiency-smollm2.json")
+    for curve in experiment.curves:
+        assert [float(cell) for cell in rows[curve.label]] == pytest.approx(curve.mean, abs=0.0506), curve.label
+        assert f"{curve.mean[0]:.1f} to {curve.mean[-1]:.1f}" in " ".join(README.split()), curve.label
+    causal, mntp = experiment.curves[0], experiment.curves[2]
+    assert f"after {mntp.steps_to(causal.mean[-1]):.0f} steps" in " ".join(README.split())

@@ -71,6 +71,11 @@ class SampleEfficiency:
     batch_size: int | None
     curves: tuple[Curve, ...]
 
+    @property
+    def runs(self) -> int:
+        """Trainings a start, each with a seed of its own."""
+        return len(self.curves[0].scores)
+
     def leader(self, point: int) -> Curve:
         """The start that is ahead at a measured point: 0 is before training, -1 at its end."""
         return max(self.curves, key=lambda curve: float(curve.mean[point]))

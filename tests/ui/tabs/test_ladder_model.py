@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -355,9 +356,19 @@ def test_a_rungs_card_tells_what_the_whole_evaluation_says_of_it(context):
     assert model.measured(BUNDLED, summary, model.USER_ADAPTER, "simcse") == ()
 
 
-def test_the_sample_efficiency_experiment_has_several_seeds():
-    found = model.stored_efficiency()
-    assert len(found.curves) >= 2 and all(len(each.scores) >= 3 for each in found.curves)
+def test_each_model_shows_its_own_sample_efficiency_and_says_how_often_it_was_run(context):
+    seeds = {BUNDLED.key: 3, SMOLLM2.key: 1}
+    for key, runs in seeds.items():
+        found = model.stored_efficiency(key)
+        assert len(found.curves) == 4 and all(len(each.scores) == runs for each in found.curves)
+        alone = "One run a start" in charts.efficiency_notice(found)
+        assert alone == (runs == 1)
+    shown = view.show_efficiency(context, Session())
+    assert "LLM2Vec-mini" in shown["efficiency_note"] and "3 times each" in shown["efficiency_note"]
+    larger = view.show_efficiency(SimpleNamespace(preset=SMOLLM2), Session())
+    assert SMOLLM2.label in larger["efficiency_note"] and "times each" not in larger["efficiency_note"]
+    other = SimpleNamespace(preset=replace(BUNDLED, key="other", label="Other"))
+    assert view.show_efficiency(other, Session()) == shown
 
 
 def test_a_broken_file_of_scores_is_logged_and_counts_as_none(tmp_path, monkeypatch, caplog):

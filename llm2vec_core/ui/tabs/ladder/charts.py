@@ -200,7 +200,7 @@ def efficiency_value(experiment: SampleEfficiency) -> str:
         [curve.direction for curve in curves],
         [curve.steps.tolist() for curve in curves],
         [curve.scores for curve in curves],
-        titled(experiment.title, f"line: mean of {len(curves[0].scores)} runs; band: worst to best run"),
+        titled(experiment.title, _runs(experiment.runs)),
         "mean Spearman x 100",
     )
     rows = [
@@ -215,6 +215,10 @@ def efficiency_value(experiment: SampleEfficiency) -> str:
         columns=("start", "step", "mean", "lowest", "highest"),
         rows=rows,
     )
+
+
+def _runs(count: int) -> str:
+    return f"line: mean of {count} runs; band: worst to best run" if count > 1 else "one run a start"
 
 
 def efficiency_notice(experiment: SampleEfficiency) -> str:
@@ -251,5 +255,7 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         parts.append(
             f"It reaches {last.mean[-1]:.1f}, the final score of {last.label}, only at the end: no step is saved."
         )
+    if experiment.runs == 1:
+        parts.append("One run a start: what another seed would change was not measured.")
     read = f" A step reads {experiment.batch_size:,} pairs." if experiment.batch_size else ""
     return f"{' '.join(parts)}{read} Score: {experiment.metric}."

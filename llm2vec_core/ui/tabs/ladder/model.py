@@ -37,11 +37,11 @@ LADDER_FILES = {
     BUNDLED.key: ASSETS / "figures" / "ladder.json",
     SMOLLM2.key: ASSETS / "figures" / "ladder-smollm2.json",
 }
-EFFICIENCY_FILE = ASSETS / "figures" / "sample_efficiency.json"
+EFFICIENCY_FILES = {
+    BUNDLED.key: ASSETS / "figures" / "sample_efficiency.json",
+    SMOLLM2.key: ASSETS / "figures" / "sample_efficiency-smollm2.json",
+}
 LADDER_COMMAND = "python -m llm2vec_core evaluate --preset {} --data FOLDER --out FOLDER"
-EFFICIENCY_COMMAND = (
-    "python -m llm2vec_core efficiency --pairs FILE --data FOLDER --out assets/figures/sample_efficiency.json"
-)
 EXPECTED_CHARACTERS = 200
 # Separation above which the bundled pairs leave little room for a next step.
 EASY = 0.95
@@ -390,10 +390,11 @@ def stored_ladder(key: str) -> LadderSummary | None:
         return None
 
 
-def stored_efficiency() -> SampleEfficiency | None:
-    """The sample-efficiency experiment, if it has been run; a broken file as in :func:`stored_ladder`."""
+@cache
+def stored_efficiency(key: str) -> SampleEfficiency | None:
+    """The sample-efficiency experiment of a preset, if it has been run; a broken file as in :func:`stored_ladder`."""
     try:
-        return read_sample_efficiency(EFFICIENCY_FILE)
+        return read_sample_efficiency(EFFICIENCY_FILES[key]) if key in EFFICIENCY_FILES else None
     except InputError as error:
         log.error("%s", error)
         return None

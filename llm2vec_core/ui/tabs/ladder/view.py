@@ -205,6 +205,15 @@ def show_measured(context: AppContext, session: Session, kind: str) -> Results:
     return {"note": note, "chart": gr.update(visible=True, value=value), "table": measured_card(summary, kind)}
 
 
+def show_efficiency(context: AppContext, session: Session) -> Results:
+    """Supervised training from every start: of the model in use, or of the bundled one where none was run."""
+    for preset in (context.preset, BUNDLED):
+        if experiment := model.stored_efficiency(preset.key):
+            note = render("ladder/efficiency_intro.html", model=preset.label, runs=experiment.runs)
+            return {"efficiency_note": note, "efficiency": charts.efficiency_value(experiment)}
+    return {}
+
+
 def show(context: AppContext, session: Session, stage: str, text: str, word: str, kind: str) -> Results:
     """All that depends on the fields."""
     return {
@@ -212,6 +221,7 @@ def show(context: AppContext, session: Session, stage: str, text: str, word: str
         **show_pairs(context, session, stage),
         **show_measured(context, session, kind),
         **show_filled(context, session, text, word),
+        **show_efficiency(context, session),
     }
 
 
@@ -251,7 +261,6 @@ def measured_card(summary: LadderSummary, kind: str) -> str:
 
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
-    efficiency = model.stored_efficiency()
 
     panel(render("ladder/intro.html"))
     stage = gr.Radio(
@@ -314,9 +323,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     with gr.Accordion(copy.ECHO, open=False, elem_id="ladder-fold-echo"):
         echo = panel(elem_id="ladder-echo")
     with gr.Accordion(copy.EFFICIENCY, open=False, elem_id="ladder-fold-efficiency"):
-        panel(render("ladder/efficiency_intro.html"))
-        if efficiency:
-            curve = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
+        efficiency_note = panel()
+        efficiency = plot_view(EFFICIENCY_HEIGHT, elem_id="ladder-efficiency")
     with gr.Accordion(copy.PUBLISHED, open=False, elem_id="ladder-fold-published"):
         panel(render("ladder/published_intro.html", address=ADDRESS))
         published = plot_view(published_height(MTEB), elem_id="ladder-published")
@@ -326,6 +334,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form.fields(stage=stage, text=sentence, word=expected, kind=kind)
     form.results(card=card, code=code, histograms=histograms, echo=echo)
     form.results(note=note, chart=chart, table=table, filled=filled)
+    form.results(efficiency_note=efficiency_note, efficiency=efficiency)
     page.refreshers["ladder"] = form.io(show)
     rung_io = form.io(show_rung, ("stage", "text", "word"), ("card", "code"))
     pairs_io = form.io(show_pairs, ("stage",), ("histograms", "echo"))
@@ -335,12 +344,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
     cloze_io = form.io(show_cloze, (), ("cloze",), notice=cloze_notice)
     # `change`, because a link sets it too.
     kind.change(**measured_io)
-    # The stored figures are sent when the tab is first looked at: the drawing library is large.
-    stored = {published: charts.published_value()}
-    if efficiency:
-        stored[curve] = charts.efficiency_value(efficiency)
+    efficiency_io = form.io(show_efficiency, (), ("efficiency_note", "efficiency"))
+    # Figures are sent when the tab is first looked at: the drawing library is large.
     shown = tab.select(**rung_io).then(**pairs_io).then(**fill_io).then(**cloze_io).then(**measured_io)
-    shown.then(lambda: stored, None, list(stored), api_name=False, queue=False, show_progress="hidden")
+    shown.then(**efficiency_io).then(
+        charts.published_value, None, published, api_name=False, queue=False, show_progress="hidden"
+    )
     stage.input(**rung_io).then(**pairs_io)
     for written in examples:
         written.then(**fill_io).then(**rung_io)
