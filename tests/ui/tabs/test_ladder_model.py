@@ -199,10 +199,10 @@ def curve(key, *means):
 @pytest.mark.parametrize(
     ("better", "said"),
     [
-        ((4.0, 8.0, 10.0), "after 50 of 100 steps: 50 steps saved"),
-        ((4.0, 5.0, 6.0), "saves nothing"),
-        ((4.0, 5.0, 8.0), "no step is saved"),
-        ((9.0, 9.0, 9.5), "Before any training"),
+        ((4.0, 8.0, 10.0), "8.0, is reached from HIGH after 50 of 100 steps."),
+        ((4.0, 5.0, 6.0), "from HIGH never."),
+        ((4.0, 5.0, 8.0), "from HIGH only at the end."),
+        ((9.0, 9.0, 9.5), "from HIGH before any training."),
     ],
 )
 def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):

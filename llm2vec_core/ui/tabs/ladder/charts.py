@@ -22,8 +22,8 @@ from llm2vec_core.ui.tabs.ladder.model import (
     difference,
     points,
     practice_of,
+    reached_by,
     rows_of_rungs,
-    saved_steps,
     sign_of,
 )
 
@@ -221,8 +221,16 @@ def _runs(count: int) -> str:
     return f"line: mean of {count} runs; band: worst to best run" if count > 1 else "one run a start"
 
 
+def _when(steps: float | None, whole: int) -> str:
+    if steps is None:
+        return "never"
+    if steps == 0:
+        return "before any training"
+    return f"after {steps:.0f} of {whole} steps" if steps < whole else "only at the end"
+
+
 def efficiency_notice(experiment: SampleEfficiency) -> str:
-    """Who is ahead before and after, and what the better start saves; a sentence for each outcome."""
+    """Who is ahead before and after, and when the others reach what the causal start ends with."""
     first, end = experiment.leader(0), experiment.leader(-1)
     last = min(experiment.curves, key=lambda curve: float(curve.mean[0]))
     steps = int(last.steps[-1])
@@ -238,23 +246,9 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         who = f"it is level with {' and '.join(names)}" if first in level else f"{' and '.join(names)} are level"
         scores = sorted(float(curve.mean[-1]) for curve in level)
         parts.append(f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their runs overlap.")
-    reached, whole = saved_steps(experiment)
-    if first is last:
-        pass
-    elif reached is None:
-        parts.append(
-            f"The better start saves nothing here: it never reaches {last.mean[-1]:.1f}, the final score of {last.label}."
-        )
-    elif reached == 0:
-        parts.append(f"Before any training it is above {last.mean[-1]:.1f}, the final score of {last.label}.")
-    elif reached < whole:
-        parts.append(
-            f"It reaches {last.mean[-1]:.1f}, the final score of {last.label}, after {reached:.0f} of {whole:.0f} steps: {whole - reached:.0f} steps saved."
-        )
-    else:
-        parts.append(
-            f"It reaches {last.mean[-1]:.1f}, the final score of {last.label}, only at the end: no step is saved."
-        )
+    base, reached = reached_by(experiment)
+    said = [f"from {label} {_when(after, int(base.steps[-1]))}" for label, after in reached.items()]
+    parts.append(f"The final score of {base.label}, {base.mean[-1]:.1f}, is reached {'; '.join(said)}.")
     if experiment.runs == 1:
         parts.append("One run a start: what another seed would change was not measured.")
     read = f" A step reads {experiment.batch_size:,} pairs." if experiment.batch_size else ""

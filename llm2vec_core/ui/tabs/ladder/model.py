@@ -11,15 +11,13 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from llm2vec_core.bundled_data import BlankPreset, sentence_pairs
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.ladder import rungs_of
 from llm2vec_core.evaluation.summary import MEAN, EncoderSummary, LadderSummary, kind_label, read_summary
-from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
+from llm2vec_core.experiments.curves import Curve, SampleEfficiency, read_sample_efficiency
 from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
 from llm2vec_core.presets import ASSETS, BUNDLED, SMOLLM2, ModelPreset
 from llm2vec_core.protocol import Encoder
@@ -454,13 +452,13 @@ def rows_of_rungs(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]
     return found
 
 
-def saved_steps(experiment: SampleEfficiency) -> tuple[float | None, float]:
-    """How many steps the start that leads before training saves against the one that is last there.
+def reached_by(experiment: SampleEfficiency) -> tuple[Curve, dict[str, float | None]]:
+    """When each start has what the causal one has in the end.
 
     Returns:
-        The steps after which the leader has reached what the other reaches at its end, and the other's steps; the
-        first is None if it never does.
+        The causal start, or where there is none the one that is lowest before training; and by label of every other
+        one the steps after which it reaches that one's final score, None if it never does.
     """
-    first = experiment.leader(0)
-    last = min(experiment.curves, key=lambda curve: float(curve.mean[0]))
-    return first.steps_to(float(last.mean[-1])), float(np.max(last.steps))
+    curves = sorted(experiment.curves, key=lambda curve: (curve.direction != "causal", float(curve.mean[0])))
+    base = curves[0]
+    return base, {curve.label: curve.steps_to(float(base.mean[-1])) for curve in experiment.curves if curve is not base}
