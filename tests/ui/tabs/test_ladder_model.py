@@ -199,10 +199,10 @@ def curve(key, *means):
 @pytest.mark.parametrize(
     ("better", "said"),
     [
-        ((4.0, 8.0, 10.0), "8.0, is reached from HIGH after 50 of 100 steps."),
-        ((4.0, 5.0, 6.0), "from HIGH never."),
-        ((4.0, 5.0, 8.0), "from HIGH only at the end."),
-        ((9.0, 9.0, 9.5), "from HIGH before any training."),
+        ((4.0, 8.0, 10.0), "8.0, is reached after 50 of 100 steps from HIGH."),
+        ((4.0, 5.0, 6.0), "never from HIGH."),
+        ((4.0, 5.0, 8.0), "only at the end from HIGH."),
+        ((9.0, 9.0, 9.5), "before any training from HIGH."),
     ],
 )
 def test_the_sample_efficiency_sentence_follows_the_numbers(better, said):

@@ -247,7 +247,7 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         scores = sorted(float(curve.mean[-1]) for curve in level)
         parts.append(f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their runs overlap.")
     base, reached = reached_by(experiment)
-    said = [f"from {label} {_when(after, int(base.steps[-1]))}" for label, after in reached.items()]
+    said = [f"{_when(after, int(base.steps[-1]))} from {label}" for label, after in reached.items()]
     parts.append(f"The final score of {base.label}, {base.mean[-1]:.1f}, is reached {'; '.join(said)}.")
     if experiment.runs == 1:
         parts.append("One run a start: what another seed would change was not measured.")
