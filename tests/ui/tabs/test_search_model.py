@@ -125,15 +125,19 @@ def test_own_texts_and_their_labels(context, session):
     expected = [1 + sum(near[a, j] > near[a, b] for j in range(6) if j not in (a, b)) for a, b in partner.items()]
     assert found.left.scores.first_ranks.tolist() == expected
     assert "recall@10" not in html(context, found, "below")
+    below = " ".join(html(context, found, "below").split())
+    assert "Each line is a text." in below and "with other texts of this kind" in below
+    assert "question" not in below and "answer" not in below.replace("known answer", "")
     assert "no answer key" in html(context, found, "note")
 
 
 def test_texts_without_labels_have_no_scores(context, session):
     found = show(context, session, own("one", "two", "three"))
     assert found.left.scores is None
-    assert "No scores" in html(context, found, "below")
+    assert "No scores: these texts have no labels" in html(context, found, "below")
     unlike = show(context, session, own("one", "two", labels=("a", "b")))
     assert unlike.left.scores is None
+    assert "No scores: no label occurs more than once" in html(context, unlike, "below")
 
 
 def test_lists_of_all_texts_are_not_said_to_agree(context, session):
