@@ -71,6 +71,9 @@ def test_parquet_holds_texts_labels_embeddings_and_how_they_were_made(context):
 
 
 def test_npy_is_in_the_order_of_the_texts_whatever_their_length(context, monkeypatch):
+    # A larger model takes seconds for a few dozen texts; meanwhile the page is told nothing and Stop waits.
+    first = list(embed(context, Session(), Texts("t", TEXTS.texts * 10), Order("causal")))[1]
+    assert first == 32
     monkeypatch.setattr(model, "PIECE_TEXTS", 2)
     told = list(embed(context, Session(), TEXTS, Order("causal", "last_token", normalize=False, kind="npy")))
     assert told[:-1] == [0, 2, 4]

@@ -26,8 +26,9 @@ from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import Texts
 
 FORMATS = {"parquet": ".parquet", "npy": ".npy", "csv": ".csv"}
-# Between two pieces the page hears how far it is, and whether it should stop.
-PIECE_TEXTS = 256
+# Between two pieces the page hears how far it is, and whether it should stop. With SmolLM2 on one core 256 texts took
+# 17 s, 32 take 3 to 7 s for 4 % more processor time.
+PIECE_TEXTS = 32
 
 
 @dataclass(frozen=True)
