@@ -30,7 +30,7 @@ from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.checkpoints import find_file, require_file, shown
 from llm2vec_core.config_numbers import refuse_huge
 from llm2vec_core.errors import AdapterError, ModelError
-from llm2vec_core.low_rank import low_rank_layers, put_beside
+from llm2vec_core.low_rank import low_rank_layers, put_beside, underlying
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -116,7 +116,7 @@ def adapted_view(model: PreTrainedModel, adapters: Sequence[str]) -> PreTrainedM
     does not fit to the last name and shape, takes the road of :func:`apply_adapters`, which says what is wrong.
 
     Args:
-        model: the base without a head; left as it is.
+        model: the base without a head, with or without such adapters; left as it is.
         adapters: folders or Hub ids.
 
     Raises:
@@ -124,13 +124,16 @@ def adapted_view(model: PreTrainedModel, adapters: Sequence[str]) -> PreTrainedM
     """
     found = [_plain_lora(adapter, model) for adapter in adapters]
     if all(found):
-        view, pairs = shared_weights_view(model).eval(), [item for each in found for item in (each or {}).items()]
+        there = {name: (layer.down, layer.up) for name, layer in low_rank_layers(model).items()}
+        view, pairs = shared_weights_view(model).eval(), [i for each in (there, *found) for i in (each or {}).items()]
         for name in dict(pairs):
             downs, ups = zip(*(pair for other, pair in pairs if other == name), strict=True)
             put_beside(view, name, torch.cat(downs), torch.cat(ups, dim=1))
         if bool(_probe_states(view, view).isfinite().all()):
             return view
-    return apply_adapters(shared_weights_view(model), adapters, merge=False)
+    # PEFT knows nothing of low-rank layers.
+    base = merged_copy(model) if low_rank_layers(model) else shared_weights_view(model)
+    return apply_adapters(base, adapters, merge=False)
 
 
 def _plain_lora(adapter: str, model: PreTrainedModel) -> dict[str, tuple[torch.Tensor, torch.Tensor]] | None:
@@ -149,7 +152,7 @@ def _plain_lora(adapter: str, model: PreTrainedModel) -> dict[str, tuple[torch.T
     ):
         return None
     targets = {
-        name: module
+        name: underlying(module)
         for name, module in model.named_modules()
         if any(f".{prefix}{name}".endswith(f".{target}") for target in config.target_modules)
     }
@@ -537,6 +540,9 @@ def _kind(config: PeftConfig) -> str:
 
 def _line(error: Exception) -> str:
     """What an error says, in one line; torch puts the tensors behind a headline."""
+    if sizes := _SIZES.search(str(error)):
+        name, theirs, ours = sizes.groups()
+        return f"{name.removeprefix(_PEFT_PREFIX)} has the shape ({theirs}) in its file, and ({ours}) here"
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     return " ".join(lines[:2])[:300]
 

@@ -7,6 +7,9 @@ from typing import cast
 import torch
 from torch import nn
 
+# What the layer itself is called under its adapters.
+FROZEN = ".frozen"
+
 
 class LowRankLinear(nn.Module):
     """A linear layer plus products of low rank: ``x W^T + b + (x A^T) B^T`` (Hu et al., 2021, section 4.1).
@@ -29,19 +32,19 @@ class LowRankLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, down: torch.Tensor, up: torch.Tensor) -> None:
         super().__init__()
-        self.linear = linear
+        self.frozen = linear
         self.down = nn.Parameter(down, requires_grad=False)
         self.up = nn.Parameter(up, requires_grad=False)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 (the name that nn.Linear gives it)
         """(..., in_features) -> (..., out_features); each token by itself."""
-        return self.linear(input) + nn.functional.linear(nn.functional.linear(input, self.down), self.up)
+        return self.frozen(input) + nn.functional.linear(nn.functional.linear(input, self.down), self.up)
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
         """The plain layer that gives the same sums; its weight is changed in place."""
-        self.linear.weight.add_(self.up @ self.down)
-        return self.linear
+        self.frozen.weight.add_(self.up @ self.down)
+        return self.frozen
 
 
 def low_rank_layers(model: nn.Module) -> dict[str, LowRankLinear]:
@@ -50,7 +53,12 @@ def low_rank_layers(model: nn.Module) -> dict[str, LowRankLinear]:
 
 
 def put_beside(model: nn.Module, name: str, down: torch.Tensor, up: torch.Tensor) -> None:
-    """Turn a model's linear layer of that name into one with these matrices beside it."""
+    """Put these matrices beside a model's linear layer of that name, instead of others that stand there."""
     *parents, last = name.split(".")
     parent = model.get_submodule(".".join(parents))
-    setattr(parent, last, LowRankLinear(cast(nn.Linear, parent.get_submodule(last)), down, up))
+    setattr(parent, last, LowRankLinear(cast(nn.Linear, underlying(parent.get_submodule(last))), down, up))
+
+
+def underlying(module: nn.Module) -> nn.Module:
+    """The layer that adapters of this kind stand beside; the module itself where there are none."""
+    return module.frozen if isinstance(module, LowRankLinear) else module

@@ -76,7 +76,23 @@ def test_several_adapters_add_up(base, tmp_path):
     ]
     view = adapted_view(AutoModel.from_pretrained(base), folders)
     assert {layer.down.shape[0] for layer in low_rank_layers(view).values()} == {3, 4, 7}
-    assert_same(states(view), states(apply_adapters(AutoModel.from_pretrained(base), folders, merge=False)))
+    want = states(apply_adapters(AutoModel.from_pretrained(base), folders, merge=False))
+    assert_same(states(view), want)
+    # One after the other too, and the first is left as it was.
+    first = adapted_view(AutoModel.from_pretrained(base), folders[:1])
+    before = states(first)
+    both = adapted_view(first, folders[1:])
+    assert {layer.down.shape[0] for layer in low_rank_layers(both).values()} == {3, 4, 7}
+    assert_same(states(both), want)
+    np.testing.assert_array_equal(states(first), before)
+
+
+def test_peft_takes_over_where_what_comes_on_top_is_not_plain(base, tmp_path):
+    below = adapter(base, tmp_path / "below", LoraConfig(target_modules=QV, r=4), seed=0)
+    above = adapter(base, tmp_path / "above", LoraConfig(target_modules=QV, r=2, use_rslora=True, lora_alpha=3), seed=1)
+    view = adapted_view(adapted_view(AutoModel.from_pretrained(base), [str(below)]), [str(above)])
+    merged = apply_adapters(AutoModel.from_pretrained(base), [str(below)])
+    assert_same(states(view), states(apply_adapters(merged, [str(above)], merge=False)))
 
 
 @pytest.mark.parametrize("name", [name for name in LORA if name not in ("targets by full names", "every linear layer")])

@@ -11,14 +11,11 @@ import math
 import re
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from llm2vec_core.adapters import apply_adapters
-from llm2vec_core.bidirectional import shared_weights_view
 from llm2vec_core.config_numbers import no_json
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import AdapterError, ConversionError, ModelError
@@ -58,17 +55,13 @@ def load_foreign_adapter(encoder: LLM2Vec, config_file: Path, weights_file: Path
         (folder / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
         shutil.copyfile(weights_file, folder / WEIGHTS_FILE)
         try:
-            model = apply_adapters(shared_weights_view(encoder.causal_model), [str(folder)], merge=False)
+            found = encoder.with_adapters([str(folder)])
+            # Numbers that are finite can still be too large.
+            found.encode(["A river flows through the town."])
         except AdapterError:
             raise
-        except ModelError as error:
-            raise AdapterError(str(error)) from error
-    try:
-        found = LLM2Vec(model, encoder.tokenizer, dense=encoder.dense, **asdict(encoder.settings))
-        # Numbers that are finite can still be too large.
-        found.encode(["A river flows through the town."])
-    except (ConversionError, ModelError) as error:
-        raise AdapterError("with this adapter the model answers with NaN or infinity: it is broken") from error
+        except (ConversionError, ModelError) as error:
+            raise AdapterError("with this adapter the model answers with NaN or infinity: it is broken") from error
     return found
 
 

@@ -13,6 +13,7 @@ from transformers.pytorch_utils import Conv1D
 from llm2vec_core.bidirectional import decoder_layers, shared_weights_view
 from llm2vec_core.bidirectional.probe import Probe, probing
 from llm2vec_core.errors import TrainingError
+from llm2vec_core.low_rank import FROZEN, underlying
 from llm2vec_core.training.config import TrainingConfig
 
 
@@ -79,7 +80,7 @@ def linear_layers(model: PreTrainedModel) -> dict[str, type[nn.Module]]:
             answering.add(module)
 
     linear = [
-        (name, module)
+        (name.removesuffix(FROZEN), module)
         for layer in decoder_layers(view)
         for name, module in layer.named_modules()
         if isinstance(module, (nn.Linear, Conv1D))
@@ -107,7 +108,7 @@ def _suffix(model: nn.Module, name: str) -> str:
         if end.isdigit():
             continue  # of a sequence; decoder layers are numbered, too
         others = (module for path, module in model.named_modules() if f".{path}".endswith(f".{end}"))
-        if all(isinstance(module, (nn.Linear, Conv1D)) for module in others):
+        if all(isinstance(underlying(module), (nn.Linear, Conv1D)) for module in others):
             return end
     return name
 

@@ -10,9 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from llm2vec_core import AdapterError, LLM2Vec
 from llm2vec_core.presets import ASSETS, BUNDLED
+from llm2vec_core.stages import StagedModel
 from llm2vec_core.training.foreign import load_foreign_adapter
+from tests.close import assert_close
 
-MNTP = ASSETS / "adapters" / "llm2vec-mini" / "mntp"
+MNTP, SIMCSE = (ASSETS / "adapters" / "llm2vec-mini" / stage for stage in ("mntp", "simcse"))
 LIMIT = 10**7
 TEXTS = ["The river rose after the rain.", "It rained."]
 
@@ -40,6 +42,16 @@ def test_it_gives_the_embeddings_of_the_stage_and_leaves_the_base_alone(base, tm
     assert np.abs(found.encode(TEXTS) - LLM2Vec.from_preset("mini:mntp").encode(TEXTS)).max() < 1e-4
     assert np.abs(base.encode(TEXTS) - before).max() == 0.0
     assert np.abs(found.encode(TEXTS) - before).max() > 0.1
+
+
+def test_on_a_stage_whose_adapters_stand_beside_the_weights_it_takes_no_copy_of_them(tmp_path):
+    stage = StagedModel(BUNDLED).encoder("mntp")
+    before, given = stage.encode(TEXTS), json.loads((SIMCSE / "adapter_config.json").read_text())
+    found = load_foreign_adapter(stage, *files(tmp_path, given, load_file(SIMCSE / "adapter_model.safetensors")), LIMIT)
+    expected = LLM2Vec.from_preset("mini:simcse").encode(TEXTS)
+    assert_close(found.encode(TEXTS), expected, 1e-4)
+    assert found.model.layers[0].mlp.up_proj.frozen.weight is stage.model.layers[0].mlp.up_proj.frozen.weight
+    assert np.array_equal(stage.encode(TEXTS), before) and np.abs(expected - before).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -75,7 +87,7 @@ def test_weights_that_are_refused(base, tmp_path):
         ((MNTP / "adapter_model.safetensors").read_bytes()[:5000], "damaged or no safetensors"),
         ({"model.embed_tokens.weight": torch.zeros(2, 2)}, "only LoRA's matrices"),
         ({}, "holds no weights"),
-        (narrow, "another base"),
+        (narrow, "another base .*q_proj.lora_A.* has the shape .* in its file, and .* here"),
         (good | {name: torch.full_like(good[name], float("nan"))}, "NaN"),
         ({key: torch.full_like(value, 1e38) for key, value in good.items()}, "NaN or infinity"),
         ({key: value for key, value in good.items() if key != name}, "another base"),

@@ -125,6 +125,17 @@ def test_stop_keeps_the_last_step(context):
     assert "No run to stop" in model.stop(session)
 
 
+def test_stop_before_the_first_step_stays_told(context):
+    session, queue = Session(), TrainingQueue(180)
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
+    while "Setting up" not in next(stream).status:
+        pass
+    model.stop(session)
+    shown = [view.status for view in stream]
+    assert "Stopping after the first step" in shown[0] and "after step 1 of 50 (you stopped it)" in shown[-1]
+
+
 def test_time_is_bounded(context):
     short = AppContext(limits=replace(LIMITS, training_seconds=0.0))
     short.cache = context.cache

@@ -265,7 +265,8 @@ def going_on(progress: Progress, last: bool) -> str:
     """The status of a run that goes on; after its last step it is measured."""
     steps, done = progress.settings.steps, len(progress.losses)
     if not done:
-        return training_status("Measured before training. First step …", busy=True, share=0.0)
+        told = "Stopping after the first step …" if last else "Measured before training. First step …"
+        return training_status(told, busy=True, share=0.0)
     left = "" if last or progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
     measuring = " Measuring what was learned …" if last else ""
     return training_status(

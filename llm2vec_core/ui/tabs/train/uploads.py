@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
@@ -68,9 +68,8 @@ def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tupl
         raise InputError(
             f"“Start from” is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
         )
-    encoder = load_foreign_adapter(
-        context.trainable(start), parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes
-    )
+    base = cast(LLM2Vec, context.encoder(start))
+    encoder = load_foreign_adapter(base, parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes)
     return encoder, stages[start]
 
 
