@@ -64,8 +64,12 @@ def fill_from_examples(
     undo = gr.Button("Undo: bring back my words", size="sm", visible=False, elem_id=f"{dropdown.elem_id}-undo")
 
     def fill(entry: tuple[Any, int], *now: str) -> tuple[Any, ...]:
+        texts = tuple(texts_of(entry[0]))
+        # Gradio tells of a changed State once more at the end of whatever ran meanwhile: Undo would lose its words.
+        if now == texts:
+            return (gr.skip(),) * (2 + len(fields))
         typed = now not in known and any((text or "").strip() for text in now)
-        return now if typed else None, gr.update(visible=typed), *texts_of(entry[0])
+        return now if typed else None, gr.update(visible=typed), *texts
 
     dropdown.input(
         # The time makes each one another.

@@ -17,12 +17,12 @@
     button.querySelector('.icon')?.setAttribute('aria-hidden', 'true');
   };
   // Arrows of lists, and what plotly draws: the figure's own name says it, and a table holds its numbers.
-  const DUMB = '.dropdown-arrow, .js-plotly-plot .main-svg, .js-plotly-plot .modebar svg';
+  const SILENT = '.dropdown-arrow, .js-plotly-plot .main-svg, .js-plotly-plot .modebar svg';
   const mend = node => {
     within(node, 'fieldset > [data-testid=block-info]').forEach(group);
     if (within(node, 'input[type=radio]').length) node.closest('fieldset')?.querySelectorAll(':scope > [data-testid=block-info]').forEach(group);
     within(node, '.label-wrap').forEach(fold);
-    within(node, DUMB).forEach(each => each.setAttribute('aria-hidden', 'true'));
+    within(node, SILENT).forEach(each => each.setAttribute('aria-hidden', 'true'));
   };
 
   // One place that never goes: a status that is drawn together with its words is not read out.
