@@ -53,7 +53,13 @@ def measured(part: str, small: bool, threads: int) -> list[Row]:
     return rows
 
 
-def written(rows: list[Row], where: str, busy: str) -> str:
+def of_other_processors(report: Path, where: str) -> list[str]:
+    """The lines of an earlier report that this machine says nothing about."""
+    lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
+    return [line for line in lines if line.startswith("| ") and " threads | " in line and f"| {where} |" not in line]
+
+
+def written(rows: list[Row], where: str, busy: str, others: list[str]) -> str:
     """The report, as Markdown."""
     today = date.today().isoformat()
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -67,12 +73,13 @@ def written(rows: list[Row], where: str, busy: str) -> str:
             "# Benchmarks",
             "",
             "Made by `make bench` (`tests/benchmarks/report.py`). Ratios come from one run in which all take turns; figures in "
-            "seconds differ between processors and with what else runs.",
+            "seconds differ between processors and with what else runs. A run replaces the lines of its own processor.",
             "",
             f"{packages}; load average before and after: {busy}.",
             "",
             head,
             *lines,
+            *others,
             "",
         ]
     )
@@ -93,7 +100,9 @@ def main() -> int:
         for each in found:
             print(" | ".join(each.values()), flush=True)
     where = f"{processor()}, {options.threads} threads"
-    options.out.write_text(written(rows, where, f"{before:.1f} and {os.getloadavg()[0]:.1f}"), encoding="utf-8")
+    busy = f"{before:.1f} and {os.getloadavg()[0]:.1f}"
+    report = written(rows, where, busy, of_other_processors(options.out, where))
+    options.out.write_text(report, encoding="utf-8")
     return int(any("broke off" in each["what"] for each in rows))
 
 
