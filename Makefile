@@ -68,14 +68,25 @@ load: $(VENV)/.test ## let scripted visitors use the page; LOAD="--visitors 8 --
 
 # Heavy stacks are tried in an environment of their own.
 COMPAT := .venv-compat
+LLAMA_CPP := llama-cpp-python==0.3.36
+STACKS := langchain-huggingface langchain-openai llama-index-embeddings-huggingface llama-index-embeddings-openai
 
 $(COMPAT)/.ready: requirements.txt pyproject.toml
 	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray]' 'pytest>=9,<10'
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SMOLLM2)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray,export]' 'pytest>=9,<10' $(STACKS)
 	@touch $@
 
-compat: $(COMPAT)/.ready ## try the engines and stacks that are too heavy for make test: Ray
+# Compiled here (some 15 minutes on two cores); its converter comes with the sources alone.
+$(COMPAT)/llama.cpp: $(COMPAT)/.ready
+	$(COMPAT)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python \
+		--dest $(COMPAT)/sources $(LLAMA_CPP)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check $(COMPAT)/sources/llama_cpp_python-*.tar.gz
+	tar xzf $(COMPAT)/sources/llama_cpp_python-*.tar.gz -C $(COMPAT)/sources --strip-components=1
+	mv $(COMPAT)/sources/vendor/llama.cpp $@
+
+compat: $(COMPAT)/.ready $(COMPAT)/llama.cpp ## try engines and stacks that are too heavy for make test: Ray, LangChain, LlamaIndex, llama.cpp
 	OMP_NUM_THREADS=1 RAY_DISABLE_IMPORT_WARNING=1 $(COMPAT)/bin/python -m pytest tests/compat -q -W default \
 		-o addopts=--import-mode=importlib
 

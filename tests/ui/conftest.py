@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from llm2vec_core.ui.context import AppContext
+from tests.running_app import running_app
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ARTIFACTS = ROOT / "tests" / "artifacts"
-START_SECONDS = 300
 # Patience, not a measurement: a busy machine may take long.
 expect.set_options(timeout=90_000)
 LEFT = ("AbortError: signal is aborted", "Connection errored out")
-# Tests run side by side; each worker has its own server.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 # The address bar's list is itself a page: for each visit one more is loaded, a fifth of what a visit costs.
 ADDRESS_BAR = ("WebUIOmniboxPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxAimPopup", "WebUIOmnibox")
 # Chromium hears the last list alone, so what Playwright would switch off and a test can notice stands here too.
@@ -40,43 +29,6 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     f"--disable-features={','.join(ADDRESS_BAR + PLAYWRIGHTS)}",
 ]  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def running_app(log_name: str, **environment: str) -> Iterator[str]:
-    """``python app.py``, as a user starts it, with the smaller model unless told otherwise; gives its address."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    ARTIFACTS.mkdir(exist_ok=True)
-    log = (ARTIFACTS / f"{WORKER}{log_name}").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        env={**os.environ, "PORT": str(port), "LLM2VEC_MODEL": "mini", **environment},
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                with urllib.request.urlopen(address, timeout=5):
-                    break
-            except OSError:
-                assert process.poll() is None, Path(log.name).read_text()[-3000:]
-                assert time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.2)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        log.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Page, expect
 
 from llm2vec_core.ui.tabs import TABS
-from tests.ui.conftest import ARTIFACTS, visits
+from tests.running_app import ARTIFACTS
+from tests.ui.conftest import visits
 
 SCRIPT = """
 window.checks = (() => {

@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 from llm2vec_core.constants import stored_constants
 from llm2vec_core.presets import BUNDLED, SMOLLM2
 from llm2vec_core.ui.opening import FIRST_HEAD
-from tests.ui.conftest import open_tab, running_app
+from tests.running_app import running_app
+from tests.ui.conftest import open_tab
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ from playwright.sync_api import expect
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.api import NAMES
 from llm2vec_core.ui.served import FILES, with_own_head
-from tests.ui.conftest import ROOT, open_tab, running_app
+from tests.running_app import ROOT, running_app
+from tests.ui.conftest import open_tab
 
 
 def sent(address: str, body: object = None) -> tuple[int, str, bytes]:

@@ -9,9 +9,10 @@ from playwright.sync_api import expect
 from transformers import MambaConfig, MambaForCausalLM
 
 from llm2vec_core.presets import BUNDLED
+from tests.running_app import running_app
 from tests.stand_in_hub import serving
 from tests.test_hub_layouts import REFERENCE
-from tests.ui.conftest import open_tab, running_app
+from tests.ui.conftest import open_tab
 
 
 @pytest.fixture(scope="module")

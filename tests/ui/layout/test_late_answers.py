@@ -13,7 +13,8 @@ from llm2vec_core.ui.models import Models
 from llm2vec_core.ui.tabs.compare import view as compare_view
 from llm2vec_core.ui.tabs.search import model as search_model
 from llm2vec_core.ui.tabs.see import model as see_model
-from tests.ui.conftest import free_port, open_tab
+from tests.running_app import free_port
+from tests.ui.conftest import open_tab
 
 
 @pytest.fixture(scope="module")

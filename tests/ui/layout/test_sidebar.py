@@ -19,7 +19,8 @@ from llm2vec_core.ui.models import Fit, Models
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
 from tests.conftest import tiny_llama
-from tests.ui.conftest import free_port, open_tab
+from tests.running_app import free_port
+from tests.ui.conftest import open_tab
 
 
 @pytest.fixture(scope="module")
