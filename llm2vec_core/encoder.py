@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import queue
 import sys
 import tempfile
@@ -1124,14 +1125,19 @@ def weights_version(model: PreTrainedModel) -> int:
     return sum(weight._version for weight in model.parameters() if not weight.is_inference())
 
 
+def gpu_is_lent() -> bool:
+    """Whether this is a ZeroGPU Space: torch then speaks of a GPU, which only a call that borrows it can use."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def find_device(device: str | torch.device | None) -> torch.device:
-    """The device of a name; of None a GPU if there is one.
+    """The device of a name; of None a GPU if there is one to stay.
 
     Raises:
         InputError: if there is no such device here.
     """
     try:
-        found = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        found = torch.device(device or ("cuda" if torch.cuda.is_available() and not gpu_is_lent() else "cpu"))
     except RuntimeError as error:
         raise InputError(f"unknown device {device!r}: cpu, cuda, cuda:0, mps") from error
     if found.type == "cuda" and not torch.cuda.is_available():

@@ -8,6 +8,7 @@
     ├── ExportError (RuntimeError)         an encoder that cannot be written for other code to read
     │   └── HubError                       an upload that did not succeed
     ├── WorkerError (RuntimeError)        a process of a pool that ended before its work was done
+    ├── GpuError (RuntimeError)           a lent GPU that was not to be had, or was taken back
     ├── MissingPackageError (ImportError)  an optional package that is not installed
     └── TrainingError (RuntimeError)       a training run that cannot go on
         └── DivergenceError                one whose numbers are no longer finite
@@ -67,6 +68,10 @@ class DivergenceError(TrainingError):
 
 class WorkerError(LLM2VecError, RuntimeError):
     """A process of a pool that ended before its work was done."""
+
+
+class GpuError(LLM2VecError, RuntimeError):
+    """A lent GPU that was not to be had, or was taken back."""
 
 
 class MissingPackageError(LLM2VecError, ImportError):

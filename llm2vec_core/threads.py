@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotReady
 from contextlib import suppress
+from contextvars import copy_context
 from enum import Enum, auto
 from time import monotonic
 from typing import TypeVar, cast
@@ -72,7 +73,8 @@ def iterate_in_thread(work: Callable[[Emit], None], *, nice: int = 0) -> Iterato
         else:
             reports.put((_Kind.END, None))
 
-    thread = threading.Thread(target=run, name="iterate_in_thread", daemon=True)
+    # With the caller's context variables: gradio keeps there whose request this is.
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="iterate_in_thread", daemon=True)
     thread.start()
     try:
         while True:

@@ -12,7 +12,7 @@ from fastapi import Depends
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from llm2vec_core.ui import copy
+from llm2vec_core.ui import copy, zero_gpu
 from llm2vec_core.ui.api import add_endpoints, checked_call
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.embeddings_api import embedding_routes
@@ -143,6 +143,7 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     Raises:
         InputError: if the page cannot open with that model.
     """
+    zero_gpu.prepare()
     few_arenas()
     key, why = (model, "") if model else opening_model()
     if why:

@@ -22,8 +22,10 @@ from llm2vec_core.pooling import POOLING_MODES
 from llm2vec_core.settings import Precision
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import folder_for_download, offer, safe_name
+from llm2vec_core.ui.encoders import encode_in_pieces
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import Texts
+from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
 FORMATS = {"parquet": ".parquet", "npy": ".npy", "csv": ".csv"}
 # Between two pieces the page hears how far it is, and whether it should stop. With SmolLM2 on one core 256 texts took
@@ -127,16 +129,16 @@ def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> 
     how: dict[str, Any] = {"normalize": bool(order.normalize)}
     if isinstance(encoder, LLM2Vec):
         how["pooling_mode"] = order.pooling
-    pieces: list[np.ndarray] = []
-    # Sorted by length, a piece holds texts of one length and little padding; order is restored at the end.
-    by_length = sorted(range(len(texts)), key=lambda i: len(texts.texts[i]), reverse=True)
     yield 0
-    for start in range(0, len(texts), PIECE_TEXTS):
-        rows = by_length[start : start + PIECE_TEXTS]
-        pieces.append(encoder.encode([texts.texts[i] for i in rows], instruction or None, **how))
-        yield start + len(rows)
-    vectors = np.concatenate(pieces)
-    vectors[by_length] = vectors.copy()
+    # Fewer bits are a matter of processors.
+    seconds = loan_seconds([encoder], texts.texts) if order.precision == "full" else 0
+    vectors = yield from on_lent_gpu(
+        lambda: encode_in_pieces(
+            lambda piece: encoder.encode(piece, instruction or None, **how), texts.texts, PIECE_TEXTS
+        ),
+        [encoder],
+        seconds,
+    )
     settings = {"model": context.preset.label, "encoder": order.encoder, "instruction": instruction, **how}
     yield write(texts, vectors, order, {**settings, "precision": order.precision})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,18 @@ from llm2vec_core.projection import (
 )
 from llm2vec_core.projection.base import MIN_POINTS, all_equal
 from llm2vec_core.projection.pca import PcaLayout
+from llm2vec_core.protocol import Encoder
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
+from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption, encode_in_pieces
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
+from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
 NEIGHBORS = 10
+# Texts that a lent GPU encodes between two reports.
+LENT_PIECE = 256
 # HDBSCAN's smallest cluster: a fiftieth of the texts, at least this many.
 SMALLEST_CLUSTER = 5
 Progress = Callable[[int, int], None]
@@ -218,12 +223,27 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
     def encode(progress: Progress | None) -> np.ndarray:
         if ours and context.has_stored_collection(key):
             return context.collection(key)
-        return session.encoder_for(key, context).encode(list(texts.texts), progress=progress)
+        encoder = session.encoder_for(key, context)
+        if seconds := loan_seconds([encoder], texts.texts):
+            return _encoded_on_lent_gpu(encoder, texts.texts, seconds, progress)
+        return encoder.encode(list(texts.texts), progress=progress)
 
     cache = context.cache if ours and key != USER_ADAPTER else session.cache
     stored = stored_layouts(context.preset.key).get(key) if ours else None
     groups = stored_groups(context.preset.key).get(key) if ours else None
     return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored, groups)
+
+
+def _encoded_on_lent_gpu(encoder: Encoder, texts: Sequence[str], seconds: int, progress: Progress | None) -> np.ndarray:
+    steps = on_lent_gpu(lambda: encode_in_pieces(encoder.encode, texts, LENT_PIECE), [encoder], seconds)
+    with closing(steps):
+        while True:
+            try:
+                done = next(steps)
+            except StopIteration as end:
+                return end.value
+            if progress is not None:
+                progress(done, len(texts))
 
 
 def source_is_ours(settings: MapSettings) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from llm2vec_core.ui.encoders import EncoderHandle, check_pooling
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search.copy import MEASURES
 from llm2vec_core.ui.user_texts import Texts, checked_text, shortened
+from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
 INSTRUCTION_CHARACTERS = 500
 # Texts encoded between two looks at whether the visitor pressed Stop.
@@ -348,7 +349,7 @@ def index_of(context: AppContext, texts: Texts, encoder: EncoderHandle) -> Searc
         return context.index(encoder.key, encoder.pooling)
     cache, key = encoder.cache(texts), index_key(texts, encoder)
     if len(texts) <= context.limits.index_at_once:
-        return cache.get(key, lambda: _finished(_indexing(context, texts, encoder)))
+        return cache.get(key, lambda: _finished(_index_one(context, texts, encoder)))
     if (found := cache.peek(key)) is None:
         raise InputError(
             f"{len(texts):,} texts are loaded, but not yet indexed with {encoder.label}. Press “Index my texts”; "
@@ -371,7 +372,24 @@ def make_indexes(context: AppContext, texts: Texts, encoders: Sequence[EncoderHa
     Raises:
         InputError: if an index would be larger than allowed.
     """
-    todo, made = missing(texts, encoders), []
+    todo = missing(texts, encoders)
+    used = [encoder.encoder for encoder in todo]
+    made = yield from on_lent_gpu(lambda: _index_all(context, texts, todo), used, loan_seconds(used, texts.texts))
+    for encoder, index in zip(todo, made, strict=True):
+        encoder.cache(texts).put(index_key(texts, encoder), index)
+
+
+def _index_one(
+    context: AppContext, texts: Texts, encoder: EncoderHandle
+) -> Generator[tuple[int, int], None, SearchIndex]:
+    used = [encoder.encoder]
+    return on_lent_gpu(lambda: _indexing(context, texts, encoder), used, loan_seconds(used, texts.texts))
+
+
+def _index_all(
+    context: AppContext, texts: Texts, todo: Sequence[EncoderHandle]
+) -> Generator[IndexProgress, None, list[SearchIndex]]:
+    made = []
     started = time.monotonic()
     for number, encoder in enumerate(todo):
         steps = _indexing(context, texts, encoder)
@@ -379,13 +397,12 @@ def make_indexes(context: AppContext, texts: Texts, encoders: Sequence[EncoderHa
             try:
                 done, different = next(steps)
             except StopIteration as end:
-                made.append((encoder, end.value))
+                made.append(end.value)
                 break
             finished, total = number * different + done, different * len(todo)
             passed = time.monotonic() - started
             yield IndexProgress(encoder.label, finished, total, passed / finished * (total - finished))
-    for encoder, index in made:
-        encoder.cache(texts).put(index_key(texts, encoder), index)
+    return made
 
 
 def scores_of(
@@ -416,7 +433,9 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _indexing(context: AppContext, texts: Texts, encoder: EncoderHandle) -> Iterator[tuple[int, int]]:
+def _indexing(
+    context: AppContext, texts: Texts, encoder: EncoderHandle
+) -> Generator[tuple[int, int], None, SearchIndex]:
     return build_index(
         lambda chunk: encoder.encode(chunk, instructed=False),
         texts.texts,

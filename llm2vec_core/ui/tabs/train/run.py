@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
 
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import TrainingError
@@ -16,12 +21,13 @@ from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import MEASURED_ROWS
 from llm2vec_core.training.config import TrainingConfig
-from llm2vec_core.training.memory import BYTES, refuse_untrainable, training_bytes
+from llm2vec_core.training.memory import BYTES, VIEWS, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.train.copy import NOTHING_YET
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of, recipe_settings
+from llm2vec_core.ui.zero_gpu import START_SECONDS, loan_for, on_lent_gpu, parameters
 
 if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 STEPS_TO_ESTIMATE = 3
 # A page that is closed between the press and the run asks no more.
 GONE_SECONDS = 10.0
+# A training step reads forward and backward.
+BACKWARD_TOO = 3
 # Whoever looks at the page goes before whoever trains on it.
 NICE = 10
 
@@ -112,6 +120,9 @@ class TrainingQueue:
                 self._typical = min(time.monotonic() - job.started, self._seconds)
 
 
+_STAYS = ("settings", "data", "training", "encoder")
+
+
 @dataclass
 class Progress:
     """State of a run so far.
@@ -154,6 +165,10 @@ class Progress:
             if other != "similar":
                 self.separations.setdefault(other, []).append((step, cosines.area(below=other)))
 
+    def told(self) -> dict[str, Any]:
+        """What has been measured so far; the rest stays in the process that trains."""
+        return {name: value for name, value in vars(self).items() if name not in _STAYS}
+
     def report(self) -> dict[str, Any]:
         """What goes into ``training.json``."""
         found: dict[str, Any] = {"start": self.settings.start, "data": self.data.name}
@@ -194,30 +209,42 @@ def training_config(settings: Settings, preset: ModelPreset) -> TrainingConfig:
     )
 
 
-def begin(context: AppContext, settings: Settings, data: TrainingData) -> Progress:
-    """Everything up to the first step: an adapter that changes nothing yet, and what is measured of it.
-
-    Raises:
-        ModelError: if the model cannot be loaded or is too large.
-        InputError: if there are too few examples.
-    """
+def new_training(context: AppContext, settings: Settings, data: TrainingData, base: LLM2Vec) -> AdapterTraining:
+    """A run whose adapter changes nothing yet."""
     # PEFT takes seconds to import; a visitor who never trains should not wait for it.
     from llm2vec_core.training.head import load_head
     from llm2vec_core.training.loop import AdapterTraining
 
-    check_memory(context, settings)
-    progress = Progress(settings, data)
     options = dict(recipe_of(settings.objective, context.preset).options)
     if settings.objective == "mntp" and not context.config().tie_word_embeddings:
         options["head"] = load_head(context.preset.base)
-    base = context.trainable(settings.start)
-    progress.training = training = AdapterTraining(
+    return AdapterTraining(
         base,
         make_objective(settings.objective, options),
         data.train,
         training_config(settings, context.preset),
         data.held_out,
     )
+
+
+def begin(context: AppContext, settings: Settings, data: TrainingData, base: LLM2Vec | None = None) -> Progress:
+    """Everything up to the first step: an adapter that changes nothing yet, and what is measured of it.
+
+    Args:
+        context: of the model.
+        settings: of the run.
+        data: of the run.
+        base: the encoder to start from; by default it is loaded.
+
+    Raises:
+        ModelError: if the model cannot be loaded or is too large.
+        InputError: if there are too few examples.
+    """
+    if base is None:
+        check_memory(context, settings)
+        base = context.trainable(settings.start)
+    progress = Progress(settings, data)
+    progress.training = training = new_training(context, settings, data, base)
     progress.before = _stored_before(context, settings.start, data) or measure_pairs(
         training.encoder(), labelled_pairs(data.measured)
     )
@@ -311,8 +338,62 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
         ModelError: as :func:`begin` does.
         InputError: likewise.
     """
-    limits = context.limits
-    progress = begin(context, settings, data)
+    check_memory(context, settings)
+    base, limit = context.trainable(settings.start), context.limits.training_seconds
+    if seconds := _loan(settings, base):
+        yield from _train_on_lent_gpu(context, settings, data, job, base, seconds)
+    else:
+        yield from _train(context, settings, data, base, lambda: job.stopped, limit)
+
+
+def _loan(settings: Settings, base: LLM2Vec) -> int:
+    """For how long to borrow a GPU to train; 0 for not at all."""
+    tokens = settings.steps * settings.batch_size * settings.max_length * VIEWS[settings.objective]
+    return loan_for(BACKWARD_TOO * parameters(base) * tokens)
+
+
+def _train_on_lent_gpu(
+    context: AppContext, settings: Settings, data: TrainingData, job: QueuedJob, base: LLM2Vec, seconds: int
+) -> Iterator[Progress]:
+    """The same in a worker: what it measures and its adapter's numbers come back, into a run that stands here."""
+    progress = Progress(settings, data)
+    progress.training = training = new_training(context, settings, data, base)
+    stop = multiprocessing.get_context("fork").Event()
+    limit = min(context.limits.training_seconds, seconds - START_SECONDS / 2)
+
+    def steps() -> Generator[dict[str, Any], None, list[np.ndarray]]:
+        for there in _train(context, settings, data, base, stop.is_set, limit):
+            yield there.told()
+        return [parameter.detach().cpu().numpy() for parameter in there.training.parameters]
+
+    running = on_lent_gpu(steps, [base], seconds)
+    with closing(running):
+        while True:
+            try:
+                vars(progress).update(next(running))
+            except StopIteration as end:
+                weights = end.value
+                break
+            if job.stopped:
+                stop.set()
+            yield progress
+    with torch.no_grad():
+        for parameter, weight in zip(training.parameters, weights, strict=True):
+            parameter.copy_(torch.from_numpy(weight))
+    training.steps_done = progress.steps_done
+    if progress.steps_done:
+        progress.encoder = training.encoder()
+
+
+def _train(
+    context: AppContext,
+    settings: Settings,
+    data: TrainingData,
+    base: LLM2Vec,
+    stopped: Callable[[], bool],
+    limit: float,
+) -> Iterator[Progress]:
+    progress = begin(context, settings, data, base)
     training = progress.training
     encoder = training.encoder()  # shares the adapter's tensors: it learns along
     yield progress
@@ -328,11 +409,11 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
             if event.step % every == 0 and event.step < event.steps:
                 progress.measured(measure_pairs(encoder, labelled_pairs(data.measured)), event.step)
             yield progress
-            if job.stopped:
+            if stopped():
                 progress.ended = "you stopped it"
                 break
-            if event.seconds > limits.training_seconds and event.step < event.steps:
-                progress.ended = f"the limit is {limits.training_seconds:.0f} s"
+            if event.seconds > limit and event.step < event.steps:
+                progress.ended = f"the limit is {limit:.0f} s"
                 break
     except TrainingError as error:
         progress.failure, progress.ended = error, "the loss diverged"
