@@ -69,7 +69,8 @@ load: $(VENV)/.test ## let scripted visitors use the page; LOAD="--visitors 8 --
 # Heavy stacks are tried in an environment of their own.
 COMPAT := .venv-compat
 LLAMA_CPP := llama-cpp-python==0.3.36
-STACKS := langchain-huggingface langchain-openai llama-index-embeddings-huggingface llama-index-embeddings-openai
+# sentencepiece: llama.cpp's converter imports it for whatever tokenizer.
+STACKS := sentencepiece langchain-huggingface langchain-openai llama-index-embeddings-huggingface llama-index-embeddings-openai
 
 $(COMPAT)/.ready: requirements.txt pyproject.toml
 	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)

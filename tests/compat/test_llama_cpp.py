@@ -16,7 +16,7 @@ CONVERTER = Path(sys.prefix) / "llama.cpp" / "convert_hf_to_gguf.py"
 TEXTS = [
     "The bank was steep and muddy.",
     "The bank was robbed at noon.",
-    "After the rain the river rose, and people in the valley put bags of sand before their doors.",
+    "In 1921 the river rose by 3.5 metres (a record), and 12,000 people in the valley put bags of sand before their doors.",
 ]
 
 
@@ -28,14 +28,16 @@ def encoder() -> LLM2Vec:
 @pytest.fixture(scope="module")
 def file(encoder, tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("gguf")
-    encoder.export_sentence_transformers(place / "model")
+    # Otherwise the lone blank is named as special for prompts, and llama.cpp loses it in front of digits.
+    encoder.with_settings(skip_instruction=False).export_sentence_transformers(place / "model")
     out = place / "model.gguf"
     command = [sys.executable, str(CONVERTER), str(place / "model"), "--outtype", "f32", "--outfile", str(out)]
     subprocess.run(command, check=True, capture_output=True)
     return out
 
 
-def embedded(file: Path, attention: int) -> np.ndarray:
+def embedded(file: Path, attention: int = llama_cpp.LLAMA_ATTENTION_TYPE_UNSPECIFIED) -> np.ndarray:
+    """One text after another. The file does not say how to pool, and a text has to fit into one batch."""
     model = llama_cpp.Llama(
         str(file),
         embedding=True,
@@ -54,10 +56,10 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.process
-def test_llama_cpp_with_its_mask_opened_gives_our_vectors(file, encoder):
+def test_llama_cpp_gives_our_vectors_for_the_file_says_that_the_mask_is_open(file, encoder):
     ours = encoder.encode(TEXTS)
-    assert cosines(embedded(file, llama_cpp.LLAMA_ATTENTION_TYPE_NON_CAUSAL), ours).min() > 0.9999
-    # Its default for this architecture is the causal mask: another vector, and nothing says so.
+    assert cosines(embedded(file), ours).min() > 0.9999
+    # So the mask was open: with a causal one it gives the causal vectors.
     causal = encoder.view(bidirectional=False).encode(TEXTS)
     found = embedded(file, llama_cpp.LLAMA_ATTENTION_TYPE_CAUSAL)
     assert cosines(found, causal).min() > 0.9999

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ def test_langchain_opens_the_export(folder, encoder):
 
     embeddings = HuggingFaceEmbeddings(model_name=folder)
     expect_alike(embeddings.embed_documents(TEXTS), encoder.encode(TEXTS))
+    expect_alike(embeddings.embed_query(QUERY), encoder.encode(QUERY))  # no instruction unless asked for
     asked = HuggingFaceEmbeddings(model_name=folder, query_encode_kwargs={"prompt_name": "query"}).embed_query(QUERY)
     expect_alike(asked, encoder.encode(QUERY, INSTRUCTION))
 
@@ -46,6 +49,11 @@ def test_llama_index_opens_the_export(folder, encoder):
 
     embedding = HuggingFaceEmbedding(model_name=folder)  # it scales vectors to length 1
     expect_alike(embedding.get_text_embedding_batch(TEXTS), encoder.encode(TEXTS, normalize=True))
+    # It puts its own prompts, here none, in the place of the model's.
+    expect_alike(embedding.get_query_embedding(QUERY), encoder.encode(QUERY, normalize=True))
+    stored = json.loads((Path(folder) / "config_sentence_transformers.json").read_text())["prompts"]["query"]
+    told = HuggingFaceEmbedding(model_name=folder, query_instruction=stored)
+    expect_alike(told.get_query_embedding(QUERY), encoder.encode(QUERY, INSTRUCTION, normalize=True))
 
 
 @pytest.fixture(scope="module")
