@@ -32,9 +32,9 @@ EXACT_BELOW = 100_000
 ROWS_PER_CELL = 8192
 INDEX, INDEX_KEY = "embedding_ivf_pq", "llm2vec_core.index"
 TOP = 10
-# Candidates that are compared again with their full vectors, for each hit that is asked for.
-REFINE = 10
 FIRST_CELLS, WANTED_RECALL, MOST_QUERIES = 20, 0.95, 100
+# Candidates that are compared again with their full vectors, for each hit that is asked for; and at most.
+REFINE, MOST_REFINE = 10, 160
 # Rounding and fewer bits leave 0.998 and more; other weights, directions or pooling far less.
 SAME_ENCODER = 0.98
 _BATCH_ROWS = 8192
@@ -48,6 +48,7 @@ class IndexReport:
         rows: of the dataset.
         cells: of the index; 0 where there is none, because every row is compared.
         cells_read: by each search.
+        refine: candidates that are compared again with their full vectors, for each hit that is asked for.
         recall: of the 10 nearest rows, the share that a search finds; mean over ``queries``. 1 without an index.
         queries: rows of the dataset that were searched for.
     """
@@ -55,6 +56,7 @@ class IndexReport:
     rows: int
     cells: int = 0
     cells_read: int = 0
+    refine: int = 0
     recall: float = 1.0
     queries: int = 0
 
@@ -105,7 +107,7 @@ class LanceCorpus:
         self.name = path.name
         self._dataset = open_lance(path)
         self.hidden = self._dataset.schema.field("embedding").type.list_size
-        self._cells_read = self._indexed = 0
+        self._cells_read = self._refine = self._indexed = 0
         indices = _vector_indices(self._dataset)
         if foreign := [name for name in indices if name != INDEX]:
             raise InputError(
@@ -114,7 +116,8 @@ class LanceCorpus:
             )
         if indices:
             found = json.loads(self._dataset.config().get(INDEX_KEY, "{}"))
-            self._cells_read, self._indexed = found.get("cells_read", FIRST_CELLS), indices[INDEX]
+            self._cells_read, self._refine = found.get("cells_read", FIRST_CELLS), found.get("refine", REFINE)
+            self._indexed = indices[INDEX]
 
     def __len__(self) -> int:
         return self._dataset.count_rows()
@@ -173,7 +176,7 @@ class LanceCorpus:
         }  # fmt: skip
         if self._cells_read:
             # At least so many: a narrow filter makes the search go on to further cells.
-            nearest |= {"minimum_nprobes": self._cells_read, "refine_factor": REFINE}
+            nearest |= {"minimum_nprobes": self._cells_read, "refine_factor": self._refine}
         names = [name for name in self._dataset.schema.names if name != "embedding"]
         try:
             table = self._dataset.to_table(columns=[*names, "_distance"], nearest=nearest, filter=where, prefilter=True)
@@ -211,7 +214,8 @@ def build_index(path: Path, *, exact_below: int = EXACT_BELOW, rows_per_cell: in
         report = IndexReport(rows)
         if rows >= exact_below:
             report = _build_ivf_pq(dataset, rows, max(1, rows // rows_per_cell))
-            dataset.update_config({INDEX_KEY: json.dumps({"cells_read": report.cells_read, "recall": report.recall})})
+            found = {"cells_read": report.cells_read, "refine": report.refine, "recall": report.recall}
+            dataset.update_config({INDEX_KEY: json.dumps(found)})
         # Versions before this one name files that nobody needs any more.
         dataset.cleanup_old_versions(older_than=timedelta(0))
     return report
@@ -225,12 +229,23 @@ def _build_ivf_pq(dataset: Any, rows: int, cells: int) -> IndexReport:
         "embedding", "IVF_PQ", name=INDEX, metric="cosine", num_partitions=cells, num_sub_vectors=hidden // width
     )
     queries, worst = _exact_queries(dataset, rows)
-    read, recall = min(FIRST_CELLS, cells), 0.0
-    while True:
-        recall = _recall(dataset, queries, worst, read)
-        if recall >= WANTED_RECALL or read == cells:
-            return IndexReport(rows, cells, read, recall, len(queries))
-        read = min(2 * read, cells)
+
+    def measured(cells_read: int, refine: int) -> IndexReport:
+        recall = _recall(dataset, queries, worst, cells_read, refine)
+        return IndexReport(rows, cells, cells_read, refine, recall, len(queries))
+
+    report = measured(min(FIRST_CELLS, cells), REFINE)
+    while report.recall < WANTED_RECALL:
+        # A neighbour is missed in a cell that was not read, or among candidates that their few bytes put too far down.
+        more = {
+            (min(2 * report.cells_read, cells), report.refine),
+            (report.cells_read, min(4 * report.refine, MOST_REFINE)),
+        }
+        further = [measured(*reading) for reading in sorted(more - {(report.cells_read, report.refine)})]
+        if not further:
+            break
+        report = max(further, key=lambda found: found.recall)
+    return report
 
 
 def _exact_queries(dataset: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -245,12 +260,12 @@ def _exact_queries(dataset: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return queries, best[:, -1]
 
 
-def _recall(dataset: Any, queries: np.ndarray, worst: np.ndarray, cells_read: int) -> float:
+def _recall(dataset: Any, queries: np.ndarray, worst: np.ndarray, cells_read: int, refine: int) -> float:
     found = []
     for query, cosine in zip(queries, worst, strict=True):
         nearest = {
             "column": "embedding", "q": query, "k": TOP + 1, "metric": "cosine", "minimum_nprobes": cells_read,
-            "maximum_nprobes": cells_read, "refine_factor": REFINE,
+            "maximum_nprobes": cells_read, "refine_factor": refine,
         }  # fmt: skip
         distances = dataset.to_table(columns=["_distance"], nearest=nearest)["_distance"].to_numpy()
         # Of rows with equal vectors any will do. Itself does not count.
