@@ -24,8 +24,8 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     print(
         f"recall@{TOP} {report.recall:.3f} against exact search ({report.queries} rows of the corpus as queries), "
-        f"reading {report.cells_read} of {report.cells} cells of an IVF-PQ index and comparing {report.refine} candidates "
-        "a hit"
+        f"reading {report.cells_read} of {report.cells} cells of an IVF-PQ index and comparing {report.refine} "
+        "candidates a hit"
     )
 
 
