@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotReady
-from contextlib import suppress
+from contextlib import closing, suppress
 from contextvars import copy_context
 from enum import Enum, auto
 from time import monotonic
@@ -51,6 +51,34 @@ def iterate_in_thread(work: Callable[[Emit], None], *, nice: int = 0) -> Iterato
         (0, 1)
         >>> numbers.close()
     """
+    return cast(Iterator[Item], _iterate(work, nice, None))
+
+
+def steps_in_thread(steps: Generator[Item, None, None], every: float) -> Iterator[Item | None]:
+    """Take the steps of a generator in a thread of its own, so that something can be done while one takes long.
+
+    Args:
+        steps: closed in the end, also when the consumer leaves.
+        every: seconds after which the consumer has a turn.
+
+    Yields:
+        The steps, and None whenever so many seconds have passed without one.
+
+    Example:
+        >>> list(steps_in_thread((number**2 for number in range(3)), every=10))
+        [0, 1, 4]
+    """
+
+    def work(emit: Emit[Item]) -> None:
+        with closing(steps):
+            for step in steps:
+                if not emit(step):
+                    return
+
+    return _iterate(work, 0, every)
+
+
+def _iterate(work: Callable[[Emit[Item]], None], nice: int, every: float | None) -> Iterator[Item | None]:
     # Unbounded: a worker whose consumer has left must be able to report its end.
     reports: queue.SimpleQueue[tuple[_Kind, object]] = queue.SimpleQueue()
     wanted = threading.Semaphore(0)
@@ -78,7 +106,11 @@ def iterate_in_thread(work: Callable[[Emit], None], *, nice: int = 0) -> Iterato
     thread.start()
     try:
         while True:
-            kind, value = reports.get()
+            try:
+                kind, value = reports.get(timeout=every)
+            except queue.Empty:
+                yield None
+                continue
             if kind is _Kind.END:
                 return
             if kind is _Kind.ERROR:

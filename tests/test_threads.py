@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from llm2vec_core.threads import iterate_in_thread, wait_in_thread
+from llm2vec_core.threads import iterate_in_thread, steps_in_thread, wait_in_thread
 
 
 def test_the_worker_never_runs_ahead_and_ends_with_its_consumer():
@@ -40,6 +40,26 @@ def test_errors_arrive_where_the_items_do():
     assert next(items) == 1
     with pytest.raises(ValueError, match="no"):
         next(items)
+
+
+def test_the_consumer_has_a_turn_while_a_step_takes_long_and_the_steps_are_closed():
+    free, closed = threading.Event(), []
+
+    def slow():
+        try:
+            yield 1
+            assert free.wait(60)
+            yield 2
+            yield 3
+        finally:
+            closed.append(threading.current_thread().name)
+
+    found = steps_in_thread(slow(), every=0.01)
+    assert [next(found), next(found), next(found)] == [1, None, None]
+    free.set()
+    assert next(step for step in found if step is not None) == 2
+    found.close()
+    assert closed == ["iterate_in_thread"]
 
 
 def steps(work, **options):
