@@ -825,7 +825,8 @@ class LLM2Vec:
         same = forward(self.model, row).last_hidden_state
         if not weights or len({w.shape for w in weights}) > 1:
             raise ModelError(f"{self.model.config.model_type} gives no attention weights of one shape for every layer")
-        if not same_states(output.last_hidden_state, same):
+        # Through thirty layers the rounding of single tokens grows: on emoji SmolLM2's were 1.7e-4 apart.
+        if not same_states(output.last_hidden_state, same, outliers=10):
             raise ModelError(
                 f"the eager attention of {self.model.config.model_type} gives other states than "
                 f"{self.model.config._attn_implementation}: its weights are not those of this model's forward pass"

@@ -609,6 +609,17 @@ def test_one_token_sent_to_another_expert_is_rounding_in_half_precision_only():
     assert not same_states(-before.bfloat16(), before.bfloat16())
 
 
+def test_rounding_that_has_grown_in_one_token_is_no_other_attention():
+    before = torch.ones(1, 8, 4)
+    one, half = before.clone(), before.clone()
+    one[0, 3] += 5e-4
+    half[0, :5] += 5e-4
+    assert not same_states(one, before) and same_states(one, before, outliers=10)
+    assert not same_states(half, before, outliers=10)
+    assert not same_states(before + 2e-3 * (torch.arange(8) == 3)[:, None], before, outliers=10)
+    assert not same_states(before * float("nan"), before, outliers=10)
+
+
 def test_the_probe_gives_modes_and_hooks_back(tiny_model):
     tiny_model.train()
     tiny_model.layers[0].eval()

@@ -156,7 +156,7 @@ def test_falcon_s_attentions_are_those_of_its_eager_self(alibi, attention):
 
 
 def test_other_weights_than_those_of_the_forward_pass_are_refused(monkeypatch, bundled):
-    monkeypatch.setattr("llm2vec_core.encoder.same_states", lambda *_: False)
+    monkeypatch.setattr("llm2vec_core.encoder.same_states", lambda *_, **__: False)
     with pytest.raises(ModelError, match="eager attention of llama gives other states than sdpa"):
         bundled.attentions(SHORT)
 
