@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.api import NAMES
 from llm2vec_core.ui.served import FILES, with_own_head
-from tests.running_app import ROOT, running_app
+from tests.running_app import ARTIFACTS, ROOT, WORKER, running_app
 from tests.ui.conftest import open_tab
 
 
@@ -110,6 +110,30 @@ def test_a_wrong_call_is_told_what_is_wrong_with_it(server, address, body, statu
     found, _, content = sent(f"{server}/gradio_api/call/{address}", body)
     assert found == status
     assert message in content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        ("queue/data?session_hash=x%0a", r"session 'x\n'"),
+        ("call/embed/0123", "event '0123'"),
+        ("call/v2/embed/0123", "event '0123'"),
+    ],
+)
+def test_who_listens_without_having_asked_is_told_so_and_nothing_is_logged(server, address, what):
+    log = ARTIFACTS / f"{WORKER}server.log"
+    before = log.stat().st_size
+    status, kind, content = sent(f"{server}/gradio_api/{address}")
+    assert (status, kind) == (404, "application/json")
+    assert f"There is no {what} here" in json.loads(content)["detail"]
+    assert "Traceback" not in log.read_text()[before:]
+
+
+def test_an_answer_is_fetched_by_who_asked(server):
+    event = json.loads(sent(f"{server}/gradio_api/call/v2/embed", {"texts": ["a"]})[2])["event_id"]
+    status, _, content = sent(f"{server}/gradio_api/call/embed/{event}")
+    assert status == 200
+    assert b"event: complete" in content
 
 
 def test_a_right_call_goes_through_by_name_and_by_place(server, page):
