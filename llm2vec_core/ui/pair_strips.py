@@ -74,7 +74,13 @@ def similarity_strips(
         low=low,
         pooling=pooling,
         elem_id=elem_id,
-        columns=("encoder", "cosine", "share of unrelated pairs below", "median unrelated", "median similar"),
+        columns=(
+            "encoder",
+            "cosine",
+            "share of our unrelated below",
+            "median of our unrelated",
+            "median of our similar",
+        ),
         rows=[[s.label, s.cosine, s.share, s.median_unrelated, s.median_similar] for s in strips],
         lowest=min(strips, key=lambda strip: strip.median_unrelated),
         highest=max(strips, key=lambda strip: strip.median_unrelated),
@@ -89,8 +95,8 @@ def strip_chart(strip: Strip, low: float) -> Markup:
 
     parts = [line(LEFT, 44, LEFT + WIDTH, 44)]
     for values, shade, y, name in (
-        (strip.yardstick.unrelated, "var(--muted)", 8, "unrelated pairs"),
-        (strip.yardstick.similar, "var(--good)", 26, "pairs with the same meaning"),
+        (strip.yardstick.unrelated, "var(--muted)", 8, "our unrelated pairs"),
+        (strip.yardstick.similar, "var(--good)", 26, "our pairs with the same meaning"),
     ):
         start, median, stop = np.quantile(values, (0.1, 0.5, 0.9))
         told = title(f"{name}: the middle 80% range from {start:.2f} to {stop:.2f}")
@@ -98,5 +104,5 @@ def strip_chart(strip: Strip, low: float) -> Markup:
         parts.append(rect(x(start), y, wide, 12, told, rx=2, fill=shade, opacity=".35"))
         parts.append(line(x(median), y, x(median), y + 12, stroke=shade, stroke_width=2))
     parts.append(path(f"M{x(strip.cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z", fill=strip.color))
-    label = f"{strip.label}: cosine {strip.cosine:.3f}, higher than {strip.share:.0%} of unrelated pairs"
+    label = f"{strip.label}: cosine {strip.cosine:.3f}, higher than {strip.share:.0%} of our unrelated pairs"
     return svg(500, 48, *parts, label=label)

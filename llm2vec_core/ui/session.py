@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,43 +88,6 @@ class Session:
         before, self._texts = self._texts, texts
         if before is not None and (texts is None or before.key != texts.key):
             self.cache.discard(before.key)
-
-    @contextmanager
-    def stoppable(self, name: str) -> Iterator[Callable[[], bool]]:
-        """A job that *Stop* can end.
-
-        By a flag and no cancelled event: what a cancelled one had still on its way would be shown over "Stopped".
-
-        Args:
-            name: of the job, in ``by_tab``.
-
-        Returns:
-            What says whether the visitor asked the job to stop.
-        """
-        self.by_tab[name] = False
-        try:
-            yield lambda: bool(self.by_tab.get(name))
-        finally:
-            self.by_tab.pop(name, None)
-
-    def ask_to_stop(self, name: str) -> bool:
-        """Ask a job to end after the piece that it is at.
-
-        Returns:
-            Whether there is one.
-
-        Example:
-            >>> session = Session()
-            >>> with session.stoppable("job") as stopped:
-            ...     session.ask_to_stop("job"), stopped()
-            (True, True)
-            >>> session.ask_to_stop("job")
-            False
-        """
-        if name not in self.by_tab:
-            return False
-        self.by_tab[name] = True
-        return True
 
     def choices(
         self, context: AppContext, *, causal: bool = True, baselines: bool = False, encoder_only: bool = False

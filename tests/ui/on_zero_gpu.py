@@ -33,7 +33,7 @@ from llm2vec_core.ui.tabs.export.model import Made, Order, embed
 from llm2vec_core.ui.tabs.map.space import space_of
 from llm2vec_core.ui.tabs.search import model as search
 from llm2vec_core.ui.tabs.train import model as train
-from llm2vec_core.ui.tabs.train.run import TrainingQueue
+from llm2vec_core.ui.turns import Turns
 from llm2vec_core.ui.user_texts import Texts
 
 TEXTS = tuple(passage.text for passage in passages()[:48])
@@ -186,7 +186,7 @@ FIELDS = {"source": "ours", "start": "bidirectional", "rate": 0.001, "rank": 4, 
 
 
 def trained(context, objective="mntp", steps=4, session=None):
-    session, queue = session or Session(), TrainingQueue(180)
+    session, queue = session or Session(), Turns("another visitor is training", "Yours follows.", 180)
     train.ask(queue, session)
     return session, train.run(queue, context, session, "ours", None, objective=objective, steps=steps, **FIELDS)
 

@@ -134,7 +134,7 @@ def lasting_violations(page: Page, rules: list[str] | None = None) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module", params=[1440, 390])
+@pytest.fixture(scope="module", params=[1440, 768, 390])
 def tour(request, browser, server) -> Iterator[Page]:
     """One visitor a width, who looks at every tab."""
     with visits(browser, server) as open_:
@@ -174,10 +174,15 @@ def test_a_tab_fits_can_be_read_by_everyone_and_is_photographed_in_both_themes(t
     assert tour.evaluate("[...window.checks.unnamed(), ...window.checks.disorder()]") == []
     # No sentence runs into the next (a template takes the line's end after a tag), and no markup is read out.
     assert re.findall(r"\S*[a-z0-9)%]{2}\.[A-Z][a-z]+ \S+", tour.evaluate("window.checks.panel().innerText")) == []
+    # A yardstick says whose pairs it was measured on.
+    yardstick = r"(?i)(\S+)\s+(?:\d+\s+)?(?:similar and )?unrelated (?:sentence )?pairs"
+    told = re.findall(yardstick, tour.evaluate("window.checks.panel().innerText"))
+    assert {whose.lower() for whose in told} <= {"our"}
     labels = tour.eval_on_selector_all("[aria-label]", "all => all.map(e => e.ariaLabel)")
     assert [label for label in labels if "<" in label] == []
 
 
+@pytest.mark.parametrize("tour", [1440, 390], indirect=True)
 @pytest.mark.parametrize("tab", TAB_IDS)
 def test_figures_say_what_they_show_in_words_and_numbers(tour, tab):
     show(tour, tab)

@@ -8,8 +8,9 @@ from playwright.sync_api import expect
 from llm2vec_core.constants import stored_constants
 from llm2vec_core.presets import BUNDLED, SMOLLM2
 from llm2vec_core.ui.opening import FIRST_HEAD
+from llm2vec_core.ui.tabs.train.copy import length_info
 from tests.running_app import running_app
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import fill_field, open_tab
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,7 @@ def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser,
     page.get_by_text("Expert settings").click()
     expect(page.locator("#train-steps input")).to_have_value("8")
     expect(page.locator("#loss-plot")).to_contain_text("the starting point, “Bidirectional, untrained”")
+    expect(page.locator("#train-length")).to_contain_text(length_info(SMOLLM2))
     page.locator("#copy-link").click()
     expect(page.locator("#l2v-said")).to_be_visible()
     assert f"model={SMOLLM2.key}" in page.url
@@ -51,10 +53,29 @@ def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser,
     open_tab(page, "Train")
     page.get_by_text("Expert settings").click()
     expect(page.locator("#train-steps input")).to_have_value("18")
+    expect(page.locator("#train-length")).to_contain_text(length_info(BUNDLED))
     # What a link says of the fields counts.
     page.goto(f"{address}/?tab=train&model={BUNDLED.key}&train_steps=3")
     page.get_by_text("Expert settings").click()
     expect(page.locator("#train-steps input")).to_have_value("3")
     expect(page.locator("#loss-plot")).to_contain_text("the starting point, “Bidirectional, untrained”")
+    # A run goes on while another model is looked at: its status says which it trains, and where the adapter will be.
+    fill_field(page, "train-steps", "300")
+    page.locator("#train-button").click()
+    told = page.locator("#training-status")
+    expect(told).to_contain_text(f"{BUNDLED.label} · Step ")
+    page.locator("#other-model").click()
+    expect(page.locator("#in-use")).to_contain_text(SMOLLM2.label)
+    expect(told).to_contain_text(f"use {BUNDLED.label} again to find it in every tab")
+    page.locator("#stop-button").click()
+    expect(told).to_contain_text("(you stopped it)")
+    expect(told).to_contain_text(f"{BUNDLED.label} · Stopped after step ")
+    expect(page.locator("#train-length")).to_contain_text(length_info(SMOLLM2))
+    expect(page.locator("#own-adapter")).to_contain_text(f"in every tab while {BUNDLED.label} is in use")
+    page.locator("#other-model").click()
+    expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
+    open_tab(page, "Compare")
+    page.locator("#compare-right input").click()
+    expect(page.get_by_role("option", name="Your adapter")).to_be_visible()
     context.close()
     assert problems == []

@@ -68,7 +68,7 @@ def test_a_prefix_that_fails_its_test_is_not_called_fine():
 def test_strips_place_the_pair_among_the_known_ones():
     html = similarity_strips([("k", "Causal", False, 0.25, YARDSTICK)], "mean")
     share = np.mean(YARDSTICK.unrelated < 0.25)
-    assert f"higher than {share:.0%} of unrelated pairs" in html
+    assert f"higher than {share:.0%} of our unrelated pairs" in html
     assert 'data-cosine="0.250000"' in html
 
 

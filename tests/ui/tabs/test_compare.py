@@ -79,7 +79,7 @@ def test_a_group_is_there_and_its_cells_can_be_asked(compare):
 
 def test_percentiles_another_encoder_and_another_group(compare):
     compare.locator("#compare-measure").get_by_text("percentile among").click()
-    expect(compare.locator("#compare-first h3")).to_contain_text("percentile among unrelated pairs")
+    expect(compare.locator("#compare-first h3")).to_contain_text("percentile among our unrelated pairs")
     box = compare.locator(".l2v-compare")
     assert (box.get_attribute("data-low"), box.get_attribute("data-high")) == ("0.0000", "100.0000")
     first, _ = matrices(compare)

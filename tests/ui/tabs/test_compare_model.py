@@ -62,6 +62,7 @@ def test_percentiles_come_from_pairs_encoded_in_the_same_way(context):
             assert len(side.unrelated) == 80
             assert side.percentiles[0, 1] == pytest.approx(100 * np.mean(side.unrelated < side.cosines[0, 1] - 1e-5))
     assert not np.allclose(plain.first.unrelated, told.first.unrelated)
+    assert view.matrices(plain).count(": percentile among our unrelated pairs</h3>") == 2
 
 
 def test_rivals_are_compared_too(context):

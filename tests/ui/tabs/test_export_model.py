@@ -27,6 +27,7 @@ from llm2vec_core.ui.tabs.export import code, copy, model, view
 from llm2vec_core.ui.tabs.export.endpoints import described
 from llm2vec_core.ui.tabs.export.model import Made, Order, embed, export
 from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.turns import Turns
 from llm2vec_core.ui.user_texts import Texts
 
 LAST = BUNDLED.default.key
@@ -250,8 +251,8 @@ def test_an_untouched_instruction_is_none_and_no_text():
 def test_a_refused_order_leaves_no_progress_and_no_file_behind_locked(context):
     shown: dict[str, object] = {}
     with pytest.raises(InputError, match="mean pooling only"):
-        for results in view.make_file(context, Session(), "ours", encoder="static", pooling="last_token"):
+        for results in view.make_file(Turns(*copy.QUEUE), context, Session(), "ours", encoder="static", pooling="last_token"):
             shown |= results
     assert shown == {"status": ""}
-    first, *_, last = view.make_file(context, Session(), "ours", encoder="static")
+    first, *_, last = view.make_file(Turns(*copy.QUEUE), context, Session(), "ours", encoder="static")
     assert "of 324" in first["status"] and last["download"]["interactive"] is True

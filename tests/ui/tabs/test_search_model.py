@@ -17,6 +17,7 @@ from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.search import copy, model, view
 from llm2vec_core.ui.tabs.search.code import search_snippet
+from llm2vec_core.ui.turns import Turns
 from llm2vec_core.ui.user_texts import USER_TEXTS, Texts, our_collection
 from tests.ui.test_paint import EVIL, Tags
 
@@ -40,7 +41,7 @@ def html(context, found, *names):
 
 def index_run(context, session, left, right):
     fields = {"source": USER_TEXTS, "left": left, "right": right, "pooling": "mean", "instruction": ""}
-    return (step["status"] for step in view.index(context, session, **fields))
+    return (step["status"] for step in view.index(Turns(*copy.QUEUE), context, session, **fields))
 
 
 def indexes_of(session):
@@ -84,6 +85,7 @@ def test_the_first_example_shows_what_it_is_for(context, session):
         assert side.scores.first_ranks[:10].tolist() == ranks
     below = html(context, found, "below")
     Tags(below)
+    assert f"averaged over our {len(queries())} questions" in below and "known answer</th>" in below
     low = found.right.scores.estimate("mrr")
     assert f"{low.score:.3f} [{low.low:.3f}, {low.high:.3f}]" in below
     # Over the slopes both names stand whole.
@@ -127,7 +129,12 @@ def test_own_texts_and_their_labels(context, session):
     assert "recall@10" not in html(context, found, "below")
     below = " ".join(html(context, found, "below").split())
     assert "Each line is a text." in below and "with other texts of this kind" in below
-    assert "question" not in below and "answer" not in below.replace("known answer", "")
+    assert "all of your texts with the same label count" in below
+    assert (
+        "rank of the first text with the same label (rank 1: 1, rank 2: 0.5, rank 10: 0.1), averaged over 4 of your texts"
+        in below
+    )
+    assert "question" not in below and "answer" not in below
     assert "no answer key" in html(context, found, "note")
 
 

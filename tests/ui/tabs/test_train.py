@@ -39,7 +39,7 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     assert longer[0] == longer[1] < held_out[0]
     numbers = re.search(r"held-out loss ([\d.]+), separation ([\d.]+) ", told.inner_text()).groups()
     assert [float(number) for number in numbers] == pytest.approx([held_out[0], unrelated[0]], abs=1e-3)
-    expect(page.locator("#before-after")).to_contain_text("Held-out pairs before training")
+    expect(page.locator("#before-after")).to_contain_text("Our held-out pairs before training")
     assert page.locator("#before-after svg.l2v-svg circle").count() == 40
     # Another objective begins elsewhere, and its run is as long as its own recipe says.
     page.locator("#objective").get_by_text("SimCSE").click()

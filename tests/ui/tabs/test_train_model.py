@@ -15,6 +15,7 @@ from llm2vec_core import InputError, ModelError, TrainingError
 from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS, SMOLLM2
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
+from llm2vec_core.ui import turns as ui_turns
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
@@ -22,13 +23,18 @@ from llm2vec_core.ui.tabs.train import charts, copy, model, uploads, view
 from llm2vec_core.ui.tabs.train.data import pairs_preview, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
-from llm2vec_core.ui.tabs.train.run import QueuedJob, TrainingQueue, check_memory, starting_point, train
+from llm2vec_core.ui.tabs.train.run import QueuedJob, check_memory, starting_point, train
 from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, default_start, recipe_settings
 from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.turns import Turns
 from llm2vec_core.ui.user_texts import Texts
 
 TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
+
+
+def turns() -> Turns:
+    return Turns(*copy.QUEUE, 180)
 
 
 def fields(
@@ -38,7 +44,7 @@ def fields(
 
 
 def trained(context, session, queue=None, pairs=("ours", None), **values):
-    queue = queue or TrainingQueue(180)
+    queue = queue or turns()
     model.ask(queue, session)
     return list(model.run(queue, context, session, *pairs, **values))
 
@@ -108,8 +114,44 @@ def test_the_card_shows_the_cosines_that_were_measured(context):
     assert last.result.count("<circle") == 2 * 40 + 1
 
 
+def test_a_status_names_its_model_and_says_where_the_adapter_will_be(context, monkeypatch):
+    """The visitor looks at another model meanwhile."""
+    monkeypatch.setattr(ui_turns, "WAIT_SECONDS", 0)
+    session, queue = Session(), turns()
+    other = running(queue)
+    model.ask(queue, session)
+    stream = model.run(queue, context, session, "ours", None, **fields(steps=2))
+    assert f"{BUNDLED.label} · Waiting: another visitor is training." in next(stream).status
+    queue.leave(other)
+    home = copy.ELSEWHERE.format(label=BUNDLED.label)
+    begun = next(shown.status for shown in stream if shown.status and "Setting up" in shown.status)
+    assert home not in begun
+    session.model_key = SMOLLM2.key
+    shown = [view for view in stream if view.status]
+    assert [f"{BUNDLED.label} · " in view.status and home in view.status for view in shown] == [True] * len(shown)
+    assert "Step 2 of 2" in shown[-2].status and "Done. Step 2 of 2" in shown[-1].status
+    last = shown[-1]
+    assert f"in every tab while {BUNDLED.label} is in use, for this visit only" in last.own
+    assert Path(last.download).name == "llm2vec-adapter-mini-mntp.zip"
+    assert (session.own_model_key, session.model_key) == (BUNDLED.key, SMOLLM2.key)
+    # What a later run leaves standing when it fails is about the model that was trained.
+    assert session.by_tab[model.TAB_ID].standing.startswith(f"{BUNDLED.label} · Done.")
+
+
+def test_the_length_of_a_run_is_told_in_seconds_that_were_measured_with_the_model():
+    for preset in map(PRESETS.__getitem__, copy.SECONDS):
+        (least, most), (least_longer, most_longer) = (copy.SECONDS[preset.key][length] for length in copy.LENGTHS)
+        assert 5 < least <= most < most_longer < LIMITS.training_seconds
+        assert copy.length_info(preset).startswith(
+            f"With {preset.label} on two idle processor cores, short: {least} to {most} seconds; "
+            f"longer: {least_longer} to {most_longer} seconds."
+        )
+    hub = replace(BUNDLED, key="hub:o/n", label="o/n")
+    assert copy.length_info(hub).startswith("How long this takes with o/n was not measured.")
+
+
 def test_stop_keeps_the_last_step(context):
-    session, queue = Session(), TrainingQueue(180)
+    session, queue = Session(), turns()
     model.ask(queue, session)
     stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
     shown = [next(stream) for _ in range(3)]
@@ -126,7 +168,7 @@ def test_stop_keeps_the_last_step(context):
 
 
 def test_stop_before_the_first_step_stays_told(context):
-    session, queue = Session(), TrainingQueue(180)
+    session, queue = Session(), turns()
     model.ask(queue, session)
     stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
     while "Setting up" not in next(stream).status:
@@ -165,7 +207,7 @@ def test_a_diverging_run_keeps_the_last_good_step_and_says_what_to_lower(context
 
 
 def run_of(context, session, **values):
-    queue = TrainingQueue(180)
+    queue = turns()
     model.ask(queue, session)
     return model.run(queue, context, session, "ours", None, **values)
 
@@ -175,7 +217,7 @@ def test_a_failing_later_run_leaves_the_earlier_adapter(context):
     trained(context, session, **fields())
     before, description = session.encoder, session.description
     for wrong in (fields(rate=1e9), fields(source="own"), fields(start="causal")):
-        model.ask(queue := TrainingQueue(180), session)
+        model.ask(queue := turns(), session)
         shown = []
         with pytest.raises(InputError):
             shown.extend(model.run(queue, context, session, "ours", None, **wrong))
@@ -193,7 +235,7 @@ def running(queue, seconds_left=None):
 
 
 def test_a_call_off_in_the_queue_trains_nothing(context):
-    session, queue = Session(), TrainingQueue(180)
+    session, queue = Session(), turns()
     other = running(queue)
     assert "about 180 s" in model.ask(queue, session)
     assert "You left the queue" in model.stop(session)
@@ -206,7 +248,7 @@ def test_a_call_off_in_the_queue_trains_nothing(context):
 
 
 def test_who_waits_is_told_the_place_and_the_time(context):
-    queue, visitors = TrainingQueue(180), [Session() for _ in range(3)]
+    queue, visitors = turns(), [Session() for _ in range(3)]
     other = running(queue, seconds_left=20)
     first, second, third = (model.ask(queue, session) for session in visitors)
     assert "You are number 1 in the queue: about 20 s" in first
@@ -215,14 +257,15 @@ def test_who_waits_is_told_the_place_and_the_time(context):
     model.stop(visitors[0])  # who leaves the queue is not waited for, and a second press is one place
     assert "number 3" in model.ask(queue, visitors[0])
     assert "number 3" in model.ask(queue, visitors[0])
-    assert "number 1" in model.waiting(queue.join(visitors[1].by_tab[model.TAB_ID]), 0)
+    job = visitors[1].by_tab[model.TAB_ID]
+    assert "number 1" in queue.told(job, queue.join(job))
     queue.leave(other)  # it took no time, so the next are expected to take none
     assert "number 2 in the queue: about 0 s" in model.ask(queue, visitors[0])
 
 
 def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
-    monkeypatch.setattr(model, "WAIT_SECONDS", 0)
-    session, queue = Session(), TrainingQueue(180)
+    monkeypatch.setattr(ui_turns, "WAIT_SECONDS", 0)
+    session, queue = Session(), turns()
     other = running(queue, seconds_left=20)
     model.ask(queue, session)
     stream = model.run(queue, context, session, "ours", None, **fields())
@@ -242,8 +285,8 @@ def test_who_waits_is_told_again_and_starts_by_itself(context, monkeypatch):
 @pytest.mark.parametrize("steps_seen", [1, 4])
 def test_a_page_that_is_closed_frees_its_place_at_once(context, steps_seen, monkeypatch):
     """In the queue, and in the middle of a run: gradio closes the generator."""
-    monkeypatch.setattr(model, "WAIT_SECONDS", 0)
-    session, queue = Session(), TrainingQueue(180)
+    monkeypatch.setattr(ui_turns, "WAIT_SECONDS", 0)
+    session, queue = Session(), turns()
     other = running(queue) if steps_seen == 1 else None
     model.ask(queue, session)
     stream = model.run(queue, context, session, "ours", None, **fields(steps=50))
@@ -258,7 +301,7 @@ def test_a_page_that_is_closed_frees_its_place_at_once(context, steps_seen, monk
 
 
 def test_a_page_that_is_closed_before_its_run_came_keeps_no_place(monkeypatch):
-    queue, gone = TrainingQueue(180), Session()
+    queue, gone = turns(), Session()
     model.ask(queue, gone)
     waits = Session()
     assert "number 1" in model.ask(queue, waits)
@@ -405,7 +448,7 @@ def test_a_run_of_this_visitor_stays_on_the_screen_until_another_model_is_looked
     assert model.expected(context, session, "simcse", "mntp", 24) == model.Shown()
     session.by_tab[model.TAB_ID].drawn = "another model"
     assert model.expected(context, session, "mntp", "bidirectional", None).plot
-    model.ask(TrainingQueue(180), session)  # and so does one that is about to begin
+    model.ask(turns(), session)  # and so does one that is about to begin
     assert model.expected(context, session, "mntp", "bidirectional", None) == model.Shown()
     for wrong in (("gan", "mntp"), ("mntp", "causal"), ("mntp", "own"), (None, None)):
         assert model.expected(context, Session(), *wrong, 9) == model.Shown()
@@ -427,10 +470,18 @@ def test_a_model_of_the_hub_is_not_measured_unasked_and_one_too_large_is_named(c
 def test_the_card_tells_each_sign_of_a_change(before, after, told):
     stages = [PairCosines({"similar": np.array(c), "unrelated": np.array([0.1, 0.5])}) for c in (before, after)]
     pairs = {kind: [("a", "b")] * 2 for kind in ("similar", "unrelated")}
-    card = render("train/pairs.html", measured=MeasuredPairs(pairs, *stages), charts=charts, copy=copy)
+    card, own = (
+        render("train/pairs.html", measured=MeasuredPairs(pairs, *stages, own), charts=charts, copy=copy)
+        for own in (False, True)
+    )
     areas = [float(np.mean([s > u for s in c for u in (0.1, 0.5)])) for c in (before, after)]
     assert f'data-separation="unrelated" data-before="{areas[0]:.4f}" data-after="{areas[1]:.4f}"' in card
-    assert f"Separation from unrelated pairs {told}: {areas[0]:.3f} before, {areas[1]:.3f} after (2 pairs" in card
+    for whose, shown in (("our", card), ("your", own)):
+        assert f"{whose.capitalize()} held-out pairs before and after" in shown
+        assert (
+            f"Separation from {whose} unrelated pairs {told}: {areas[0]:.3f} before, {areas[1]:.3f} after (2 pairs"
+            in shown
+        )
 
 
 def test_marks_that_would_cover_each_other_are_moved_apart():

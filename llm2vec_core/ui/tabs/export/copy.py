@@ -24,6 +24,9 @@ FORMATS = [
 ]
 STOPPING, STOPPED = "Stopping …", "Stopped. No file was created."
 NOTHING_TO_STOP = "No file is being created."
+QUEUE = "another visitor's file is being created", "Yours follows by itself; press Stop to leave the queue."
+FOLDER_QUEUE = "another visitor's folder is being created", "Yours follows by itself."
+MAKING_FOLDER = "Creating the folder and checking that sentence-transformers reads it alike …"
 NO_FILE = "Nothing to download yet"
 NO_COMMAND = "(no command for this encoder: use the Python above)"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,6 +25,7 @@ from llm2vec_core.ui.tabs.export.endpoints import described
 from llm2vec_core.ui.tabs.export.model import Made, Order, can_export, embed, export, file_size
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
+from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop
 
 # Fills in this page's address; and again whenever the panel changes.
 FILL_ORIGIN = """
@@ -33,25 +35,31 @@ watch('value', () => setTimeout(fill)); fill();
 """
 
 
-STOP = "away: stop"
+STOP, FOLDER = "away: stop", "away: folder"
 
 
-def make_file(context: AppContext, session: Session, source: str, **order: Any) -> Iterator[Results]:
+def make_file(queue: Turns, context: AppContext, session: Session, source: str, **order: Any) -> Iterator[Results]:
     """Embed the chosen texts; yields the status and the download button.
 
     Args:
+        queue: of files.
         context: of the model.
         session: of the visitor.
         source: of the texts.
         order: the fields of :class:`llm2vec_core.ui.tabs.export.model.Order`.
     """
     wanted, texts = Order(**order), chosen_texts(session, source)
-    start = monotonic()
-    yield {"status": render("export/progress.html", done=0, total=len(texts), seconds=0.0)}
     try:
-        with session.stoppable(STOP) as stopped:
+        with queue.job(session, STOP) as job:
+            for told in queue.until(job):
+                yield {"status": render("status.html", message=told)} if told else {}
+            if not queue.take(job):
+                yield {"status": render("status.html", message=LEFT)}
+                return
+            start = monotonic()
+            yield {"status": render("export/progress.html", done=0, total=len(texts), seconds=0.0)}
             for step in embed(context, session, texts, wanted):
-                if stopped():
+                if job.stopped:
                     yield {"status": render("status.html", message=copy.STOPPED)}
                     return
                 seconds = monotonic() - start
@@ -60,6 +68,7 @@ def make_file(context: AppContext, session: Session, source: str, **order: Any) 
                     status = render("export/made.html", made=step, name=name, size=size, seconds=seconds)
                     yield {"status": status, "download": _download(step.path)}
                 else:
+                    queue.tell(job, seconds / step * (len(texts) - step) if step else None)
                     status = render("export/progress.html", done=step, total=len(texts), seconds=seconds)
                     # A file that was made before can be fetched until the order has been accepted.
                     yield {"status": status, "download": gr.update(interactive=False)}
@@ -71,7 +80,7 @@ def make_file(context: AppContext, session: Session, source: str, **order: Any) 
 
 def stop_making(session: Session) -> Any:
     """Ask the visitor's job to end after the piece that it is at; the status says whether there is one."""
-    message = copy.STOPPING if session.ask_to_stop(STOP) else copy.NOTHING_TO_STOP
+    message = copy.STOPPING if ask_to_stop(session, STOP) else copy.NOTHING_TO_STOP
     return render("status.html", message=message)
 
 
@@ -84,9 +93,18 @@ def code_of(context: AppContext, session: Session, source: str, **order: Any) ->
     return {"code": code.python(preset, wanted, texts.texts, texts.name), "shell": shell}
 
 
-def make_folder(context: AppContext, session: Session, stage: str) -> Results:
-    """A stage as a folder for sentence-transformers, to download."""
-    return {"zipped": _download(export(context, session, stage))}
+def make_folder(queue: Turns, context: AppContext, session: Session, stage: str) -> Iterator[Results]:
+    """A stage as a folder for sentence-transformers, to download; arguments as of :func:`make_file`."""
+    try:
+        with queue.job(session, FOLDER) as job:
+            for told in queue.until(job):
+                yield {"folder_status": render("status.html", message=told)} if told else {}
+            queue.take(job)
+            yield {"folder_status": render("status.html", message=copy.MAKING_FOLDER)}
+            yield {"zipped": _download(export(context, session, stage)), "folder_status": ""}
+    except Exception:
+        yield {"folder_status": ""}
+        raise
 
 
 def _download(path: str) -> Any:
@@ -148,13 +166,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
             zip_it = gr.Button("Create folder", elem_id="away-export", min_width=150)
             zipped = gr.DownloadButton(copy.NO_FILE, interactive=False, elem_id="away-zip")
         export_notice = notice_panel("away-export-notice")
+        folder_status = panel(elem_id="away-export-status")
         preset = page.context.preset
         folder = f"llm2vec-mini-{preset.default.key}" if preset.bundled else "my-encoder"
         panel(code_block(copy.EXPORT_PYTHON.format(folder=folder), "Load it"))
         folders = Form(page, "away", export_notice)
         folders.fields(stage=stage, linked=False)
-        folders.results(zipped=zipped)
-        zip_it.click(**folders.io(make_folder, latest=False, concurrency_id="files"))
+        folders.results(zipped=zipped, folder_status=folder_status)
+        zip_it.click(**folders.io(partial(make_folder, Turns(*copy.FOLDER_QUEUE)), concurrency_id="folders", **WAITS))
     else:
         panel(render("export/no_export.html"))
         panel(code_block(copy.EXPORT_COMMANDS, "Create it yourself", "away-export-commands"))
@@ -174,17 +193,10 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form.fields(normalize=normalize, precision=precision, kind=kind)
     form.fields(source=texts.source, linked=False)
     form.results(status=status, download=download, code=code, shell=shell)
-    run.click(
-        **form.io(
-            make_file,
-            results=("status", "download"),
-            latest=False,
-            concurrency_id="files",
-            concurrency_limit=1,
-            trigger_mode="multiple",
-            show_progress="hidden",
-        )
+    making = form.io(
+        partial(make_file, Turns(*copy.QUEUE)), results=("status", "download"), concurrency_id="files", **WAITS
     )
+    run.click(**making)
     stop.click(stop_making, page.session, status, api_name=False, show_progress="hidden")
     show = form.io(code_of, results=("code", "shell"), notice=code_notice, show_progress="hidden", queue=False)
     gr.on([field.input for field in (encoder, pooling, instruction, normalize, precision, kind)], **show)

@@ -30,7 +30,7 @@ from llm2vec_core.ui.tabs.ladder.model import (
 # A phone shows a picture of this width unscaled, so that a text of 12 stays 12 pixels.
 WIDTH, LEFT = 330, 8
 BINS, ROW, HEIGHT = 28, 84, 52
-KINDS = (("unrelated", "unrelated pairs", "var(--muted)"), ("similar", "similar pairs", "var(--good)"))
+KINDS = (("unrelated", "our unrelated pairs", "var(--muted)"), ("similar", "our similar pairs", "var(--good)"))
 
 
 def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:

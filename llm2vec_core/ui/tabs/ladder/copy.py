@@ -53,12 +53,16 @@ EFFICIENCY, PUBLISHED = "Does a better start need fewer labels?", "Published res
 MEASURES = (
     (
         "separation",
-        "Separation: probability that a similar pair has a higher cosine than an unrelated one",
+        "Separation: probability that one of our similar pairs has a higher cosine than one of our unrelated ones",
         "0.5 is chance, 1 is perfect",
     ),
-    ("unrelated", "Mean cosine, unrelated pairs", "80 pairs; far above 0, all vectors point in one direction"),
-    ("similar", "Mean cosine, similar pairs", "80 pairs, same meaning in different words"),
-    ("misleading", "Mean cosine, misleading pairs", "80 pairs, same words with a different meaning; lower is better"),
-    ("margin", "Margin between similar and unrelated, in standard deviations", "higher is better"),
+    ("unrelated", "Mean cosine, our unrelated pairs", "80 pairs; far above 0, all vectors point in one direction"),
+    ("similar", "Mean cosine, our similar pairs", "80 pairs, same meaning in different words"),
+    (
+        "misleading",
+        "Mean cosine, our misleading pairs",
+        "80 pairs, same words with a different meaning; lower is better",
+    ),
+    ("margin", "Margin between our similar and unrelated pairs, in standard deviations", "higher is better"),
 )
 SHOWN_MEASURES = 2

@@ -191,7 +191,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
     with gr.Row():
         with gr.Column(min_width=330, scale=1):
             movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
-        with gr.Column(min_width=330, scale=2):
+        # Two lists beside each other.
+        with gr.Column(min_width=500, scale=2):
             pick_notice = notice_panel("map-pick-notice")
             picked = gr.HTML(
                 render("map/hint.html", title="Neighbours", words=copy.PICK_HINT),

@@ -43,12 +43,12 @@ def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
         parts.append(text(at, height - 6, f"{spacing * i:.1f}", 12, class_="q", text_anchor=anchor))
     for row, measure in enumerate(measures):
         y = row * step + 18
-        parts.append(text(left, y, MEASURES[measure][0], 13, font_weight=600))
+        parts.append(text(left, y, MEASURES[measure], 13, font_weight=600))
         for number, estimate in enumerate(estimates[measure]):
             color = scores.sides[number].encoder.color
             parts.append(_whisker(estimate, y + 14 + 19 * number, x, scores.names[number], color, SYMBOLS[number]))
     spoken = "; ".join(
-        f"{MEASURES[m][0]}: {scores.names[0]} {pair[0].score:.3f}, {scores.names[1]} {pair[1].score:.3f}"
+        f"{MEASURES[m]}: {scores.names[0]} {pair[0].score:.3f}, {scores.names[1]} {pair[1].score:.3f}"
         for m, pair in estimates.items()
     )
     return svg(WIDTH, height, *parts, label=spoken)

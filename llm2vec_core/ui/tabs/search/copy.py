@@ -9,16 +9,18 @@ RANKS_NOTE = (
     "own scale."
 )
 
-MEASURES = {
-    "ndcg_at_10": (
-        "nDCG@10",
-        "all known answers count, more the higher they rank; nothing below tenth",
-    ),
-    "mrr": (
-        "MRR",
-        "1 / rank of the first known answer (rank 1: 1, rank 2: 0.5, rank 10: 0.1), averaged over the queries",
-    ),
-    "recall_at_10": ("recall@10", "share of the known answers in the top ten"),
+MEASURES = {"ndcg_at_10": "nDCG@10", "mrr": "MRR", "recall_at_10": "recall@10"}
+# What a measure says of so many of our questions with their known answers, and of so many of a visitor's texts with
+# their labels. No recall of the latter: of a label with hundreds of texts ten hits are a tiny share, whatever the encoder.
+_RECIPROCAL = "1 / rank of the first %s (rank 1: 1, rank 2: 0.5, rank 10: 0.1), averaged over %s"
+OF_QUESTIONS = {
+    "ndcg_at_10": "all known answers of a question count, more the higher they rank; nothing below tenth",
+    "mrr": _RECIPROCAL % ("known answer", "our {:,} questions"),
+    "recall_at_10": "share of a question's known answers in the top ten",
+}
+OF_LABELS = {
+    "ndcg_at_10": "all of your texts with the same label count, more the higher they rank; nothing below tenth",
+    "mrr": _RECIPROCAL % ("text with the same label", "{:,} of your texts"),
 }
 
 
@@ -68,6 +70,7 @@ EXAMPLES = (
 
 INDEXED_ALREADY = "Both encoders have already indexed these texts."
 STOPPED = "Stopped. The unfinished index was discarded; earlier indexes still work."
+QUEUE = "another visitor's texts are being indexed", "Yours follow by themselves; press Stop to leave the queue."
 STOPPING, NOTHING_TO_STOP = "Stopping …", "No texts are being indexed."
 
 

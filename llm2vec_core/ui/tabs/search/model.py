@@ -138,8 +138,13 @@ class SearchResult:
             )
         return rows
 
+    def columns(self) -> list[str]:
+        """Headings of :meth:`table`; answers are known of our collection alone."""
+        answer = ["known answer"] if self.texts.is_bundled else []
+        return ["encoder", "rank", "rank in the other list", "cosine", "row", "label", *answer, "text"]
+
     def table(self, top: int) -> list[tuple[str | int, ...]]:
-        """Both lists as rows: encoder, rank, rank in the other list, cosine, row, label, known answer, text."""
+        """Both lists as rows of :meth:`columns`."""
         return [
             (
                 side.encoder.label,
@@ -148,7 +153,7 @@ class SearchResult:
                 f"{hit.cosine:.6f}",
                 hit.row + 1,
                 hit.label,
-                "yes" if hit.relevant else "",
+                *(["yes" if hit.relevant else ""] if self.texts.is_bundled else []),
                 hit.text,
             )
             for side in self.sides
@@ -235,7 +240,7 @@ class Scores:
         """Each measure: of both encoders and of their difference the mean and the ends of its interval."""
         found = {measure: (*self.estimates(measure), self.difference(measure)) for measure in measures}
         return [
-            [MEASURES[measure][0], *(value for e in estimates for value in (e.score, known(e.low), known(e.high)))]
+            [MEASURES[measure], *(value for e in estimates for value in (e.score, known(e.low), known(e.high)))]
             for measure, estimates in found.items()
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from llm2vec_core.ui.tabs.search import charts, copy, model
 from llm2vec_core.ui.tabs.search.code import search_snippet
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
+from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop
 from llm2vec_core.ui.user_texts import USER_TEXTS, checked_text
 
 STOP = "search: stop"
@@ -50,7 +52,7 @@ def shown(context: AppContext, result: model.SearchResult) -> dict[str, Any]:
         "note": render("search/note.html", result=result, top=top, point=point, ranks_note=copy.RANKS_NOTE),
         "left_hits": render("search/hits.html", result=result, side=result.left, top=top),
         "right_hits": render("search/hits.html", result=result, side=result.right, top=top),
-        "below": render("search/below.html", result=result, top=top, measures=copy.MEASURES, charts=charts),
+        "below": render("search/below.html", result=result, top=top, copy=copy, charts=charts),
         "code": search_snippet(result, context.preset, top),
     }
 
@@ -65,30 +67,43 @@ def encoders_of(
 
 
 def index(
-    context: AppContext, session: Session, source: str, left: str, right: str, pooling: str, instruction: str
+    queue: Turns,
+    context: AppContext,
+    session: Session,
+    source: str,
+    left: str,
+    right: str,
+    pooling: str,
+    instruction: str,
 ) -> Iterator[dict[str, Any]]:
-    """Index the visitor's texts under both encoders; yields the status while it goes on."""
+    """Index the visitor's texts under both encoders, when it is their turn; yields the status while it goes on."""
     texts = chosen_texts(session, source)
     encoders = encoders_of(context, session, left, right, pooling, instruction)
     if not model.missing(texts, encoders):
         yield {"status": render("status.html", message=copy.INDEXED_ALREADY)}
         return
-    with session.stoppable(STOP) as stopped:
+    with queue.job(session, STOP) as job:
+        for told in queue.until(job):
+            yield {"status": render("status.html", message=told)} if told else {}
+        if not queue.take(job):
+            yield {"status": render("status.html", message=LEFT)}
+            return
         for progress in model.make_indexes(context, texts, encoders):
-            if stopped():
+            if job.stopped:
                 yield {"status": render("status.html", message=copy.STOPPED)}
                 return
-            yield {"status": render("search/progress.html", progress=progress)}
-    # Here and not with the first question, which should be answered at once.
-    asked = model.labelled_queries(texts, context.limits)
-    for encoder in encoders:
-        model.scores_of(context, texts, encoder, model.index_of(context, texts, encoder), asked)
-    yield {"status": render("status.html", message=f"{len(texts):,} texts are indexed.")}
+            queue.tell(job, progress.seconds_left)
+            yield {"status": render("search/progress.html", progress=progress, model=context.preset.label)}
+        # Here and not with the first question, which should be answered at once.
+        asked = model.labelled_queries(texts, context.limits)
+        for encoder in encoders:
+            model.scores_of(context, texts, encoder, model.index_of(context, texts, encoder), asked)
+    yield {"status": render("status.html", message=f"{len(texts):,} texts are indexed for {context.preset.label}.")}
 
 
 def stop_indexing(session: Session) -> Any:
     """Ask the session's indexing to end after the chunk that it is at; the status says whether there is one."""
-    message = copy.STOPPING if session.ask_to_stop(STOP) else copy.NOTHING_TO_STOP
+    message = copy.STOPPING if ask_to_stop(session, STOP) else copy.NOTHING_TO_STOP
     return render("status.html", message=message)
 
 
@@ -159,14 +174,11 @@ def _build(page: Page, tab: gr.Tab) -> None:
     )
     indexing = run_index.click(
         **form.io(
-            index,
+            partial(index, Turns(*copy.QUEUE)),
             ("source", "left", "right", "pooling", "instruction"),
             ("status",),
-            latest=False,
             concurrency_id="indexing",
-            concurrency_limit=1,
-            trigger_mode="multiple",
-            show_progress="hidden",
+            **WAITS,
         )
     )
     indexing.success(**io)

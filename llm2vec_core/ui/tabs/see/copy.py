@@ -63,9 +63,9 @@ MEASURED = {
     "shared-word": "cosine of one word's two vectors",
     "attention": "share of attention that goes to later words",
     "pooled": "cosine of your two sentence vectors",
-    "dip": "separation. One cosine cannot be right or wrong, so from here on labelled pairs judge the encoder.",
+    "dip": "separation. One cosine cannot be right or wrong, so from here on our labelled pairs judge the encoder.",
     "mntp": "separation, as in the step before",
-    "simcse": "mean cosine of 80 unrelated pairs, because moving these apart is what this step trains. Separation is in the text.",
+    "simcse": "mean cosine of our 80 unrelated pairs, because moving these apart is what this step trains. Separation is in the text.",
     "search": "nDCG@10 on our test questions, because a search is judged by its order, not by its cosines.",
 }
 # Tabs to go on with, by key.
@@ -87,7 +87,7 @@ REASONS = (
     "the word has only one meaning",
 )
 REASON = 1
-SEPARATION = "chance that a similar pair has a higher cosine than an unrelated one"
+SEPARATION = "chance that one of our similar pairs has a higher cosine than one of our unrelated ones"
 
 NOTHING_SHARED = (
     "Your two sentences do not begin with the same word, so there is no shared word to follow. Give them the same first "
@@ -162,7 +162,7 @@ STEPS = (
         "Is opening the mask enough?",
         Markup(
             "The picture now shows the opened model before any training. To judge it, we use pairs of sentences that we "
-            "labelled: the {} is the chance that a similar pair gets a higher cosine than an unrelated one. 50% is a coin toss."
+            "labelled: the {} is the chance that one of our similar pairs gets a higher cosine than one of our unrelated ones. 50% is a coin toss."
         ).format(term("separation")),
     ),
     (

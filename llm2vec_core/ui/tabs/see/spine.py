@@ -420,7 +420,7 @@ def simcse(pair: Pair, picture: ForwardPass) -> Finding:
         tuple(f"about {level}" for level in COSINES),
         min(range(len(COSINES)), key=lambda i: abs(COSINES[i] - means[0])),
     )
-    unit = "mean cosine of 80 unrelated pairs"
+    unit = "mean cosine of our 80 unrelated pairs"
     return Finding(question, told, unit, _values(options, means), headline=copy.SIMCSE_HEADLINES[still])
 
 
@@ -442,9 +442,9 @@ def _harder(pair: Pair, options: Sequence[EncoderOption]) -> Markup:
     """The same measure against pairs that share their words and not their meaning."""
     cosines = [pair.session.pair_cosines_for(option.key, pair.context) for option in options]
     shares = [each.area("similar", "misleading") for each in cosines]
-    return Markup(" Unrelated pairs are easy. Against pairs with the same words in another meaning: {}.").format(
-        _listing(options, shares)
-    )
+    return Markup(
+        " Our unrelated pairs are easy. Against our pairs with the same words in another meaning: {}."
+    ).format(_listing(options, shares))
 
 
 def _listing(options: Sequence[EncoderOption], shares: Sequence[float]) -> str:
@@ -487,7 +487,7 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
         hits=tuple(lists),
         recap=(
             *_recap(pair, picture),
-            Recap("nDCG@10 of search", tuple((o, f"{score:.2f}") for o, score in zip(options, scores, strict=True))),
+            Recap("nDCG@10 on our test questions", tuple((o, f"{score:.2f}") for o, score in zip(options, scores, strict=True))),
         ),
     )
 
@@ -506,7 +506,7 @@ def _recap(pair: Pair, picture: ForwardPass) -> tuple[Recap, ...]:
     found.append(Recap("Cosine of your two sentences", tuple((o, f"{cosine:.3f}") for o, cosine in sentences)))
     options, scores, _ = _measured(pair, pair.stage.key)
     found.append(
-        Recap("Separation of labelled pairs", tuple((o, f"{s:.1%}") for o, s in zip(options, scores, strict=True)))
+        Recap("Separation of our labelled pairs", tuple((o, f"{s:.1%}") for o, s in zip(options, scores, strict=True)))
     )
     return tuple(found)
 

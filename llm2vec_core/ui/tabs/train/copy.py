@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from llm2vec_core.presets import BUNDLED, ModelPreset
+
 if TYPE_CHECKING:
     from llm2vec_core.ui.tabs.train.run import LongTraining, Progress
 
@@ -17,10 +19,27 @@ OBJECTIVE_LABELS = {
 }
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
 LENGTHS = {"20": "Short", "60": "Longer"}
-LENGTH_INFO = (
-    "About 20 or 60 seconds with LLM2Vec-mini on two idle processor cores. A larger model, such as SmolLM2, gets fewer "
-    "steps, and each takes seconds. After three steps the page estimates the time left."
-)
+# What runs take, by model and length: from the press to the end, the quickest and the slowest objective with the fields
+# as they are filled in, on our own data. Two idle cores of 55 GFLOP/s each (float32 matrix products).
+SECONDS = {
+    BUNDLED.key: {"20": (21, 25), "60": (39, 46)},
+}
+_ESTIMATE = "After three steps the page estimates the time left."
+
+
+def length_info(preset: ModelPreset) -> str:
+    """What a run's length means in seconds, with this model.
+
+    Args:
+        preset: the model.
+    """
+    if preset.key not in SECONDS:
+        return f"How long this takes with {preset.label} was not measured. {_ESTIMATE}"
+    spans = (f"{low} to {high} seconds" for low, high in SECONDS[preset.key].values())
+    each = "; ".join(f"{name.lower()}: {span}" for name, span in zip(LENGTHS.values(), spans, strict=True))
+    return f"With {preset.label} on two idle processor cores, {each}. {_ESTIMATE}"
+
+
 START_INFO = "The stage the adapter is trained on top of. Its weights stay frozen."
 
 FIELDS = {
@@ -45,6 +64,11 @@ PAIRS_SOURCES = [("Our pairs", "ours"), ("Your pairs", "own")]
 PAIRS_FILE = "A file with the columns query, positive and (optional) negative: jsonl, json, csv or tsv"
 
 NOTHING_YET = "No training run yet."
+ELSEWHERE = (
+    " You are using another model now. The finished adapter is for {label}: download it here, or use {label} again to find it "
+    "in every tab."
+)
+QUEUE = "another visitor is training", "Your run starts by itself; press Stop to leave the queue."
 NO_CODE_YET = "# Press Train: the same run in Python then stands here.\n"
 NO_LOSS_YET = "The loss of each batch appears here<br>when you press Train"
 NOT_MEASURED = (
@@ -62,7 +86,7 @@ def expectation(label: str, point: Progress, longer: LongTraining | None) -> str
         longer: what a long training of the same kind made of it, if there is one.
     """
     told = (
-        f"The marks at step 0 are the starting point, “{label}”: {_measures(point)}. These pairs are kept out of training and "
+        f"The marks at step 0 are the starting point, “{label}”: {_measures(point)}. These pairs of ours are kept out of training and "
         "are not the ladder's 240, so the numbers differ from those there. If the loss of each batch falls and the held-out loss does not, the model is memorising the texts."
     )
     if longer is not None:
@@ -119,7 +143,7 @@ _SEPARATION = (
     "0.5 is chance, 1 is perfect."
 )
 EXPLAINED = (
-    "Each mark is a pair of sentences that no training here has seen; the further right, the more similar the model "
+    "Each mark is one of our pairs of sentences, which no training here has seen; the further right, the more similar the model "
     f"finds them. {_SEPARATION.format(pair='a pair with the same meaning')} If all cosines rise together, nothing is "
     "gained: only the order counts."
 )

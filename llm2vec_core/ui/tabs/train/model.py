@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,6 @@ from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.run import (
     Progress,
     QueuedJob,
-    TrainingQueue,
     check_memory,
     long_training,
     starting_point,
@@ -31,11 +30,11 @@ from llm2vec_core.ui.tabs.train.run import (
 )
 from llm2vec_core.ui.tabs.train.settings import RECIPES, Settings, checked_settings, default_start, recipe_settings
 from llm2vec_core.ui.templates import render
+from llm2vec_core.ui.turns import LEFT, Turns
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, USER_TEXTS
 
 REDRAW_SECONDS = 1.0
-WAIT_SECONDS = 0.5
-LEFT = "You left the queue. Nothing was trained."
+NOTHING = f"{LEFT} Nothing was trained."
 TAB_ID = "train"
 
 
@@ -48,6 +47,39 @@ def training_status(message: str, *, busy: bool = False, share: float | None = N
         share: of the steps done, from 0 to 1.
     """
     return render("train/status.html", message=message, busy=busy, share=share)
+
+
+def about(context: AppContext, message: str) -> str:
+    """A message about a model's run: the visitor may look at another model meanwhile."""
+    return f"{context.preset.label} · {message}"
+
+
+def run_status(
+    context: AppContext, session: Session, message: str, share: float | None = None, *, busy: bool = True
+) -> str:
+    """The status of a run: which model it trains, and where its adapter is found by a visitor who looks at another.
+
+    Args:
+        context: of the model that is trained.
+        session: of the visitor.
+        message: plain text.
+        share: of the steps done, from 0 to 1.
+        busy: whether the run goes on.
+    """
+    label = context.preset.label
+    elsewhere = "" if session.model_key == context.preset.key else copy.ELSEWHERE.format(label=label)
+    return training_status(about(context, message) + elsewhere, busy=busy, share=share)
+
+
+def own_adapter(context: AppContext, description: str, note: str = "") -> str:
+    """The line that says that an adapter is in use.
+
+    Args:
+        context: of the model that it stands on.
+        description: how it was made, in a few words.
+        note: what else is to be known of it.
+    """
+    return render("train/own_adapter.html", model=context.preset.label, description=description, note=note)
 
 
 def pairs_card(progress: Progress) -> str:
@@ -123,7 +155,7 @@ def warm_up(context: AppContext) -> None:
     expected(context, Session(context.preset.key), first, default_start(first, context.preset), None)
 
 
-def ask(queue: TrainingQueue, session: Session) -> str:
+def ask(queue: Turns, session: Session) -> str:
     """The button was pressed: note it, and say whether there is a queue.
 
     Returns:
@@ -133,22 +165,7 @@ def ask(queue: TrainingQueue, session: Session) -> str:
     earlier.stopped = earlier.stopped or not earlier.taken
     session.by_tab[TAB_ID] = job = QueuedJob(standing=earlier.standing, drawn=earlier.drawn)
     before = queue.join(job)
-    return waiting(before, queue.wait(job)) if before else training_status("Setting up …", busy=True)
-
-
-def waiting(before: int, seconds: float) -> str:
-    """The status of a run that is not yet its turn.
-
-    Args:
-        before: jobs, the one that runs among them.
-        seconds: until it is.
-    """
-    others = "" if before == 1 else f" {before - 1} more {'waits' if before == 2 else 'wait'} before you."
-    return training_status(
-        f"Waiting: another visitor is training.{others} You are number {before} in the queue: about {seconds:.0f} s. "
-        "Your run starts by itself; press Stop to leave the queue.",
-        busy=True,
-    )
+    return training_status(queue.told(job, before) if before else "Setting up …", busy=True)
 
 
 def stop(session: Session) -> str:
@@ -162,12 +179,12 @@ def stop(session: Session) -> str:
         return training_status("No run to stop.")
     job.stopped = True
     if not job.taken:
-        return training_status(LEFT)
+        return training_status(NOTHING)
     return training_status("Stopping after this step …", busy=True)
 
 
 def run(
-    queue: TrainingQueue,
+    queue: Turns,
     context: AppContext,
     session: Session,
     pairs_source: str,
@@ -196,13 +213,15 @@ def run(
         # A generator that yields nothing would empty what is shown.
         yield Shown()
         return
-    mine = False
+    mine = waited = False
     try:
-        waited = yield from _until_its_turn(queue, job)
+        for told in queue.until(job):
+            waited = True
+            yield Shown(run_status(context, session, told)) if told else Shown()
         if not (mine := queue.take(job)):
             # Said again: a place that was told at the same moment may have covered it.
             left = waited and job.stopped and session.by_tab.get(TAB_ID) is job
-            yield Shown(training_status(LEFT)) if left else Shown()
+            yield Shown(training_status(NOTHING)) if left else Shown()
             return
         session.hold_uploads(*map(Path, filter(None, [pairs_file])))
         yield from _run(queue, context, session, job, pairs_source, pairs_file, pairs_encoding, fields)
@@ -217,18 +236,8 @@ def run(
             job.stopped = True
 
 
-def _until_its_turn(queue: TrainingQueue, job: QueuedJob) -> Generator[Shown, None, bool]:
-    told = ""
-    while not (job.stopped or job.taken) and (before := queue.join(job)):
-        now = waiting(before, queue.wait(job))
-        yield Shown() if now == told else Shown(now)
-        told = now
-        time.sleep(WAIT_SECONDS)
-    return told != ""
-
-
 def _run(
-    queue: TrainingQueue,
+    queue: Turns,
     context: AppContext,
     session: Session,
     job: QueuedJob,
@@ -241,7 +250,7 @@ def _run(
     settings = checked_settings(**{**fields, **source}, preset=context.preset, limits=context.limits)
     data = training_data(settings.objective, settings.source, session.texts, pairs_file, context.limits, pairs_encoding)
     yield Shown(
-        training_status(f"Setting up: {len(data.train):,} examples from {data.name} …", busy=True),
+        run_status(context, session, f"Setting up: {len(data.train):,} examples from {data.name} …"),
         code=_code(context, session, settings, pairs_file),
     )
     drawn = 0.0
@@ -255,25 +264,24 @@ def _run(
             # An earlier run's card stays until this one has an end of its own.
             card = None if job.drawn else pairs_card(progress)
             job.drawn = context.preset.key
-            yield Shown(going_on(progress, last), curves(context, progress, held_out_sentence(progress)), result=card)
+            told, share = going_on(progress, last)
+            status = run_status(context, session, told, share)
+            yield Shown(status, curves(context, progress, held_out_sentence(progress)), result=card)
     yield finished(context, session, progress, job)
     if progress.failure is not None:
         raise progress.failure
 
 
-def going_on(progress: Progress, last: bool) -> str:
-    """The status of a run that goes on; after its last step it is measured."""
+def going_on(progress: Progress, last: bool) -> tuple[str, float]:
+    """How far a run is, in words and as a share of its steps; after its last step it is measured."""
     steps, done = progress.settings.steps, len(progress.losses)
     if not done:
         told = "Stopping after the first step …" if last else "Measured before training. First step …"
-        return training_status(told, busy=True, share=0.0)
+        return told, 0.0
     left = "" if last or progress.seconds_left is None else f", about {progress.seconds_left:.0f} s left"
     measuring = " Measuring what was learned …" if last else ""
-    return training_status(
-        f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s so far{left}.{measuring}",
-        busy=True,
-        share=done / steps,
-    )
+    told = f"Step {done} of {steps}, loss {progress.losses[-1]:.3f}, {progress.seconds:.0f} s so far{left}.{measuring}"
+    return told, done / steps
 
 
 def finished(context: AppContext, session: Session, progress: Progress, job: QueuedJob) -> Shown:
@@ -281,7 +289,7 @@ def finished(context: AppContext, session: Session, progress: Progress, job: Que
     settings = progress.settings
     if progress.encoder is None:
         kept = " Your earlier adapter is still in use." if session.encoder is not None else ""
-        job.standing = f"No step was completed: {progress.ended}.{kept}"
+        job.standing = about(context, f"No step was completed: {progress.ended}.{kept}")
         return Shown(training_status(job.standing))
     name = copy.OBJECTIVE_NAMES[settings.objective]
     stage = context.preset.stage(settings.start)
@@ -296,14 +304,18 @@ def finished(context: AppContext, session: Session, progress: Progress, job: Que
             f"{progress.seconds:.0f} s. The adapter is kept as it was after that step."
         )
     left_out = f" Not used for training: {progress.data.left_out}." if progress.data.left_out else ""
-    job.standing = f"{status} {held_out_sentence(progress)}{left_out}"
+    status = f"{status} {held_out_sentence(progress)}{left_out}"
+    job.standing = about(context, status)
     job.drawn = context.preset.key
     return Shown(
-        training_status(job.standing),
+        run_status(context, session, status, busy=False),
         curves(context, progress, held_out_sentence(progress)),
-        render("train/own_adapter.html", description=description, note=_seen_note(progress.data, settings)),
+        own_adapter(context, description, _seen_note(progress.data, settings)),
         pairs_card(progress),
-        offer(f"llm2vec-adapter-{settings.objective}.zip", archive),
+        offer(
+            f"llm2vec-adapter-{context.preset.key.rpartition('/')[2]}-{settings.objective}.zip",
+            archive,
+        ),
         changed=True,
     )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,14 +25,13 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.tabs.train.copy import NOTHING_YET
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of, recipe_settings
+from llm2vec_core.ui.turns import Job
 from llm2vec_core.ui.zero_gpu import START_SECONDS, loan_for, on_lent_gpu, parameters
 
 if TYPE_CHECKING:
     from llm2vec_core.training.loop import AdapterTraining
 
 STEPS_TO_ESTIMATE = 3
-# A page that is closed between the press and the run asks no more.
-GONE_SECONDS = 10.0
 # A training step reads forward and backward.
 BACKWARD_TOO = 3
 # Whoever looks at the page goes before whoever trains on it.
@@ -42,82 +39,16 @@ NICE = 10
 
 
 @dataclass(eq=False)
-class QueuedJob:
-    """One press of the Train button: a run that is queued, running or cancelled.
+class QueuedJob(Job):
+    """One press of the Train button.
 
     Attributes:
-        taken: whether it has started.
-        stopped: whether the visitor asked it to stop.
         standing: status of the last finished run; a failed run leaves it unchanged.
         drawn: key of the model whose run the curves show; "" for none.
-        seen: when the visitor was last known to wait, on the monotonic clock.
-        started: when the run began, likewise.
-        ends: when it will have ended, as far as can be told.
     """
 
-    taken: bool = False
-    stopped: bool = False
     standing: str = NOTHING_YET
     drawn: str = ""
-    seen: float = 0.0
-    started: float = 0.0
-    ends: float = 0.0
-
-
-class TrainingQueue:
-    """One training run at a time, in the order of the presses.
-
-    Args:
-        seconds: that a run lasts at most.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._typical = seconds
-        self._jobs: list[QueuedJob] = []
-        self._guard = threading.Lock()
-
-    def join(self, job: QueuedJob) -> int:
-        """Wait, or go on waiting; whoever does not ask for some seconds loses the place.
-
-        Returns:
-            How many jobs are before this one, the one that runs among them; 0 if it may start.
-        """
-        with self._guard:
-            job.seen = time.monotonic()
-            if job not in self._jobs:
-                self._jobs.append(job)
-            gone = job.seen - GONE_SECONDS
-            self._jobs = [other for other in self._jobs if other.taken or (other.seen >= gone and not other.stopped)]
-            return self._jobs.index(job) if job in self._jobs else 0
-
-    def wait(self, job: QueuedJob) -> float:
-        """Seconds until a job may start, as far as can be told."""
-        with self._guard:
-            now, before = time.monotonic(), self._jobs[: self._jobs.index(job)] if job in self._jobs else self._jobs
-            return sum(max(0.0, other.ends - now) if other.taken else self._typical for other in before)
-
-    def take(self, job: QueuedJob) -> bool:
-        """Start a job if it is its turn and nobody else has started it."""
-        with self._guard:
-            if job.taken or job.stopped or self._jobs[:1] != [job]:
-                return False
-            job.taken, job.started = True, time.monotonic()
-            job.ends = job.started + self._typical
-            return True
-
-    def tell(self, job: QueuedJob, seconds_left: float | None) -> None:
-        """A running job knows better when it will end."""
-        if seconds_left is not None:
-            job.ends = time.monotonic() + min(seconds_left, self._seconds)
-
-    def leave(self, job: QueuedJob) -> None:
-        """The run has ended, or is no longer waited for."""
-        with self._guard:
-            if job in self._jobs:
-                self._jobs.remove(job)
-            if job.taken:
-                self._typical = min(time.monotonic() - job.started, self._seconds)
 
 
 _STAYS = ("settings", "data", "training", "encoder")

@@ -37,8 +37,7 @@ class Recipe:
     """What an objective starts with in the page.
 
     Attributes:
-        steps: by length of a run, in seconds. On two cores of 55 GFLOP/s each (float32 matrix products), with
-            everything that is measured on the way, short runs took 21 to 25 seconds and longer ones 39 to 46.
+        steps: by length of a run; :data:`llm2vec_core.ui.tabs.train.copy.SECONDS` has what they take.
         batch_size: texts a step.
         learning_rate: of :class:`llm2vec_core.training.config.TrainingConfig`.
         options: arguments of the objective. Dropouts are those that trained the bundled adapters; without the

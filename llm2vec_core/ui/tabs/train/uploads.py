@@ -18,7 +18,7 @@ from llm2vec_core.ui.tabs.train import charts, copy
 from llm2vec_core.ui.tabs.train.code import loading_snippet
 from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_FILE, uploaded_parts
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
-from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, hand_over, training_status
+from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, about, hand_over, own_adapter, run_status
 from llm2vec_core.ui.tabs.train.run import QueuedJob
 from llm2vec_core.ui.templates import render
 
@@ -44,12 +44,13 @@ def load(context: AppContext, session: Session, files: Sequence[str] | None, sta
     description = f"loaded from your files, on {stage.label}"
     hand_over(session, context, encoder, description)
     job = session.by_tab.setdefault(TAB_ID, QueuedJob(stopped=True))
-    job.standing, job.drawn = "Loaded from your files; no training run.", context.preset.key
+    told = "Loaded from your files; no training run."
+    job.standing, job.drawn = about(context, told), context.preset.key
     pairs = measured_pairs()
     before, after = (measure_pairs(found, labelled_pairs(pairs)) for found in (context.encoder(stage.key), encoder))
     return Shown(
-        training_status(job.standing),
-        own=render("train/own_adapter.html", description=description, note=""),
+        run_status(context, session, told, busy=False),
+        own=own_adapter(context, description),
         result=render("train/pairs.html", measured=MeasuredPairs(pairs, before, after), charts=charts, copy=copy),
         download="",
         code=loading_snippet(context.preset, stage.key, "my-adapter", encoder.pooling_mode),

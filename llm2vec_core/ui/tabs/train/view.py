@@ -19,13 +19,12 @@ from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS, pairs_preview
-from llm2vec_core.ui.tabs.train.run import TrainingQueue
 from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import FOUND_OUT, encoding_field, text_picker
+from llm2vec_core.ui.turns import WAITS, Turns
 
 FIRST = "mntp"
-WAITING = 16
 RECIPE = "train recipe"  # for which model the fields were last filled, and with what; in Session.by_tab
 Filled = tuple[str, Results]
 QUIET = {"api_name": False, "show_progress": "hidden"}
@@ -86,7 +85,7 @@ def _number(name: str, value: float, **options: Any) -> gr.Number:
 def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     recipe = recipe_of(FIRST, preset)
-    queue = TrainingQueue(page.models.limits.training_seconds)
+    queue = Turns(*copy.QUEUE, page.models.limits.training_seconds)
     page.context.warm_ups.append(lambda: model.warm_up(page.context))
     panel(render("train/intro.html"))
     with gr.Row():
@@ -101,7 +100,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
                 [(label, key) for key, label in copy.LENGTHS.items()],
                 value=SHORT,
                 label="Length of the run",
-                info=copy.LENGTH_INFO,
+                info=copy.length_info(preset),
                 elem_id="train-length",
             )
             with gr.Column() as texts_box:
@@ -166,7 +165,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form.fields(pairs_encoding=pairs_encoding, files=files, linked=False)
     form.results(status=status, plot=plot, own=confirmation, result=result, download=download, code=code)
     shown = ("status", "plot", "own", "result", "download", "code", SESSION)
-    form.results(steps=steps, batch=batch_size, rate=rate, longest=max_length, start=start)
+    form.results(length=length, steps=steps, batch=batch_size, rate=rate, longest=max_length, start=start)
     recipe_names = ("steps", "batch", "rate", "longest", "start")
     settings = ("objective", "source", "rank", "seed", *recipe_names)
 
@@ -178,12 +177,14 @@ def _build(page: Page, tab: gr.Tab) -> None:
         fitted = fitted_fields(context, session, objective, length, as_drawn(session), now)
         fields = now | fitted
         # At once: while the rest is measured, the visitor may be typing.
-        yield fitted
+        yield fitted | {"length": gr.update(info=copy.length_info(context.preset))}
         found = model.expected(context, session, objective, fields["start"], fields["steps"])
         yield results_of(found, session)
 
     # What stands there before a run; a run of this visitor stays on the screen.
-    show = form.io(on_show, ("objective", "length", *recipe_names), (*shown, *recipe_names), show_progress="hidden")
+    show = form.io(
+        on_show, ("objective", "length", *recipe_names), (*shown, "length", *recipe_names), show_progress="hidden"
+    )
     at_once: dict[str, Any] = {"latest": False, "queue": False, "show_progress": "hidden"}
 
     def on_objective(context: AppContext, session: Session, objective: str, length: str) -> Results:
@@ -253,13 +254,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
             on_run,
             (*settings, "pairs_source", "pairs_file", "pairs_encoding"),
             shown,
-            latest=False,
             concurrency_id="training",
-            # One trains; the others are told their place.
-            concurrency_limit=WAITING,
             # A run that was cancelled in the queue still counts as pending; "once" would drop the next press.
-            trigger_mode="multiple",
-            show_progress="hidden",
+            **WAITS | {"trigger_mode": "multiple"},
         )
     )
     # No event is cancelled: a run that is told to stop ends by itself after its step, measures, and keeps what it has.
