@@ -251,7 +251,9 @@ def test_an_untouched_instruction_is_none_and_no_text():
 def test_a_refused_order_leaves_no_progress_and_no_file_behind_locked(context):
     shown: dict[str, object] = {}
     with pytest.raises(InputError, match="mean pooling only"):
-        for results in view.make_file(Turns(*copy.QUEUE), context, Session(), "ours", encoder="static", pooling="last_token"):
+        for results in view.make_file(
+            Turns(*copy.QUEUE), context, Session(), "ours", encoder="static", pooling="last_token"
+        ):
             shown |= results
     assert shown == {"status": ""}
     first, *_, last = view.make_file(Turns(*copy.QUEUE), context, Session(), "ours", encoder="static")

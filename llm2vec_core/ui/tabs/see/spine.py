@@ -487,7 +487,10 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
         hits=tuple(lists),
         recap=(
             *_recap(pair, picture),
-            Recap("nDCG@10 on our test questions", tuple((o, f"{score:.2f}") for o, score in zip(options, scores, strict=True))),
+            Recap(
+                "nDCG@10 on our test questions",
+                tuple((o, f"{score:.2f}") for o, score in zip(options, scores, strict=True)),
+            ),
         ),
     )
 
