@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from llm2vec_core.threads import steps_in_thread
 from llm2vec_core.ui.session import Session
+
+Item = TypeVar("Item")
 
 # Arguments of an event (of ``Form.io``) whose visitors wait here: in gradio's own queue they are told nothing.
 WAITS: dict[str, Any] = {"latest": False, "concurrency_limit": 16, "trigger_mode": "once", "show_progress": "hidden"}
 WAIT_SECONDS = 0.5
+# A visitor who pressed *Stop* is to see that it was heard.
+HEARD_SECONDS = 0.2
 # A page that is closed between the press and the job asks no more.
 GONE_SECONDS = 10.0
 LEFT = "You left the queue."
@@ -138,6 +143,29 @@ class Turns:
         finally:
             self.leave(job)
             session.by_tab.pop(name, None)
+
+
+def heeding(job: Job, steps: Generator[Item, None, None]) -> Iterator[Item | None]:
+    """The steps of a job, which says itself that it was asked to stop: *Stop*'s own answer could come after its last.
+
+    Args:
+        job: that a visitor may stop.
+        steps: of the job; closed in the end.
+
+    Yields:
+        The steps, and None, once, if it is asked to stop while one goes on.
+
+    Example:
+        >>> list(heeding(Job(), (number for number in range(3))))
+        [0, 1, 2]
+    """
+    told = False
+    for step in steps_in_thread(steps, HEARD_SECONDS):
+        if step is not None:
+            yield step
+        elif job.stopped and not told:
+            told = True
+            yield None
 
 
 def ask_to_stop(session: Session, name: str) -> bool:

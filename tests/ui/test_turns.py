@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from html import unescape
 
+import gradio as gr
 import pytest
 
 from llm2vec_core.ui import turns
@@ -12,7 +14,7 @@ from llm2vec_core.ui.tabs.export import copy as export_copy
 from llm2vec_core.ui.tabs.export.view import make_file, make_folder, stop_making
 from llm2vec_core.ui.tabs.search import copy as search_copy
 from llm2vec_core.ui.tabs.search.view import index, stop_indexing
-from llm2vec_core.ui.turns import Job, Turns
+from llm2vec_core.ui.turns import Job, Turns, heeding
 from llm2vec_core.ui.user_texts import Texts
 
 INDEX = {"source": "own", "left": "static", "right": "static", "pooling": "mean", "instruction": ""}
@@ -85,7 +87,7 @@ def test_who_waits_can_leave(context, name):
     other = begun(queue)
     stream = work(queue, context, session)
     next(stream)
-    assert "Stopping" in stop(session)
+    assert stop(session) == gr.skip()  # the job says it itself
     assert [turns.LEFT in step[place] for step in stream] == [True]
     assert "being" in stop(session)  # nothing is
     queue.leave(other)
@@ -122,3 +124,22 @@ def test_the_next_job_is_expected_to_take_as_long_as_the_last(monkeypatch):
     queue.take(second)
     now[0] += 2
     assert queue.told(third, 1) == "Waiting: others. You are number 1 in the queue: about 5 s. mine"
+
+
+def test_a_job_says_itself_that_it_was_asked_to_stop_once_and_only_in_the_middle_of_a_step(monkeypatch):
+    monkeypatch.setattr(turns, "HEARD_SECONDS", 0.01)
+    free, job = threading.Event(), Job()
+
+    def slow():
+        yield 1
+        assert free.wait(60)
+        yield 2
+        yield 3
+
+    steps = heeding(job, slow())
+    assert next(steps) == 1
+    job.stopped = True
+    assert next(steps) is None
+    free.set()
+    assert next(steps) == 2
+    steps.close()

@@ -6,7 +6,7 @@ import importlib.util
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -102,7 +102,7 @@ def encoder_for(context: AppContext, session: Session, order: Order) -> Any:
     return found
 
 
-def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> Iterator[int | Made]:
+def embed(context: AppContext, session: Session, texts: Texts, order: Order) -> Generator[int | Made, None, None]:
     """Embed texts into a file.
 
     Args:

@@ -25,7 +25,7 @@ from llm2vec_core.ui.tabs.export.endpoints import described
 from llm2vec_core.ui.tabs.export.model import Made, Order, can_export, embed, export, file_size
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
-from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop
+from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop, heeding
 
 # Fills in this page's address; and again whenever the panel changes.
 FILL_ORIGIN = """
@@ -58,7 +58,10 @@ def make_file(queue: Turns, context: AppContext, session: Session, source: str, 
                 return
             start = monotonic()
             yield {"status": render("export/progress.html", done=0, total=len(texts), seconds=0.0)}
-            for step in embed(context, session, texts, wanted):
+            for step in heeding(job, embed(context, session, texts, wanted)):
+                if step is None:
+                    yield {"status": render("status.html", message=copy.STOPPING)}
+                    continue
                 if job.stopped:
                     yield {"status": render("status.html", message=copy.STOPPED)}
                     return
@@ -79,9 +82,8 @@ def make_file(queue: Turns, context: AppContext, session: Session, source: str, 
 
 
 def stop_making(session: Session) -> Any:
-    """Ask the visitor's job to end after the piece that it is at; the status says whether there is one."""
-    message = copy.STOPPING if ask_to_stop(session, STOP) else copy.NOTHING_TO_STOP
-    return render("status.html", message=message)
+    """Ask the visitor's job to end after the piece that it is at; it says so itself, and this only if there is none."""
+    return gr.skip() if ask_to_stop(session, STOP) else render("status.html", message=copy.NOTHING_TO_STOP)
 
 
 def code_of(context: AppContext, session: Session, source: str, **order: Any) -> Results:

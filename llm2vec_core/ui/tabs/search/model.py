@@ -369,7 +369,9 @@ def missing(texts: Texts, encoders: Sequence[EncoderHandle]) -> list[EncoderHand
     return [e for e in different.values() if e.cache(texts).peek(index_key(texts, e)) is None]
 
 
-def make_indexes(context: AppContext, texts: Texts, encoders: Sequence[EncoderHandle]) -> Iterator[IndexProgress]:
+def make_indexes(
+    context: AppContext, texts: Texts, encoders: Sequence[EncoderHandle]
+) -> Generator[IndexProgress, None, None]:
     """Index texts under each encoder that lacks it; the new indexes are cached when all are finished.
 
     Leaving early (Stop, a closed page) drops what was begun and leaves earlier indexes as they were.

@@ -20,7 +20,7 @@ from llm2vec_core.ui.tabs.search import charts, copy, model
 from llm2vec_core.ui.tabs.search.code import search_snippet
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
-from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop
+from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop, heeding
 from llm2vec_core.ui.user_texts import USER_TEXTS, checked_text
 
 STOP = "search: stop"
@@ -88,7 +88,10 @@ def index(
         if not queue.take(job):
             yield {"status": render("status.html", message=LEFT)}
             return
-        for progress in model.make_indexes(context, texts, encoders):
+        for progress in heeding(job, model.make_indexes(context, texts, encoders)):
+            if progress is None:
+                yield {"status": render("status.html", message=copy.STOPPING)}
+                continue
             if job.stopped:
                 yield {"status": render("status.html", message=copy.STOPPED)}
                 return
@@ -102,9 +105,8 @@ def index(
 
 
 def stop_indexing(session: Session) -> Any:
-    """Ask the session's indexing to end after the chunk that it is at; the status says whether there is one."""
-    message = copy.STOPPING if ask_to_stop(session, STOP) else copy.NOTHING_TO_STOP
-    return render("status.html", message=message)
+    """Ask the session's indexing to end after its chunk; it says so itself, and this only if there is none."""
+    return gr.skip() if ask_to_stop(session, STOP) else render("status.html", message=copy.NOTHING_TO_STOP)
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
