@@ -137,7 +137,7 @@ STEPS = (
         "One word, two sentences: one vector?",
         Markup(
             "Each row below the words is a {}, and each cell holds one {}. For the words that both sentences share, the colour "
-            "shows how far the two vectors differ: blue means not at all, orange that they do. We follow the longest shared word. A {} of 1 "
+            "shows how far the two vectors differ: blue means not at all, orange that they do. We follow the longest shared word that the model reads in one piece. A {} of 1 "
             "says that its two vectors point the same way, 0 that they have nothing in common."
         ).format(term("layer"), term("vector"), term("cosine")),
     ),
