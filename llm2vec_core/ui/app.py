@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from llm2vec_core.ui import copy, zero_gpu
-from llm2vec_core.ui.api import add_endpoints, checked_call, known_session
+from llm2vec_core.ui.api import add_endpoints, checked_call, known_event
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.embeddings_api import embedding_routes
 from llm2vec_core.ui.layout.header import Header
@@ -117,7 +117,7 @@ def launch_settings(models: Models) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4), Middleware(OwnHead)],
             "routes": [*routes(), *embedding_routes(models.default)],
-            "dependencies": [Depends(checked_call), Depends(known_session)],
+            "dependencies": [Depends(checked_call), Depends(known_event)],
         },
         "favicon_path": str(ICON),
         # Without the extra gradio would warn and go on without it.

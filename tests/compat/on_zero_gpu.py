@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 import numpy as np
+import psutil
 import pytest
 import torch
 from gradio_client import Client
@@ -28,6 +29,7 @@ from llm2vec_core.encoder import find_device
 from llm2vec_core.errors import DivergenceError, GpuError, InputError
 from llm2vec_core.threads import iterate_in_thread
 from llm2vec_core.ui import zero_gpu
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.export.model import Made, Order, embed
 from llm2vec_core.ui.tabs.map.space import space_of
@@ -95,16 +97,25 @@ def zero_gpu_space():
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def context(zero_gpu_space):
+    return AppContext()
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays(zero_gpu_space):
     """No worker outlives its call, and the package remembers no function of one."""
     zero_gpu.WORTH_SECONDS = ALWAYS
     known = set(zero_gpu_space.decorator.decorated_cache)
     yield
-    for process in multiprocessing.active_children():
-        process.join(30)
-        assert not process.is_alive()
+    assert all(map(ended, multiprocessing.active_children()))
     assert set(zero_gpu_space.decorator.decorated_cache) == known
+
+
+def ended(process) -> bool:
+    """Whether a process ends; by its number, for another thread may have seen its end first, and this one then sees none."""
+    process.join(30)
+    return not psutil.pid_exists(process.pid)
 
 
 def here_and_there(work):
@@ -248,8 +259,7 @@ def test_leaving_an_index_ends_its_worker_and_keeps_nothing_half_made(context):
     assert next(steps).total == len(many)
     [worker] = multiprocessing.active_children()
     steps.close()
-    worker.join(30)
-    assert not worker.is_alive()
+    assert ended(worker)
     assert search.missing(many, encoders) == encoders
 
 
