@@ -94,14 +94,14 @@ def test_published_numbers_are_drawn_and_marked_as_such(ladder):
     )
     assert drawn == len(MTEB)
     expect(ladder.locator("#ladder-published .gtitle")).to_contain_text("Published")
-    assert ladder.locator("#ladder-published .l2v-data tbody tr").count() == len(MTEB)
+    expect(ladder.locator("#ladder-published .l2v-data tbody tr")).to_have_count(len(MTEB))
 
 
 def test_the_measured_scores_change_with_the_kind_of_task(ladder):
     summary = model.stored_ladder(BUNDLED.key)
     ladder.wait_for_selector("#ladder-chart .l2v-plot[data-drawn]")
     unfold(ladder, "scores")
-    assert ladder.locator("#ladder-sets tbody tr").count() == len(summary.encoders)
+    expect(ladder.locator("#ladder-sets tbody tr")).to_have_count(len(summary.encoders))
     kind = summary.kinds[1]
     ladder.locator(f"#ladder-kind input[value={kind}]").check()
     last = ladder.locator("#ladder-sets tbody td:last-child")
