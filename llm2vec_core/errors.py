@@ -7,7 +7,7 @@
     ├── ConversionError (RuntimeError)     a model that cannot be made bidirectional
     ├── ExportError (RuntimeError)         an encoder that cannot be written for other code to read
     │   └── HubError                       an upload that did not succeed
-    ├── WorkerError (RuntimeError)        a process of a pool that ended before its work was done
+    ├── WorkerError (RuntimeError)        a process of our own that ended before its work was done
     ├── GpuError (RuntimeError)           a lent GPU that was not to be had, or was taken back
     ├── MissingPackageError (ImportError)  an optional package that is not installed
     └── TrainingError (RuntimeError)       a training run that cannot go on
@@ -67,7 +67,7 @@ class DivergenceError(TrainingError):
 
 
 class WorkerError(LLM2VecError, RuntimeError):
-    """A process of a pool that ended before its work was done."""
+    """A process of our own that ended before its work was done."""
 
 
 class GpuError(LLM2VecError, RuntimeError):

@@ -25,9 +25,8 @@ import torch
 
 from llm2vec_core.encoder import LLM2Vec, Run, Told, find_device, weights_version
 from llm2vec_core.errors import InputError, LLM2VecError, WorkerError
+from llm2vec_core.processes import SECONDS_TO_END, end, how_it_ended
 from llm2vec_core.settings import EncoderSettings
-
-SECONDS_TO_END = 5.0
 
 
 @dataclass
@@ -166,11 +165,10 @@ class WorkerPool:
 def _cause(label: str, code: int | None) -> str:
     if code is None:
         return "the pool of processes was closed: start another one"
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    why = "a script that starts processes needs `if __name__ == '__main__':` around what it does"
-    if code < 0:
-        why = "if nobody did that, memory ran out: take fewer processes, or a smaller dtype"
-    return f"process {label} {how}, and the others were ended: {why}"
+    advice = "take fewer processes, or a smaller dtype"
+    if code >= 0:
+        advice = "a script that starts processes needs `if __name__ == '__main__':` around what it does"
+    return f"process {label} {how_it_ended(code)}. The others were ended too; {advice}"
 
 
 @dataclass(frozen=True)
@@ -191,12 +189,9 @@ class _Reader:
 def _end(workers: list[_Worker], folder: tempfile.TemporaryDirectory[str]) -> None:
     for worker in workers:
         with suppress(OSError):
-            worker.process.terminate()
+            worker.process.terminate()  # all of them, before one is waited for
     for worker in workers:
-        worker.process.join(SECONDS_TO_END)
-        if worker.process.is_alive():
-            worker.process.kill()
-            worker.process.join()
+        end(worker.process)
         with suppress(OSError):
             worker.connection.close()
     folder.cleanup()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO
 
 import psutil
@@ -46,10 +46,34 @@ def started(model: str, log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
     raise SystemExit("the server did not start")
 
 
+def family(server: psutil.Process) -> list[psutil.Process]:
+    """The server and the processes that it has started."""
+    return [server, *server.children(recursive=True)]
+
+
+def memory(server: psutil.Process) -> int:
+    """Bytes that the server and its processes take; what they share is counted once."""
+    total = 0
+    for process in family(server):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            info = process.memory_full_info()
+            total += getattr(info, "pss", info.rss)
+    return total
+
+
+def seconds_used(server: psutil.Process) -> float:
+    """CPU seconds so far, of the server and of the processes that it has now."""
+    total = 0.0
+    for process in family(server):
+        with suppress(psutil.Error):
+            total += sum(process.cpu_times()[:2])
+    return total
+
+
 async def weigh(server: psutil.Process, figures: Figures, every: float) -> None:
-    """Note the server's memory every few seconds."""
+    """Note the memory every few seconds."""
     while True:
-        figures.weighed(server.memory_info().rss)
+        figures.weighed(memory(server))
         await asyncio.sleep(every)
 
 
@@ -57,9 +81,9 @@ async def until_quiet(server: psutil.Process, most: float) -> float:
     """Seconds until the server has nothing to do."""
     begun = time.monotonic()
     while (now := time.monotonic() - begun) < most:
-        before = sum(server.cpu_times()[:2])
+        before = seconds_used(server)
         await asyncio.sleep(1)
-        if sum(server.cpu_times()[:2]) - before < QUIET_SHARE:
+        if abs(seconds_used(server) - before) < QUIET_SHARE:  # less: a process has ended
             return now
     return most
 
@@ -84,7 +108,7 @@ async def run(arguments: argparse.Namespace, process: psutil.Process, address: s
         figures.told.append(f"a visitor left while training: the server was idle {quiet:.0f} s later")
     await asyncio.sleep(arguments.after)
     scale.cancel()
-    figures.weighed(process.memory_info().rss)
+    figures.weighed(memory(process))
     last = figures.memory[-1][1]
     figures.told.append(f"{arguments.after:.0f} s after everybody has left: {last:.2f} GB")
 

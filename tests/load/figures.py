@@ -52,7 +52,7 @@ class Figures:
             )
 
     def weighed(self, bytes_: int) -> None:
-        """The server's resident memory now."""
+        """The memory that the server and its processes take now."""
         self.memory.append((self.seconds, bytes_ / 1e9))
 
     def slow(self, most: float) -> list[str]:

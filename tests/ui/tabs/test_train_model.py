@@ -33,6 +33,12 @@ TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
 
 
+@pytest.fixture(autouse=True)
+def runs_here(monkeypatch):
+    """``test_train_run`` has the runs in a process of their own."""
+    monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.runs_apart", lambda *_: False)
+
+
 def turns() -> Turns:
     return Turns(*copy.QUEUE, 180)
 

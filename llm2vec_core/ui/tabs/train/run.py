@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.encoder import LLM2Vec, gpu_is_lent
 from llm2vec_core.errors import TrainingError
+from llm2vec_core.loading import available_memory
 from llm2vec_core.presets import ModelPreset, Stage
+from llm2vec_core.processes import prepare, steps_in_process
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import MEASURED_ROWS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, VIEWS, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.train.copy import NOTHING_YET
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
 from llm2vec_core.ui.tabs.train.settings import Settings, held_out_every, recipe_of, recipe_settings
@@ -52,6 +55,8 @@ class QueuedJob(Job):
 
 
 _STAYS = ("settings", "data", "training", "encoder")
+# What comes back from another process.
+Weights = Generator[dict[str, Any], None, list[np.ndarray]]
 
 
 @dataclass
@@ -273,8 +278,76 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
     base, limit = context.trainable(settings.start), context.limits.training_seconds
     if seconds := _loan(settings, base):
         yield from _train_on_lent_gpu(context, settings, data, job, base, seconds)
+    elif runs_apart(context, settings, base):
+        get_ready()
+        running = steps_in_process(
+            _train_apart,
+            *(context.preset, context.limits, settings, data, torch.get_num_threads()),
+            stopped=lambda: job.stopped,
+            nice=NICE,
+        )
+        yield from _brought_back(context, settings, data, base, running)
     else:
         yield from _train(context, settings, data, base, lambda: job.stopped, limit)
+
+
+def get_ready() -> None:
+    """A visitor may train soon: have what a process of its own needs imported."""
+    prepare(__name__, "llm2vec_core.training.loop")
+
+
+def runs_apart(context: AppContext, settings: Settings, base: LLM2Vec) -> bool:
+    """Whether a run has a process of its own: where it computes on the processor, and memory holds the weights twice.
+
+    Python lets one thread of a process run at a time, so a run in this one would slow every visitor's answer down.
+    """
+    if base.model.device.type != "cpu" or gpu_is_lent():
+        return False
+    config = training_config(settings, context.preset)
+    return training_bytes(parameters(base), context.config(), config, settings.objective) < available_memory()
+
+
+def _train_apart(
+    stopped: Callable[[], bool],
+    preset: ModelPreset,
+    limits: Limits,
+    settings: Settings,
+    data: TrainingData,
+    threads: int,
+) -> Weights:
+    torch.set_num_threads(threads)
+    context = AppContext(preset, limits)
+    base = context.trainable(settings.start)
+    return (yield from _told(_train(context, settings, data, base, stopped, limits.training_seconds)))
+
+
+def _told(run: Iterator[Progress]) -> Weights:
+    """Of a run in another process: what it measures, step by step, and in the end its adapter's numbers."""
+    for progress in run:
+        yield progress.told()
+    return [parameter.detach().cpu().numpy() for parameter in progress.training.parameters]
+
+
+def _brought_back(
+    context: AppContext, settings: Settings, data: TrainingData, base: LLM2Vec, running: Weights
+) -> Iterator[Progress]:
+    """The same run here, with an adapter that stands here."""
+    progress = Progress(settings, data)
+    with closing(running):
+        try:
+            while True:
+                vars(progress).update(next(running))
+                # Only now: the other process need not wait for it.
+                training = progress.training = progress.training or new_training(context, settings, data, base)
+                yield progress
+        except StopIteration as end:
+            weights = end.value
+    with torch.no_grad():
+        for parameter, weight in zip(training.parameters, weights, strict=True):
+            parameter.copy_(torch.from_numpy(weight))
+    training.steps_done = progress.steps_done
+    if progress.steps_done:
+        progress.encoder = training.encoder()
 
 
 def _loan(settings: Settings, base: LLM2Vec) -> int:
@@ -286,34 +359,16 @@ def _loan(settings: Settings, base: LLM2Vec) -> int:
 def _train_on_lent_gpu(
     context: AppContext, settings: Settings, data: TrainingData, job: QueuedJob, base: LLM2Vec, seconds: int
 ) -> Iterator[Progress]:
-    """The same in a worker: what it measures and its adapter's numbers come back, into a run that stands here."""
-    progress = Progress(settings, data)
-    progress.training = training = new_training(context, settings, data, base)
     stop = multiprocessing.get_context("fork").Event()
     limit = min(context.limits.training_seconds, seconds - START_SECONDS / 2)
 
-    def steps() -> Generator[dict[str, Any], None, list[np.ndarray]]:
-        for there in _train(context, settings, data, base, stop.is_set, limit):
-            yield there.told()
-        return [parameter.detach().cpu().numpy() for parameter in there.training.parameters]
+    def steps() -> Weights:
+        return (yield from _told(_train(context, settings, data, base, stop.is_set, limit)))
 
-    running = on_lent_gpu(steps, [base], seconds)
-    with closing(running):
-        while True:
-            try:
-                vars(progress).update(next(running))
-            except StopIteration as end:
-                weights = end.value
-                break
-            if job.stopped:
-                stop.set()
-            yield progress
-    with torch.no_grad():
-        for parameter, weight in zip(training.parameters, weights, strict=True):
-            parameter.copy_(torch.from_numpy(weight))
-    training.steps_done = progress.steps_done
-    if progress.steps_done:
-        progress.encoder = training.encoder()
+    for progress in _brought_back(context, settings, data, base, on_lent_gpu(steps, [base], seconds)):
+        if job.stopped:
+            stop.set()
+        yield progress
 
 
 def _train(

@@ -19,6 +19,7 @@ from llm2vec_core.ui.plot import plot_view
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import copy, model, uploads
 from llm2vec_core.ui.tabs.train.data import PAIR_KINDS, pairs_preview
+from llm2vec_core.ui.tabs.train.run import get_ready
 from llm2vec_core.ui.tabs.train.settings import RANK, SEED, SHORT, default_start, recipe_of
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import FOUND_OUT, encoding_field, text_picker
@@ -174,6 +175,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         return session.model_key if session.linked_tab == TAB.id else preset.key, recipe_fields(FIRST, SHORT, preset)
 
     def on_show(context: AppContext, session: Session, objective: str, length: str, **now: Any) -> Iterator[Results]:
+        get_ready()
         fitted = fitted_fields(context, session, objective, length, as_drawn(session), now)
         fields = now | fitted
         # At once: while the rest is measured, the visitor may be typing.
