@@ -63,6 +63,16 @@ def test_a_shared_link_shows_our_title_description_and_picture(server, source):
     assert not {value for values in found.values() for value in values if "gradio" in value.lower()}
 
 
+def test_the_page_is_made_for_an_address_and_for_nothing_else_of_a_request(server, source):
+    for query in ("tab=map", "deep_link=x", "deep%5Flink=x", "page=none", "all_endpoints=1"):
+        assert sent(f"{server}/?{query}")[2].decode() == source
+    request = urllib.request.Request(server, headers={"Host": "other.example"})
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        other = reply.read().decode()
+    assert other == source.replace(server, "http://other.example")
+    assert sent(server)[2].decode() == source
+
+
 def test_the_page_names_no_path_of_the_server(source):
     assert str(ROOT) not in source
     assert "site-packages" not in source
