@@ -37,6 +37,8 @@ SESSION_CAPACITY = 200
 # A thread that computes in torch gives the interpreter away at every operation, and waits this long to get it back from
 # one that runs Python: beside it an answer took 5.5 times as long with the default of 0.005, with 0.0005 2.7 times.
 SWITCH_SECONDS = 0.0005
+# What tabs want made beforehand waits for visitors: it looks this often, and waits no longer.
+CALM_SECONDS, PATIENCE_SECONDS = 0.5, 30.0
 # For so long the badge's "just now" is true.
 SECONDS_OF_PROOF = 10.0
 # Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
@@ -139,9 +141,15 @@ def launch_settings(models: Models) -> dict[str, Any]:
     }
 
 
-def warm_up_in_background(models: Models) -> threading.Thread:
-    """Prepare what visitors will ask for, while the page is already served."""
-    thread = threading.Thread(target=models.default.warm_up, name="warm-up", daemon=True)
+def warm_up_in_background(models: Models, demo: gr.Blocks) -> threading.Thread:
+    """Prepare what visitors will ask for, while the page is already served; those who have come go first."""
+
+    def visitors_first() -> None:
+        patience = time.monotonic() + PATIENCE_SECONDS
+        while demo._queue.get_active_worker_count() and time.monotonic() < patience:
+            time.sleep(CALM_SECONDS)
+
+    thread = threading.Thread(target=models.default.warm_up, args=(visitors_first,), name="warm-up", daemon=True)
     thread.start()
     return thread
 
@@ -168,6 +176,6 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_settings(models))
     keep_startup_out_of_collections()
-    warm_up_in_background(models)
+    warm_up_in_background(models, demo)
     demo.visits.sweep_in_background()
     demo.block_thread()

@@ -160,8 +160,12 @@ class AppContext:
 
         return self.cache.get(("query scores", stage_key, pooling_mode), measure)
 
-    def warm_up(self) -> None:
-        """Make what the first visitors will ask for, in the order in which they will."""
+    def warm_up(self, between: Callable[[], None] = lambda: None) -> None:
+        """Make what the first visitors will ask for, in the order in which they will.
+
+        Args:
+            between: called before each tab's own, which can wait.
+        """
         opening = (self.preset.stages[0].key, self.preset.default.key)
         # The first tab reads all stages, these two first: whoever asks meanwhile waits for them alone.
         for key in dict.fromkeys((*opening, *(stage.key for stage in self.preset.stages))):
@@ -171,6 +175,7 @@ class AppContext:
         for key in opening:
             self.query_scores(key)
         for job in self.warm_ups:
+            between()
             job()
 
 
