@@ -15,7 +15,7 @@ PACKAGE = ROOT / "llm2vec_core"
 
 # A module imports from floors below its own, or from its own folder.
 FLOORS = {
-    "errors": 0, "writing": 0.5, "charts": 0, "cache": 0, "threads": 0, "extras": 0.5, "arguments": 0.75,
+    "errors": 0, "writing": 0.5, "charts": 0, "cache": 0, "threads": 0, "processes": 0.5, "extras": 0.5, "arguments": 0.75,
     "aliases": 1, "precision": 1, "presets": 1, "published": 1, "published_encoders": 2, "bidirectional": 1,
     "pooling": 1, "templates": 1, "acceleration": 1, "config_numbers": 0.5, "positions": 1, "weight_files": 1, "dense": 1, "low_rank": 1,
     "settings": 2, "batching": 2, "bundled_data": 2, "architectures": 2,

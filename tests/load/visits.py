@@ -12,6 +12,8 @@ import httpx
 from tests.load.figures import Figures
 from tests.load.visitor import Visitor
 
+# The server closes a connection after five idle seconds; a browser asks again, this client must not be in the middle.
+LIMITS = httpx.Limits(max_connections=None, keepalive_expiry=2.0)
 THINKING = (3.0, 9.0)
 STAY = (20.0, 90.0)
 WORDS = [
@@ -99,9 +101,7 @@ async def visits(address: str, figures: Figures, until: float, number: int, *, t
     rng = random.Random(number)
     actions, weights = zip(*ACTIONS, strict=True)
     while figures.seconds < until:
-        async with httpx.AsyncClient(
-            base_url=address, timeout=120.0, limits=httpx.Limits(max_connections=None)
-        ) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=120.0, limits=LIMITS) as client:
             visitor = Visitor(client, figures)
             try:
                 await visitor.arrive()
@@ -120,7 +120,7 @@ async def visits(address: str, figures: Figures, until: float, number: int, *, t
 
 async def leaves_while_training(address: str, figures: Figures, steps: int = 400) -> None:
     """Press Train, wait for the first steps, and close the page."""
-    async with httpx.AsyncClient(base_url=address, timeout=120.0) as client:
+    async with httpx.AsyncClient(base_url=address, timeout=120.0, limits=LIMITS) as client:
         visitor = Visitor(client, figures)
         await visitor.arrive()
         running = asyncio.create_task(train(visitor, random.Random(), "leave while training", steps))
