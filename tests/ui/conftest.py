@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from llm2vec_core.ui.context import AppContext
 from tests.running_app import running_app
 
-# Patience, not a measurement: a busy machine may take long.
+# Milliseconds. Patience, not a measurement: a busy machine may take long.
+PATIENCE = 120_000
 expect.set_options(timeout=90_000)
 LEFT = ("AbortError: signal is aborted", "Connection errored out")
 # The address bar's list is itself a page: for each visit one more is loaded, a fifth of what a visit costs.
@@ -29,6 +32,44 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     f"--disable-features={','.join(ADDRESS_BAR + PLAYWRIGHTS)}",
 ]  # fmt: skip
+
+
+# What the page has asked of its server and not yet been answered. A question that goes through gradio's queue is answered
+# by a message of the visit's stream, which may stay open.
+ASKED = """(() => {
+  const real = window.fetch, counted = /\\/gradio_api\\/(queue\\/join|run|upload|component_server)\\b/, over = new Set();
+  const END = /^data: \\{"msg": ?"process_completed", ?"event_id": ?"(\\w+)"/;
+  window.asked = new Set();
+  const listen = async stream => {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = '', piece; !(piece = await reader.read()).done;) {
+      const messages = (rest + piece.value).split('\\n\\n');
+      rest = messages.pop();
+      for (const [, id] of messages.map(each => each.match(END)).filter(Boolean)) {
+        over.add(id);
+        asked.delete(id);
+      }
+    }
+  };
+  window.fetch = async (...given) => {
+    const address = given[0].url || String(given[0]), question = {};
+    if (counted.test(address)) asked.add(question);
+    try {
+      const answer = await real(...given);
+      if (address.includes('/queue/data')) listen(answer.clone().body).catch(() => {});
+      else if (asked.has(question)) {
+        const told = await answer.clone().text();
+        const id = address.includes('/queue/join') && answer.ok && JSON.parse(told).event_id;
+        if (id && !over.has(id)) asked.add(id);
+      }
+      return answer;
+    } finally {
+      asked.delete(question);
+    }
+  };
+})();"""
+# An answer may set off the next question, and what it brought is drawn a frame later.
+FRAMES = 5
 
 
 @pytest.fixture(scope="session")
@@ -60,16 +101,23 @@ def is_problem(message: ConsoleMessage) -> bool:
     return message.type == "error" and not any(told in message.text for told in LEFT)
 
 
+def visitors_own(browser: Browser, width: int = 1440, height: int = 900) -> BrowserContext:
+    """A visitor's own browser, as far as the server can tell."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(ASKED)
+    return context
+
+
 @contextmanager
 def visits(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     """Opens the page as new visitors do; in the end none of them may have met an error or another host."""
     contexts, problems = [], []
 
     def open_(width: int = 1440, height: int = 900, dark: bool = False, query: str = "") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height})
+        context = visitors_own(browser, width, height)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(120_000)
         page.on("console", lambda m: problems.append(f"console: {m.text}") if is_problem(m) else None)
         page.on("pageerror", lambda e: problems.append(f"page error: {e}"))
 
@@ -112,13 +160,59 @@ def visitor(browser, server) -> Iterator[Page]:
 
 
 def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).click()
+    """Open a tab and wait until it is drawn: gradio sets the fields of what has just been drawn a frame later once more."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+    page.evaluate("window.calm = 0")
+    page.wait_for_function(
+        f"""() => {{
+          const panel = [...document.querySelectorAll('#tabs [role=tabpanel]')].find(each => each.checkVisibility());
+          const size = panel ? panel.querySelectorAll('*').length : 0;
+          window.calm = size && size === window.drawn ? window.calm + 1 : 0;
+          window.drawn = size;
+          return window.calm > {FRAMES};
+        }}"""
+    )
+
+
+def choose(page: Page, elem_id: str, option: str, exact: bool = True) -> None:
+    """Choose from a dropdown by its own list: another one's may still be closing."""
+    field = page.locator(f"#{elem_id}")
+    field.locator("input").click()
+    field.get_by_role("option", name=option, exact=exact).click()
+
+
+def quiet(page: Page) -> None:
+    """Wait until the page has been told all that it asked of its server, and has shown it.
+
+    What must not have changed is looked at then: before, it could not have changed.
+    """
+    page.evaluate("window.calm = 0")
+    page.wait_for_function(f"(window.calm = window.asked.size ? 0 : window.calm + 1) > {FRAMES}", timeout=2 * PATIENCE)
+
+
+def copied_link(page: Page) -> str:
+    """Press "Copy link"; the address that the page has then."""
+    page.evaluate("document.getElementById('l2v-said')?.remove()")  # what an earlier press said
+    page.locator("#copy-link").click()
+    expect(page.locator("#l2v-said")).to_be_visible()
+    return page.evaluate("location.href")
+
+
+def until(page: Page, read: Callable[[], Any], expected: Any) -> None:
+    """Read until it is what is expected (also ``pytest.approx``), for what ``expect`` has no words for."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while (found := read()) != expected and time.monotonic() < deadline:
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert found == expected
 
 
 def fill_field(page: Page, elem_id: str, value: str) -> None:
-    """Type into a field that may just have been unfolded: an accordion sets its fields once more after it opens."""
+    """Type into a field that may just have been unfolded, which is set a frame later once more."""
     box = page.locator(f"#{elem_id} input")
+    box.wait_for()
+    quiet(page)
     box.fill(value)
-    page.wait_for_timeout(300)
-    if box.input_value() != value:
-        box.fill(value)
+    quiet(page)
+    expect(box).to_have_value(value)

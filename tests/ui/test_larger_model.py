@@ -10,7 +10,7 @@ from llm2vec_core.presets import BUNDLED, SMOLLM2
 from llm2vec_core.ui.opening import FIRST_HEAD
 from llm2vec_core.ui.tabs.train.copy import length_info
 from tests.running_app import running_app
-from tests.ui.conftest import fill_field, open_tab
+from tests.ui.conftest import copied_link, fill_field, open_tab, visitors_own
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,8 @@ def address():
 
 
 def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser, address):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = visitors_own(browser)
     page, problems = context.new_page(), []
-    page.set_default_timeout(120_000)
     page.on("pageerror", lambda e: problems.append(str(e)))
     page.goto(address)
     expect(page.locator("#in-use")).to_contain_text(SMOLLM2.label)
@@ -42,9 +41,7 @@ def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser,
     expect(page.locator("#train-steps input")).to_have_value("8")
     expect(page.locator("#loss-plot")).to_contain_text("the starting point, “Bidirectional, untrained”")
     expect(page.locator("#train-length")).to_contain_text(length_info(SMOLLM2))
-    page.locator("#copy-link").click()
-    expect(page.locator("#l2v-said")).to_be_visible()
-    assert f"model={SMOLLM2.key}" in page.url
+    assert f"model={SMOLLM2.key}" in copied_link(page)
 
     page.goto(f"{address}/?tab=search&model={BUNDLED.key}&search_right=supervised")
     expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)

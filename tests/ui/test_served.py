@@ -17,7 +17,7 @@ from llm2vec_core.ui import copy
 from llm2vec_core.ui.api import NAMES
 from llm2vec_core.ui.served import FILES, with_own_head
 from tests.running_app import ARTIFACTS, ROOT, WORKER, running_app
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import open_tab, visitors_own
 
 
 def sent(address: str, body: object = None) -> tuple[int, str, bytes]:
@@ -156,14 +156,13 @@ def test_a_right_call_goes_through_by_name_and_by_place(server, page):
 def test_under_a_sub_path_everything_is_asked_for_below_it(browser):
     """The map needs plotly's script, whose address was the host's own."""
     with running_app("sub_path.log", HF_HUB_OFFLINE="1", GRADIO_ROOT_PATH="/sub") as address:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context = visitors_own(browser)
         page, asked = context.new_page(), []
-        page.set_default_timeout(120_000)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/sub/")
         open_tab(page, "Map")
         expect(page.locator("#right-map")).to_have_attribute("data-drawn", re.compile(r"\d+"))
         assert {url for url in asked if url.startswith(address) and not urlsplit(url).path.startswith("/sub/")} == set()
         assert f"{address}/sub/l2v/plotly.min.js" in asked
-        assert page.locator("link[rel=icon]").first.get_attribute("href") == f"{address}/sub/l2v/icon.svg"
+        expect(page.locator("link[rel=icon]").first).to_have_attribute("href", f"{address}/sub/l2v/icon.svg")
         context.close()

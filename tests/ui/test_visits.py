@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.tabs import TABS
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import open_tab, quiet, until, visitors_own
 from tests.ui.tabs.test_see import strips
 from tests.ui.tabs.test_train import shorten
 from tests.ui.test_form import show
@@ -37,6 +37,7 @@ def test_markup_in_any_field_is_text_and_nothing_else(page):
         show(page, tab.id)
         for label in page.locator("#tabs label", has_text="Your texts").locator("visible=true").all():
             label.click()
+        quiet(page)
         for field in page.locator("#tabs textarea, #tabs input[type=text]:not([role=listbox])").all():
             if field.is_visible() and field.is_editable() and field.get_attribute("role") != "listbox":
                 longest = field.get_attribute("maxlength")
@@ -45,13 +46,12 @@ def test_markup_in_any_field_is_text_and_nothing_else(page):
         for button in page.locator("#tabs button.primary, #tabs [id$=-use]").all():
             if button.is_visible() and button.is_enabled():
                 button.click()
-        page.wait_for_timeout(1000)
-        page.wait_for_function("!window.checks.busy()", timeout=240_000)
+        quiet(page)
         for button in page.locator("#tabs [id*=stop]").all():
             if button.is_visible() and button.is_enabled():
                 button.click()
         assert page.evaluate("window.pwned") is None, tab.id
-        assert page.locator("#evil, img[src='x'], svg[onload]").count() == 0, tab.id
+        expect(page.locator("#evil, img[src='x'], svg[onload]"), tab.id).to_have_count(0)
     assert filled >= len(TABS)
 
 
@@ -73,7 +73,7 @@ def test_markup_in_the_columns_and_labels_of_a_file_is_text(page, tmp_path):
     page.locator("#away-run").click()
     expect(page.locator(".l2v-away-made")).to_have_attribute("data-rows", "3")
     assert page.evaluate("window.pwned") is None
-    assert page.locator("#evil, img[src='x'], svg[onload]").count() == 0
+    expect(page.locator("#evil, img[src='x'], svg[onload]")).to_have_count(0)
 
 
 def test_a_link_cannot_bring_markup_to_life(open_page):
@@ -134,7 +134,7 @@ def takes_away(page: Page, folder: Path) -> tuple[np.ndarray, LLM2Vec]:
     page.locator("#away-source").get_by_label("Your texts").check()
     expect(page.locator("#away-encoder input")).to_have_value("Your adapter")
     page.locator("#away-kind input").click()
-    page.get_by_role("option").filter(has_text="npy").click()
+    page.locator("#away-kind").get_by_role("option").filter(has_text="npy").click()
     page.locator("#away-run").click()
     expect(page.locator(".l2v-away-made")).to_have_attribute("data-rows", "20")
     with page.expect_download() as file:
@@ -152,8 +152,10 @@ def test_two_visitors_train_at_once_and_each_has_their_own_adapter_texts_files_a
     for page, description in told.items():
         expect(page.locator("#training-status")).to_contain_text("Done. Step 3 of 3", timeout=240_000)
         expect(page.locator("#own-adapter")).to_contain_text(description)
-        title = page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.title.text")
-        assert title.startswith(description.split(",")[0])
+        page.wait_for_function(
+            "start => document.querySelector('#loss-plot .l2v-plot').layout.title.text.startsWith(start)",
+            arg=description.split(",")[0],
+        )
         (folder := tmp_path / words[page]).mkdir()
         found[page] = takes_away(page, folder)
     for page, other in ((first, second), (second, first)):
@@ -250,9 +252,8 @@ def test_a_request_cannot_name_a_file_of_the_server_as_its_upload(server):
 @pytest.fixture
 def newcomer(browser, server):
     """A page that may be loaded anew: what gradio complains of while it is left is no matter."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = visitors_own(browser)
     page = context.new_page()
-    page.set_default_timeout(120_000)
     page.goto(server)
     page.wait_for_selector("#prefix-badge")
     yield page
@@ -275,11 +276,7 @@ def test_a_file_is_deleted_when_its_visitor_leaves_and_texts_are_not_lost_withou
     page.reload()
     page.wait_for_selector("#prefix-badge")
     assert asked == ["beforeunload"]
-    for _ in range(600):
-        if not stored.exists():
-            break
-        page.wait_for_timeout(100)
-    assert not stored.exists()
+    until(page, stored.exists, False)
 
 
 def test_pasted_lines_are_kept_in_the_browser_by_those_who_want_it(newcomer):
@@ -288,12 +285,15 @@ def test_pasted_lines_are_kept_in_the_browser_by_those_who_want_it(newcomer):
     page.locator("#search-source").get_by_label("Your texts").check()
     page.locator("#search-pasted textarea").fill("a river\na <b>bank</b>")
     page.locator("#search-remember input").check()
+    page.wait_for_function("localStorage.getItem('l2v-lines') !== null")
     page.reload()
     open_tab(page, "Map")
     page.locator("#map-source").get_by_label("Your texts").check()
     expect(page.locator("#map-pasted textarea")).to_have_value("a river\na <b>bank</b>")
     page.locator("#map-remember input").uncheck()
+    page.wait_for_function("localStorage.getItem('l2v-lines') === null")
     page.reload()
     open_tab(page, "Map")
     page.locator("#map-source").get_by_label("Your texts").check()
+    quiet(page)
     expect(page.locator("#map-pasted textarea")).to_have_value("")

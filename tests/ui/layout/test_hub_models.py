@@ -12,7 +12,7 @@ from llm2vec_core.presets import BUNDLED
 from tests.running_app import running_app
 from tests.stand_in_hub import serving
 from tests.test_hub_layouts import REFERENCE
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import open_tab, quiet, visitors_own
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,14 @@ def hub_page(browser, tmp_path_factory):
         serving(folder) as (hub, _),
         running_app("hub-server.log", HF_ENDPOINT=hub, HF_HOME=cache, HF_HUB_OFFLINE="0") as address,
     ):
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context = visitors_own(browser)
         page = context.new_page()
-        page.set_default_timeout(120_000)
         page.goto(address)
         page.wait_for_selector("#prefix-badge")
         page.locator("[data-l2v=sidebar]").click()
         page.get_by_role("button", name="Another model from the Hub").click()
+        page.wait_for_selector("#use-hub")
+        quiet(page)
         yield page
         context.close()
 

@@ -14,7 +14,7 @@ from llm2vec_core.ui.tabs.compare import view as compare_view
 from llm2vec_core.ui.tabs.search import model as search_model
 from llm2vec_core.ui.tabs.see import model as see_model
 from tests.running_app import free_port
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import choose, open_tab, quiet, visitors_own
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,8 @@ def own_server():
 
 @pytest.fixture
 def own_page(browser, own_server):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = visitors_own(browser)
     page = context.new_page()
-    page.set_default_timeout(120_000)
     page.goto(own_server)
     page.wait_for_selector("#prefix-badge")
     yield page
@@ -64,7 +63,7 @@ class Held:
         """Let the first call end, and its answer arrive."""
         self.free.set()
         assert self.ended.wait(240)
-        page.wait_for_timeout(1500)
+        quiet(page)
 
 
 @pytest.fixture
@@ -133,11 +132,10 @@ def test_a_step_and_a_head_that_were_chosen_meanwhile_stay(own_page, held):
     slow.let_go(own_page)
     expect(own_page.locator('#see-spine [data-sentence="b"][aria-label^="at,"]')).to_be_visible()
     expect(own_page.locator("#see-lesson-card")).to_have_attribute("data-step", "2")
-    own_page.wait_for_timeout(1000)
+    quiet(own_page)
     slow = held(see_model, "heads")
     for elem_id, number in (("layer", "3"), ("head", "4")):
-        own_page.locator(f"#{elem_id} input").click()
-        own_page.get_by_role("option", name=number, exact=True).click()
+        choose(own_page, elem_id, number)
         assert slow.begun.wait(120)
     slow.let_go(own_page)
     expect(own_page.locator("#attention-picture")).to_contain_text("layer 3, head 4")

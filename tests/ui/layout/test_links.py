@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.ui.layout.links import LONGEST_LINK, complaint, restored, view_of
+from tests.ui.conftest import copied_link, quiet
 
 STAGES = [("Causal", "causal"), ("Both", "both")]
 
@@ -122,11 +123,10 @@ def test_a_link_restores_every_field_of_a_tab_and_what_they_show(open_page, tab,
     given = {"tab": tab} | {f"{tab}_{name}": value for name, value in fields.items()}
     page = open_page(query=urlencode(given))
     expect(page.locator(place).first).to_contain_text(told)
+    quiet(page)
     expect(page.locator("#link-notice .l2v-notice")).to_be_empty()
-    page.locator("#copy-link").click()
-    expect(page.locator("#l2v-said")).to_be_visible()
     # What the page would hand on is what it was given.
-    again = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+    again = {name: values[0] for name, values in parse_qs(urlsplit(copied_link(page)).query).items()}
     assert {name: again.get(name) for name in given} == given
 
 
@@ -142,13 +142,8 @@ def test_a_link_carries_what_the_browser_alone_knows(open_page, server):
     """The switch, the ways of those who moved, the picked and the selected texts, the ladder's task."""
     page = open_page()
 
-    def copied() -> str:
-        page.locator("#copy-link").click()
-        expect(page.locator("#l2v-said")).to_be_visible()
-        return page.url
-
     page.locator("label:has(#l2v-see-bidi)").click()
-    page.goto(copied())
+    page.goto(copied_link(page))
     expect(page.locator("#l2v-see-bidi")).to_be_checked()
     expect(page.locator("#see-spine .l2v-see-when-bidi").first).to_be_visible()
 
@@ -157,24 +152,26 @@ def test_a_link_carries_what_the_browser_alone_knows(open_page, server):
     expect(page.locator("#map-selection [data-pick]")).to_have_count(2)
     expect(page.locator(".l2v-map-lines")).to_be_checked()
     expect(page.locator(".l2v-map-words")).not_to_be_checked()
-    again = parse_qs(urlsplit(copied()).query)
+    again = parse_qs(urlsplit(copied_link(page)).query)
     assert (again["map_lines"], again["map_pick"], again["map_rows"]) == (["true"], ["17"], ["3.5"])
     assert again["map_words"] == ["false"]
 
     # With texts of one's own the link says that it leaves them out, and whoever opens it is told so.
     page.locator("#map-source").get_by_label("Your texts").check()
-    again = parse_qs(urlsplit(copied()).query)
+    again = parse_qs(urlsplit(copied_link(page)).query)
     expect(page.locator("#l2v-said")).to_contain_text("Your own texts are not in it")
     assert again["own"] == ["texts"]
     assert not {"map_pick", "map_rows"} & set(again)
-    page.goto(page.url)
+    page.reload()
     expect(page.locator("#link-notice")).to_contain_text("A link carries no texts")
 
     kinds = page.locator("#ladder-kind label")
     page.goto(f"{server}/?tab=ladder")
+    kinds.first.wait_for()
+    quiet(page)
     kinds.first.click()
     name = kinds.first.inner_text()
     expect(page.locator("#ladder-chart .gtitle")).to_contain_text(name)
-    page.goto(copied())
+    page.goto(copied_link(page))
     expect(kinds.first.locator("input")).to_be_checked()
     expect(page.locator("#ladder-chart .gtitle")).to_contain_text(name)

@@ -20,7 +20,7 @@ from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.session import Session
 from tests.conftest import tiny_llama
 from tests.running_app import free_port
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import copied_link, open_tab, quiet, visitors_own
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +124,8 @@ def test_facts_of_a_model():
 
 
 def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server):
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = visitors_own(browser)
     page = context.new_page()
-    page.set_default_timeout(120_000)
     problems = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.goto(own_server)
@@ -136,16 +135,16 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(page.locator("#sidebar .toggle-button")).to_be_focused()
     model = page.locator("#model input")
     model.click()
-    page.get_by_role("option").filter(has_text="Huge").click()
+    page.locator("#model").get_by_role("option").filter(has_text="Huge").click()
     expect(page.locator("#model-details")).to_contain_text("Does not fit: it needs about 4600000.0 GB")
     expect(page.locator("#use-model")).to_be_disabled()
     model.click()
-    page.get_by_role("option").filter(has_text="Lost").click()
+    page.locator("#model").get_by_role("option").filter(has_text="Lost").click()
     expect(page.locator("#model-details")).to_contain_text("It is gated")
     page.locator("#use-model").click()
     expect(page.locator("#model-notice")).to_contain_text("the Hub is out of reach")
     model.click()
-    page.get_by_role("option").filter(has_text="Tiny").click()
+    page.locator("#model").get_by_role("option").filter(has_text="Tiny").click()
     page.locator("#use-model").click()
     expect(page.locator("#model-status")).to_contain_text("Tiny <b>model</b> is in use in every tab.")
     expect(page.locator("#in-use")).to_contain_text("Tiny <b>model</b>")
@@ -159,9 +158,7 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(page.locator("#away-encoder input")).to_have_value("Bidirectional, untrained")
     page.locator("#away-run").click()
     expect(page.locator(".l2v-away-made")).to_have_attribute("data-dimensions", "32")
-    page.locator("#copy-link").click()
-    expect(page.locator("#l2v-said")).to_be_visible()
-    assert "model=tiny" in page.url
+    assert "model=tiny" in copied_link(page)
 
     other = context.new_page()
     other.goto(own_server + "/?tab=away&model=gone")
@@ -169,6 +166,7 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     expect(other.locator("#in-use")).to_contain_text("LLM2Vec-mini")  # a visitor's choice is theirs alone
     other.goto(own_server + "/?tab=away&model=tiny")
     expect(other.locator("#in-use")).to_contain_text("Tiny <b>model</b>")
+    quiet(other)
     expect(other.locator("#link-notice")).to_be_hidden()
     context.close()
     assert problems == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,7 +10,7 @@ from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.encoders import encoder_options
 from llm2vec_core.ui.tabs.compare import charts
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import choose, open_tab, quiet, until
 
 GROUP = text_groups()[0]
 
@@ -28,8 +26,10 @@ def compare(visitor):
 
 
 def matrices(page: Page) -> tuple[np.ndarray, np.ndarray]:
-    count = int(page.locator(".l2v-compare").get_attribute("data-count"))
-    data = json.loads(page.locator(".l2v-compare").get_attribute("data-matrices"))
+    # In one task of the browser: they are drawn anew together.
+    count, data = page.locator(".l2v-compare").evaluate(
+        "e => [Number(e.dataset.count), JSON.parse(e.dataset.matrices)]"
+    )
     first, second = (np.array(values).reshape(count, count) for values in data["values"])
     return first, second
 
@@ -81,26 +81,24 @@ def test_percentiles_another_encoder_and_another_group(compare):
     compare.locator("#compare-measure").get_by_text("percentile among").click()
     expect(compare.locator("#compare-first h3")).to_contain_text("percentile among our unrelated pairs")
     box = compare.locator(".l2v-compare")
-    assert (box.get_attribute("data-low"), box.get_attribute("data-high")) == ("0.0000", "100.0000")
+    expect(box).to_have_attribute("data-low", "0.0000")
+    expect(box).to_have_attribute("data-high", "100.0000")
     first, _ = matrices(compare)
     assert first.min() >= 0
     assert first.max() <= 100
     assert np.unique(first).size > 3
     # The last one is the encoder-only model, wherever it is installed; Static has the page's own code below.
     rival = encoder_options(BUNDLED, baselines=True, encoder_only=True)[-1].label
-    compare.locator("#compare-left input").click()
-    compare.get_by_role("option", name=rival).click()
+    choose(compare, "compare-left", rival, exact=False)
     expect(compare.locator("#compare-first h3")).to_contain_text(rival)
     expect(compare.locator("#compare-neighbors")).to_contain_text(rival)
-    compare.locator("#compare-left input").click()
-    compare.get_by_role("option", name="Static token embeddings").click()
+    choose(compare, "compare-left", "Static token embeddings", exact=False)
     expect(compare.locator("#compare-first h3")).to_contain_text("Static token embeddings")
-    compare.locator("#compare-group input").click()
-    compare.get_by_role("option", name="Word order").click()
+    choose(compare, "compare-group", "Word order", exact=False)
     expect(compare.locator("#compare-summary h3")).to_have_text("Word order")
     # The same words in another order: bare token embeddings cannot tell them apart.
     compare.locator("#compare-measure").get_by_text("raw cosine").click()
-    expect(compare.locator("#compare-first h3")).to_contain_text("cosine")
+    expect(compare.locator("#compare-first h3")).to_have_text("Static token embeddings: cosine")
     first, second = matrices(compare)
     assert first[0, 1] == pytest.approx(1.0, abs=1e-4)
     assert second[0, 1] < 0.9999
@@ -121,6 +119,7 @@ def test_own_texts_bad_input_and_nothing_is_lost(compare):
     ):
         write(compare, text)
         expect(notice).to_contain_text(message)
+        quiet(compare)
         assert compare.locator("#compare-neighbors").inner_text() == before
     write(compare, "<img src=x onerror=alert(1)>\n${alert(2)} {{constructor}} \ud83d")
     expect(compare.locator(".l2v-compare[data-count='2']")).to_be_visible()
@@ -128,12 +127,12 @@ def test_own_texts_bad_input_and_nothing_is_lost(compare):
     expect(compare.locator("#compare-neighbors")).to_contain_text("<img src=x onerror=alert(1)>")
     strips = compare.locator("#compare-strips .l2v-strip")
     expect(strips).to_have_count(2)
-    first, _ = matrices(compare)
-    assert float(strips.first.get_attribute("data-cosine")) == pytest.approx(first[0, 1], abs=1e-3)
+    cosine = pytest.approx(matrices(compare)[0][0, 1], abs=1e-3)
+    until(compare, lambda: float(strips.first.get_attribute("data-cosine")), cosine)
     compare.locator(".l2v-compare-matrix").first.focus()
     compare.keyboard.press("ArrowUp")
     expect(compare.locator(".l2v-compare-read")).to_contain_text("2. ${alert(2)}")
-    assert compare.locator("#tab-compare img").count() == 0
+    expect(compare.locator("#tab-compare img")).to_have_count(0)
     write(compare, "the same\n" * 40)
     expect(compare.locator(".l2v-compare[data-count='40']")).to_be_visible()
     expect(compare.locator(".l2v-compare-texts [data-changed='0']")).to_have_count(40)

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.presets import BUNDLED
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import copied_link, open_tab, quiet
 
 LAST = BUNDLED.default.key
 
@@ -33,7 +33,7 @@ def downloaded(page: Page, selector: str) -> tuple[str, bytes]:
 
 def choose(page: Page, selector: str, option: str) -> None:
     page.locator(f"{selector} input").click()
-    page.get_by_role("option").filter(has_text=option).first.click()
+    page.locator(selector).get_by_role("option").filter(has_text=option).first.click()
 
 
 def test_our_collection_as_parquet(visitor):
@@ -74,11 +74,11 @@ def test_the_addresses_for_programs_are_this_pages_own(visitor, server):
 def test_a_link_that_would_be_too_long_leaves_the_longest_text_out_and_says_so(visitor):
     away(visitor)
     visitor.locator("#away-instruction textarea").fill("long " * 2000)
-    visitor.locator("#copy-link").click()
+    link = copied_link(visitor)
     expect(visitor.locator("#l2v-said")).to_contain_text("Without the longest texts")
-    assert len(visitor.url) < 6100
-    assert "away_kind=parquet" in visitor.url
-    assert "away_instruction" not in visitor.url
+    assert len(link) < 6100
+    assert "away_kind=parquet" in link
+    assert "away_instruction" not in link
     visitor.locator("#away-instruction textarea").fill("")
 
 
@@ -128,6 +128,7 @@ def test_a_large_job_shows_how_far_it_is_and_can_be_stopped(page):
     # The job is over and tells nothing more, whatever is answered after it.
     choose(page, "#away-kind", "npy")
     expect(page.locator("#away-command pre")).to_contain_text(".npy")
+    quiet(page)
     expect(page.locator("#away-status")).to_contain_text("Stopped.")
     expect(page.locator("#away-download")).to_contain_text("Nothing to download yet")
 
@@ -139,9 +140,9 @@ def test_a_link_brings_the_view_back(page, open_page, server):
     page.locator("#away-instruction textarea").fill("find & <b>keep</b>: ünï")
     page.locator("#away-normalize input").uncheck()
     expect(page.locator("#away-command pre")).to_contain_text("--instruction")
-    page.locator("#copy-link").click()
+    quiet(page)
+    link = copied_link(page)
     expect(page.locator("#l2v-said")).to_have_text("Link copied.")
-    link = page.url
     assert "tab=away" in link
     command = page.locator("#away-command pre").inner_text()
 
@@ -149,6 +150,7 @@ def test_a_link_brings_the_view_back(page, open_page, server):
     expect(other.locator("#away-command pre")).to_have_text(command)
     expect(other.locator("#away-instruction textarea")).to_have_value("find & <b>keep</b>: ünï")
     expect(other.locator("#away-normalize input")).not_to_be_checked()
+    quiet(other)
     expect(other.locator("#link-notice .l2v-notice")).to_be_empty()
 
     other.goto(f"{server}/?present=1&tab=away&away_kind=exe&away_pooling=last_token&away_encoder=own&tab2=x")

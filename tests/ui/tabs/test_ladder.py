@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.published import MTEB
 from llm2vec_core.ui.tabs.ladder import model
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import choose, open_tab, quiet
 
 # Milliseconds. The first visitor of a fresh server waits for every encoder, on a busy machine for long.
 PATIENCE = 240_000
@@ -42,6 +42,7 @@ def test_climbing_shows_each_rungs_own_numbers(ladder, context):
         ladder.keyboard.press("ArrowRight")
         expect(ladder.locator("#ladder-rung")).to_have_attribute("data-stage", key)
         expected = context.pair_cosines(key)
+        # In the same panel as the rung's name.
         assert shown(ladder, "separation") == pytest.approx(expected.separation().score, abs=2e-3)
         assert shown(ladder, "unrelated") == pytest.approx(expected.mean("unrelated"), abs=1e-3)
     ladder.keyboard.press("ArrowDown")
@@ -52,12 +53,12 @@ def test_climbing_shows_each_rungs_own_numbers(ladder, context):
     expect(ladder.locator("#ladder-histograms text").filter(has_text="▸")).to_have_text("▸ Causal, echo")
     unfold(ladder, "echo")
     echo = float(ladder.locator("[data-echo=echo]").inner_text())
-    # The stairs are drawn as high as the scores on them.
-    stairs = ladder.locator("#ladder-stage label").evaluate_all(
-        "all => all.map(e => getComputedStyle(e, '::after')).map(s => [parseFloat(s.height), parseFloat(s.content.slice(1))])"
+    # The stairs rise to be as high as the scores on them.
+    expect(ladder.locator("#ladder-stage label")).to_have_count(len(KEYS) + 2)
+    ladder.wait_for_function(
+        """() => [...document.querySelectorAll('#ladder-stage label')].map(e => getComputedStyle(e, '::after'))
+          .every(s => Math.abs(parseFloat(s.height) - parseFloat(s.content.slice(1))) < 0.6)"""
     )
-    assert len(stairs) == len(KEYS) + 2
-    assert [height for height, _ in stairs] == pytest.approx([score for _, score in stairs], abs=0.6)
     assert echo == pytest.approx(context.pair_cosines("echo").separation().score, abs=2e-3)
 
 
@@ -74,25 +75,23 @@ def test_blanks_are_filled_and_wrong_ones_lose_nothing(ladder, context):
         ladder.locator("#ladder-text textarea").fill(wrong)
         ladder.locator("#ladder-fill-button").click()
         expect(ladder.locator("#ladder-fill-notice .l2v-notice")).to_contain_text(message)
+        quiet(ladder)
         assert ladder.locator("#ladder-fills").inner_text() == before
     ladder.locator("#ladder-text textarea").fill("<img src=x onerror=alert(1)> The _ and the _ .")
     ladder.locator("#ladder-expected textarea").fill("river")
     ladder.locator("#ladder-fill-button").click()
     expect(ladder.locator("[data-fill=mntp] ol")).to_have_count(2)
     expect(ladder.locator("#ladder-fill-notice .l2v-notice")).to_have_text("")
-    assert ladder.locator("#ladder-filled img").count() == 0
-    ladder.locator("#ladder-example input").click()
-    ladder.get_by_role("option", name="where trains stop").click()
+    expect(ladder.locator("#ladder-filled img")).to_have_count(0)
+    choose(ladder, "ladder-example", "where trains stop", exact=False)
     expect(ladder.locator("[data-fill=mntp] .l2v-ladder-asked")).to_contain_text("station")
 
 
 def test_published_numbers_are_drawn_and_marked_as_such(ladder):
     unfold(ladder, "published")
     ladder.wait_for_selector("#ladder-published .l2v-plot[data-drawn]")
-    drawn = ladder.evaluate(
-        "document.querySelector('#ladder-published .l2v-plot').data.reduce((n, t) => n + t.x.length, 0)"
-    )
-    assert drawn == len(MTEB)
+    drawn = "document.querySelector('#ladder-published .l2v-plot').data.reduce((n, t) => n + t.x.length, 0)"
+    assert ladder.evaluate(drawn) == len(MTEB)
     expect(ladder.locator("#ladder-published .gtitle")).to_contain_text("Published")
     expect(ladder.locator("#ladder-published .l2v-data tbody tr")).to_have_count(len(MTEB))
 
@@ -112,7 +111,9 @@ def test_the_measured_scores_change_with_the_kind_of_task(ladder):
 
 
 def test_the_table_of_contents_leads_to_every_part(ladder):
-    for link in ladder.locator(".l2v-ladder-toc a").all():
+    links = ladder.locator(".l2v-ladder-toc a").all()
+    assert len(links) > 4
+    for link in links:
         link.click()
         target = ladder.locator(link.get_attribute("href"))
         expect(target).to_be_in_viewport()

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.projection import named_groups, neighbor_label_accuracy, neighbor_overlap
-from tests.ui.conftest import fill_field, open_tab
+from tests.ui.conftest import FRAMES, choose, fill_field, open_tab, quiet, until
 
 UMAP_MILLISECONDS = 240_000  # the very first fit on a machine compiles
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -22,6 +22,7 @@ TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnima
 
 def ready(page: Page, kind: str = "umap", dimensions: int = 2) -> None:
     page.wait_for_selector(f'#map-numbers[data-kind={kind}][data-dimensions="{dimensions}"]', timeout=UMAP_MILLISECONDS)
+    quiet(page)
 
 
 def with_maps(page: Page) -> Page:
@@ -64,14 +65,32 @@ def places_and_texts(page: Page) -> tuple[np.ndarray, list[str]]:
     return np.array(sorted(found))[:, 1:], [passage.text for passage in passages()]
 
 
-def place_of(page: Page, side: str, nth: int) -> tuple[float, float]:
-    """The middle of a mark, in page coordinates, as plotly itself places it."""
-    find = f"document.querySelectorAll('#{side}-map .scatterlayer .point')[{nth}]"
-    page.evaluate(f"{find}.scrollIntoView({{block: 'center'}})")
-    page.wait_for_timeout(300)
-    return page.evaluate(
-        f"(() => {{ const r = {find}.getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2]; }})()"
-    )
+def place_of(page: Page, selector: str, nth: int = 0) -> list[float]:
+    """The middle of what is drawn, in page coordinates, once it is in sight and rests."""
+    page.evaluate("window.calm = 0")
+    return page.wait_for_function(
+        f"""([selector, nth]) => {{
+          const mark = document.querySelectorAll(selector)[nth];
+          if (!mark) return false;
+          mark.scrollIntoView({{block: 'center'}});
+          const box = mark.getBoundingClientRect(), middle = [box.x + box.width / 2, box.y + box.height / 2];
+          window.calm = String(middle) === window.place ? window.calm + 1 : 0;
+          window.place = String(middle);
+          return window.calm > {FRAMES} && middle;
+        }}""",
+        arg=[selector, nth],
+    ).json_value()
+
+
+def point_at(page: Page, side: str, nth: int) -> int:
+    """Move the mouse to a mark and wait until it is pointed at, as a press counts then; gives its row."""
+    row = rows_drawn(page, side)[nth]
+    x, y = place_of(page, f"#{side}-map .scatterlayer .point", nth)
+    page.mouse.move(x - 30, y)
+    page.mouse.move(x, y, steps=5)
+    expect(page.locator(f"#{side}-map .hoverlayer .hovertext")).to_have_count(1)
+    page.wait_for_function(f"row => document.querySelector('#{side}-map')._hoverdata?.[0]?.customdata === row", arg=row)
+    return row
 
 
 def inside(page: Page, side: str, box: dict[str, float]) -> tuple[set[int], set[int]]:
@@ -112,7 +131,7 @@ def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(
     for side, title in (("left", "Causal (UMAP)"), ("right", f"{BUNDLED.default.label} (UMAP)")):
         expect(page.locator(sketched.format(side))).to_have_count(len(passages()))
         expect(page.locator(f"[data-side={side}] h3").first).to_have_text(title)
-        assert page.locator(f"#{side}-map[data-drawn]").count() == 0
+        expect(page.locator(f"#{side}-map[data-drawn]")).to_have_count(0)
     # In one task of the browser: the sketch is made anew with the answer, and marks that are gone have no place.
     middles = """selector => [...document.querySelectorAll(selector)].map(m => m.getBoundingClientRect())
       .map(r => [r.x + r.width / 2, r.y + r.height / 2])"""
@@ -125,8 +144,8 @@ def test_the_picture_is_there_before_the_drawing_library_and_in_the_same_places(
         route.continue_()
     for side, places in before.items():
         page.wait_for_selector(f"#{side}-map[data-drawn]")
-        ringed = page.locator(f"#{side}-map .scatterlayer .trace").count() - 12
-        assert ringed >= 3  # the text that moved most and its neighbours, over 12 topics
+        # Over 12 topics the text that moved most and its neighbours.
+        page.wait_for_function(f"document.querySelectorAll('#{side}-map .scatterlayer .trace').length >= 12 + 3")
         # Drawn once more at the width of its place, on a busy machine somewhat later.
         page.wait_for_function(SAME_PLACES, arg=[f"#{side}-map .scatterlayer .point", places])
 
@@ -170,15 +189,10 @@ def test_both_maps_hold_every_passage_and_the_numbers_are_those_of_the_vectors(m
 
 def test_rest_click_select_and_find(map_page):
     ready(map_page)
-    first = int(map_page.locator("#map-picked").get_attribute("data-row"))
-    x, y = place_of(map_page, "left", 5)
-    map_page.mouse.move(x - 30, y)
-    map_page.mouse.move(x, y, steps=5)
-    expect(map_page.locator("#left-map .hoverlayer .hovertext")).to_have_count(1)
+    row = point_at(map_page, "left", 5)
     map_page.mouse.down()
     map_page.mouse.up()
-    expect(map_page.locator("#map-picked .l2v-map-text")).not_to_have_text(passages()[first].text)
-    row = int(map_page.locator("#map-picked").get_attribute("data-row"))
+    expect(map_page.locator("#map-picked")).to_have_attribute("data-row", str(row))
     shared = int(map_page.locator("#map-picked").get_attribute("data-shared"))
     expect(map_page.locator("#map-picked .l2v-map-text")).to_have_text(passages()[row].text)
     sides = [
@@ -211,21 +225,20 @@ def test_rest_click_select_and_find(map_page):
           window.still = Math.abs(zoomed - 1.3) < 0.01 && window.places === String(places) ? window.still + 1 : 0;
           window.places = String(places);
           const room = places.map(([x, y]) => places.map(([u, v]) => Math.hypot(u - x, v - y)).sort((a, b) => a - b)[1]);
-          const at = room.indexOf(Math.max(...room));
-          return window.still > 20 && [at, rows[at]];
+          return window.still > 20 && [room.indexOf(Math.max(...room))];
         }"""
     ).json_value()
-    x, y = place_of(map_page, "left", alone[0])
-    map_page.mouse.move(x - 30, y)
-    map_page.mouse.move(x, y, steps=5)
-    # A press counts for the mark that is pointed at, which a busy browser finds later.
-    expect(map_page.locator("#left-map .hoverlayer .hovertext")).to_have_count(1)
+    row = point_at(map_page, "left", alone[0])
     map_page.mouse.down()
     map_page.mouse.up()
-    expect(map_page.locator("#map-picked")).to_have_attribute("data-row", str(alone[1]))
+    expect(map_page.locator("#map-picked")).to_have_attribute("data-row", str(row))
     map_page.locator("#map-left input").click()
-    opened, field = (map_page.locator(each).bounding_box() for each in (".options:has([role=listbox])", "#map-left"))
-    assert [opened["x"], opened["width"]] == pytest.approx([field["x"], field["width"]], abs=3)
+
+    def across(selector: str) -> list[float]:
+        box = map_page.locator(selector).bounding_box()
+        return [box["x"], box["width"]]
+
+    until(map_page, lambda: across(".options:has([role=listbox])"), pytest.approx(across("#map-left"), abs=3))
     map_page.keyboard.press("Escape")
     map_page.locator("#present").click()
     map_page.locator(".l2v-map-lines").check()
@@ -240,6 +253,7 @@ def test_rest_click_select_and_find(map_page):
         ("right", "lasso", ((0.2, 0.2), (0.2, 0.7), (0.55, 0.7), (0.55, 0.2))),
     ):
         map_page.locator(f"#{side}-map .modebar-btn[data-val={tool}]").click()
+        place_of(map_page, f"#{side}-map .nsewdrag")
         area = map_page.locator(f"#{side}-map .nsewdrag").first.bounding_box()
         path = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners]
         map_page.mouse.move(*path[0])
@@ -249,10 +263,10 @@ def test_rest_click_select_and_find(map_page):
                 map_page.mouse.move(*way)
                 # A busy browser joins the moves of a frame into one, and would cut a corner.
                 map_page.evaluate(TWO_FRAMES)
-        map_page.mouse.up()
         (left, right), (top, bottom) = ((min(way), max(way)) for way in zip(*path, strict=True))
         box = {"x": left, "y": top, "width": right - left, "height": bottom - top}
         surely, at_most = inside(map_page, side, box)
+        map_page.mouse.up()
         assert 5 < len(surely) < 320
         # The table still lists what the other map gave until the answer is there.
         map_page.wait_for_function(
@@ -267,14 +281,15 @@ def test_rest_click_select_and_find(map_page):
     map_page.locator("#map-find button").click()
     rows = [p.text for p in passages() if all(w in p.text.lower() for w in ("bats", "night"))]
     expect(heading).to_contain_text("with “bats night”")
-    assert map_page.locator("#map-selected tbody tr").count() == len(rows)
+    expect(map_page.locator("#map-selected tbody tr")).to_have_count(len(rows))
     with map_page.expect_download() as download:
         map_page.locator("#map-selected [data-export=csv]").click()
     assert rows[0][:60] in download.value.path().read_text(encoding="utf-8-sig")
     map_page.locator("#map-find input, #map-find textarea").first.fill("")
     map_page.locator("#map-find button").click()
     expect(map_page.locator("#map-select-notice")).to_contain_text("Type a word")
-    assert map_page.locator("#map-selected tbody tr").count() == len(rows)
+    quiet(map_page)
+    expect(map_page.locator("#map-selected tbody tr")).to_have_count(len(rows))
 
 
 def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
@@ -293,6 +308,7 @@ def test_a_wrong_setting_is_named_and_the_map_stays(map_page):
             expect(map_page.locator("#map-notice")).to_contain_text(told)
         else:
             expect(map_page.locator("#map-notice .l2v-notice")).to_be_empty()
+        quiet(map_page)
         assert len(rows_drawn(map_page, "left")) == len(passages())
     for field, value in (("neighbors", "5"), ("min-dist", "0.5"), ("seed", "3")):
         map_page.locator(f"#map-{field} input").fill(value)
@@ -312,6 +328,7 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
     map_page.locator("#map-pasted textarea").fill("one\ntwo\nthree")
     map_page.locator("#map-use").click()
     expect(map_page.locator("#map-notice")).to_contain_text("3 texts are too few for a map")
+    quiet(map_page)
     assert len(rows_drawn(map_page, "left")) == len(passages())
     file = tmp_path / "evil.jsonl"
     rows = [{"text": f"{HOSTILE} river number {i}", "label": HOSTILE if i % 2 else "=1+1"} for i in range(12)]
@@ -321,14 +338,11 @@ def test_own_texts_hostile_and_few(map_page, tmp_path):
     expect(map_page.locator("#map-legend")).to_contain_text("no label 1", timeout=UMAP_MILLISECONDS)
     map_page.wait_for_function("document.querySelector('#left-map').data.filter(t => t.customdata).length === 3")
     expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_contain_text("of 13 texts")
-    x, y = place_of(map_page, "left", 0)
-    map_page.mouse.move(x - 20, y)
-    map_page.mouse.move(x, y, steps=4)
-    expect(map_page.locator("#left-map .hoverlayer .hovertext")).to_have_count(1)
     ready(map_page)
+    point_at(map_page, "left", 0)
     map_page.locator("#map-movers [data-pick]").first.click()
     expect(map_page.locator("#map-picked")).to_contain_text("river number")
-    assert map_page.locator("#tab-map img").count() == 0
+    expect(map_page.locator("#tab-map img")).to_have_count(0)
     assert dialogs == []
 
 
@@ -346,6 +360,7 @@ def test_a_file_that_cannot_be_shown_is_refused_and_the_picture_stays(page, tmp_
     (tmp_path / name).write_text(content)
     map_page.locator("#map-upload input[type=file]").set_input_files(tmp_path / name)
     expect(map_page.locator(place)).to_contain_text(told)
+    quiet(map_page)
     assert rows_drawn(map_page, "left") == before
 
 
@@ -359,15 +374,16 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(pag
     map_page.wait_for_function(f"{span}[1] - {span}[0] < {0.6 * (whole[1] - whole[0])}")
     zoomed = map_page.evaluate(span)
     # Closer up, groups within groups have words; none stands on another.
-    words = "document.querySelector('#left-map').dataset.words"
     fine = {" · ".join(group.words) for group in named_groups(*places_and_texts(map_page))[1]}
     expect(map_page.locator("#left-map")).not_to_have_attribute("data-words", coarse)
-    assert set(map_page.evaluate(words).split("|")) <= fine
+    words = map_page.locator("#left-map").get_attribute("data-words").split("|")
+    assert set(words) <= fine
+    expect(map_page.locator("#left-map .annotation text")).to_have_text(words)
     boxes = map_page.eval_on_selector_all(
         "#left-map .annotation rect.bg",
         "all => all.map(e => e.getBoundingClientRect()).map(r => [r.x, r.y, r.right, r.bottom])",
     )
-    assert len(boxes) == len(map_page.evaluate(words).split("|"))
+    assert len(boxes) == len(words)
     for i, (left, top, right, bottom) in enumerate(boxes):
         assert all(right <= a or c <= left or bottom <= b or d <= top for a, b, c, d in boxes[:i])
     map_page.locator(".l2v-map-words").uncheck()
@@ -375,8 +391,7 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(pag
     assert map_page.evaluate(span) == pytest.approx(zoomed)
     map_page.locator("#map-color").get_by_text("k-means").click()
     expect(map_page.locator("#map-legend")).to_contain_text("cluster 12")
-    map_page.locator("#map-right input").click()
-    map_page.get_by_role("option", name="Static token embeddings").click()
+    choose(map_page, "map-right", "Static token embeddings", exact=False)
     expect(map_page.locator("[data-side=right] h3").first).to_have_text(
         "Static token embeddings (UMAP)", timeout=UMAP_MILLISECONDS
     )
@@ -397,6 +412,7 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(pag
     map_page.locator("#map-query input, #map-query textarea").first.fill("")
     map_page.locator("#map-query button").click()
     expect(map_page.locator("#map-notice")).to_contain_text("The text to compare with is empty")
+    quiet(map_page)
     assert len(rows_drawn(map_page, "left")) == len(passages())
 
     map_page.locator("#map-color").get_by_text("Label", exact=True).click()
@@ -406,8 +422,8 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(pag
     ready(map_page, "pca", 3)
     expect(map_page.locator("[data-side=left] .l2v-map-caption")).to_contain_text("of the variance")
     webgl = map_page.evaluate("Boolean(document.createElement('canvas').getContext('webgl'))")
-    kind = map_page.evaluate("document.querySelector('#left-map').data[0].type")
-    assert kind == ("scatter3d" if webgl else "scatter")
+    kind = "document.querySelector('#left-map').data[0].type"
+    until(map_page, lambda: map_page.evaluate(kind), "scatter3d" if webgl else "scatter")
     map_page.locator("[data-side=left] .l2v-data summary").click()
     table = map_page.locator("[data-side=left] .l2v-data tr")
     expect(table).to_have_count(len(passages()) + 1)

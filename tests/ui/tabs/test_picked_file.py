@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import choose, open_tab
 
 
 def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(page):
@@ -29,8 +29,7 @@ def test_a_table_is_shown_as_it_was_read_and_can_be_read_otherwise(page):
     header.uncheck()
     expect(own).to_contain_text("3 texts from rows.csv")
     # The other column: the preview marks it.
-    page.locator("#search-text-column input").click()
-    page.get_by_role("option", name="column 2").click()
+    choose(page, "search-text-column", "column 2", exact=False)
     expect(shown.locator("th").nth(1)).to_have_text("column 2 (embedded)")
 
 
@@ -44,8 +43,7 @@ def test_a_file_of_an_unknown_encoding_is_read_once_its_encoding_is_chosen(page)
     own, field = page.locator("#search-own"), page.locator("#search-encoding input")
     expect(page.locator("#search-own-notice")).to_contain_text("choose its encoding below")
     expect(field).to_have_value("found out from the file")
-    field.click()
-    page.get_by_role("option", name="koi8-r").click()
+    choose(page, "search-encoding", "koi8-r", exact=False)
     expect(own).to_contain_text("2 texts from rows.csv, 2 labels")
     expect(page.locator("#search-preview td").first).to_have_text("Река разлилась после дождя.")
     expect(page.locator("#search-own-notice")).not_to_contain_text("encoding")

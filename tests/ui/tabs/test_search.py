@@ -12,7 +12,7 @@ from llm2vec_core.bundled_data import passages, queries
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search import copy
-from tests.ui.conftest import open_tab
+from tests.ui.conftest import choose, open_tab, quiet
 
 TOP = Limits().results
 
@@ -21,6 +21,7 @@ def with_hits(page):
     open_tab(page, "Search")
     for side in ("left", "right"):
         expect(page.locator(f"#search-{side}-hits li")).to_have_count(TOP)
+    quiet(page)
     return page
 
 
@@ -46,9 +47,9 @@ def test_our_collection(search):
     assert left != right
     cosines = search.eval_on_selector_all("#search-right-hits li", "all => all.map(e => +e.dataset.cosine)")
     assert cosines == sorted(cosines, reverse=True)
-    written = search.eval_on_selector_all("#search-scores svg.l2v-svg g > text", "all => all.map(e => e.textContent)")
-    shown = [float(score) for score in written]
-    assert len(shown) == 6
+    written = search.locator("#search-scores svg.l2v-svg g > text")
+    expect(written).to_have_count(6)
+    shown = [float(score) for score in written.all_text_contents()]
     assert all(0 < score < 1 for score in shown)
     expect(search.locator("#search-scores")).to_contain_text(f"{len(queries())} test questions")
     table = search.eval_on_selector_all(
@@ -63,7 +64,7 @@ def test_our_collection(search):
     first = next(q for q in queries() if q.query == copy.EXAMPLES[0].query)
     answers = {i for i, p in enumerate(passages()) if p.id in first.relevant}
     marked = search.locator("#search-right-hits li", has_text="answers it")
-    assert marked.count() == len(answers & set(right))
+    expect(marked).to_have_count(len(answers & set(right)))
     assert (min((right.index(i) + 1 for i in answers & set(right)), default=TOP + 1) == after) or after > TOP
     assert before > after
 
@@ -74,16 +75,14 @@ def test_our_collection(search):
     assert [int(line[4]) - 1 for line in lines[1:]] == [*left, *right]
 
     # Another example, an instruction, another encoder.
-    search.locator("#search-example input").click()
-    search.get_by_role("option", name=copy.EXAMPLES[1].query).click()
+    choose(search, "search-example", copy.EXAMPLES[1].query, exact=False)
     expect(search.locator("#search-note")).to_contain_text(copy.EXAMPLES[1].point)
     before = rows(search, "left")
     search.locator("#search-instruction textarea, #search-instruction input").first.fill("Find a passage <b>now</b>:")
     search.locator("#search-instruction textarea, #search-instruction input").first.press("Enter")
     expect(search.locator("#search-note")).to_contain_text("with the instruction Find a passage <b>now</b>:")
     assert rows(search, "left") != before
-    search.locator("#search-right input").click()
-    search.get_by_role("option", name="Causal", exact=True).click()
+    choose(search, "search-right", "Causal")
     expect(search.locator("#search-right-hits h3")).to_have_text("Causal")
     assert rows(search, "left") == rows(search, "right")
     expect(search.locator("#search-queries")).to_contain_text(f"level: {len(queries())}")
@@ -93,6 +92,7 @@ def test_questions_that_are_no_questions(search):
     before = rows(search, "left")
     ask(search, "")
     expect(search.locator("#search-notice")).to_contain_text("The question is empty")
+    quiet(search)
     assert rows(search, "left") == before
     search.locator("#search-query textarea, #search-query input").first.evaluate(
         "(box, text) => { box.value = text; box.dispatchEvent(new Event('input', {bubbles: true})); }", "rivers \ud83d"
@@ -102,7 +102,7 @@ def test_questions_that_are_no_questions(search):
     ask(search, "<img src=x onerror=alert(1)> rivers")
     expect(search.locator("#search-note")).to_contain_text("<img src=x onerror=alert(1)> rivers")
     expect(search.locator("#search-note")).to_contain_text("no answer key")
-    assert search.locator("#search-note img").count() == 0
+    expect(search.locator("#search-note img")).to_have_count(0)
     ask(search, "x" * 20_001)
     expect(search.locator("#search-notice")).to_contain_text("at most 20,000 fit")
     expect(search.locator("#search-right-hits li")).to_have_count(TOP)
@@ -121,6 +121,7 @@ def test_an_example_replaces_the_question_only_when_another_one_is_chosen(page):
         examples.focus()
         examples.press("Escape")
         examples.press("Tab")
+    quiet(search)
     search.locator("#search-button").click()
     expect(search.locator("#search-left-hits li").first).not_to_have_attribute("data-row", str(before[0]))
     expect(question).to_have_value("How do zebras hide in tall grass?")
@@ -138,7 +139,7 @@ def test_texts_of_ones_own(search, tmp_path):
     search.locator("#search-use").click()
     expect(search.locator("#search-note")).to_contain_text("among 3 texts")
     expect(search.locator("#search-right-hits li")).to_have_count(3)
-    assert search.locator("#search-right-hits li b").count() == 0
+    expect(search.locator("#search-right-hits li b")).to_have_count(0)
     expect(search.locator("#search-below")).to_contain_text("No scores")
 
     # More than are indexed without being asked: bare words take no time, a model can be stopped.
@@ -149,8 +150,7 @@ def test_texts_of_ones_own(search, tmp_path):
     lines = (f"{words[i % 5]} number {i}{rest},{words[i % 5]}" for i in range(count))
     file.write_text("text,topic\n" + "\n".join(lines))
     for side in ("left", "right"):
-        search.locator(f"#search-{side} input").click()
-        search.get_by_role("option", name="Static token embeddings").click()
+        choose(search, f"search-{side}", "Static token embeddings", exact=False)
         expect(search.locator(f"#search-{side}-hits h3")).to_have_text("Static token embeddings")
     search.locator("#search-upload input[type=file]").set_input_files(file)
     expect(search.locator("#search-notice")).to_contain_text(f"{count:,} texts are loaded, but not yet indexed")
@@ -165,16 +165,14 @@ def test_texts_of_ones_own(search, tmp_path):
     expect(search.locator("#l2v-live")).to_contain_text("of the first 8 are in both lists")
     assert set(search.locator("#search-right-hits .topic").all_inner_texts()) == {"train"}
 
-    search.locator("#search-right input").click()
-    search.get_by_role("option", name=BUNDLED.default.label, exact=True).click()
+    choose(search, "search-right", BUNDLED.default.label)
     expect(search.locator("#search-notice")).to_contain_text("not yet indexed with LLM2Vec")
     search.locator("#search-index").click()
     expect(search.locator("#search-status")).to_contain_text(re.compile(rf"[1-9]\d* of {count:,} vectors"))
     search.locator("#search-stop").click()
     expect(search.locator("#search-status")).to_contain_text("Stopped")
     # What was indexed before still answers.
-    search.locator("#search-right input").click()
-    search.get_by_role("option", name="Static token embeddings").click()
+    choose(search, "search-right", "Static token embeddings", exact=False)
     expect(search.locator("#search-notice")).not_to_contain_text("not yet indexed")
     ask(search, "a loaf of bread")
     expect(search.locator("#search-note")).to_contain_text("a loaf of bread")

@@ -7,10 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.test_form import SCRIPT
+from tests.ui.conftest import choose, quiet
 
 
 def strips(page: Page) -> dict[str, float]:
+    expect(page.locator(".l2v-strip").first).to_be_visible()
     pairs = page.eval_on_selector_all(".l2v-strip", "all => all.map(s => [s.dataset.stage, s.dataset.cosine])")
     return {key: float(value) for key, value in pairs}
 
@@ -18,6 +19,7 @@ def strips(page: Page) -> dict[str, float]:
 def prefix(page: Page, kind: str) -> list[float]:
     """Cosines of the shared tokens, from the table under the picture: "causal" or "bidi"."""
     column = {"causal": 1, "bidi": 2}[kind]
+    page.wait_for_selector("#see-spine .l2v-data tbody tr", state="attached")
     rows = page.eval_on_selector_all(
         "#see-spine .l2v-data tbody tr", f"all => all.map(row => row.cells[{column}].textContent)"
     )
@@ -34,24 +36,17 @@ def show(page: Page) -> None:
 
 def bars(page: Page, kind: str) -> list[float]:
     """Moves as the picture shows them, to three digits."""
+    page.wait_for_selector("#see-endings svg")
     return [float(t) for t in page.locator(f"#see-endings svg text[data-{kind}]").all_text_contents()]
 
 
 def values(page: Page) -> list[float]:
-    """Numbers of the lesson's step."""
-    cells = page.locator("#see-spine .l2v-see-answer text[data-value]")
-    return [float(cells.nth(i).get_attribute("data-value")) for i in range(cells.count())]
-
-
-def settled(page: Page) -> None:
-    page.evaluate(SCRIPT)
-    page.wait_for_timeout(200)
-    page.wait_for_function("!window.checks.busy()")
-
-
-def choose(page: Page, field: str, option: str) -> None:
-    page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Numbers of the lesson's step, once its answer is open."""
+    expect(page.locator("#see-spine .l2v-see-answer")).to_be_visible()
+    found = page.eval_on_selector_all(
+        "#see-spine .l2v-see-answer text[data-value]", "all => all.map(e => e.dataset.value)"
+    )
+    return [float(value) for value in found]
 
 
 def write(page: Page, field: str, text: str) -> None:
@@ -73,10 +68,12 @@ def test_the_first_screen_answers_before_anything_is_pressed(visitor):
     picture = visitor.locator("#see-spine .l2v-see-sentences svg").first
     ahead, moved = picture.locator("path.l2v-see-future"), picture.locator(".l2v-see-cell-bidi")
     tokens = picture.locator("[data-token]").count() - 1
-    assert ahead.count() == tokens * (tokens - 1) / 2
+    assert tokens > 4
+    expect(ahead).to_have_count(tokens * (tokens - 1) // 2)
     expect(ahead.first).to_have_css("opacity", "0")
     expect(moved.first).to_have_css("opacity", "0")
     # The switch draws the arcs from later words and the cosines drop, without the server: by keyboard, as any radio button.
+    expect(picture.locator('[data-token][tabindex="0"]')).to_have_count(1)  # its script has run
     visitor.locator("#l2v-see-causal").focus()
     visitor.keyboard.press("ArrowRight")
     expect(visitor.locator("#l2v-see-bidi")).to_be_checked()
@@ -129,13 +126,13 @@ def test_a_part_of_the_picture_is_pressed_and_read(visitor):
     expect(lens.locator('[aria-pressed="true"]')).to_contain_text("ste")
     rows = lens.locator(".l2v-see-lens tbody tr")
     expect(rows).to_have_count(5)
-    assert rows.last.locator("td").nth(1).locator("span").count() == 5
+    expect(rows.last.locator("td").nth(1).locator("span")).to_have_count(5)
     expect(lens).to_be_in_viewport()
     lens.get_by_role("button", name="whole sentence").nth(1).click()
     expect(lens.locator(".l2v-see-lens")).to_have_attribute("data-token", "pooled")
     # By keyboard alone: one stop for all columns, arrows move, Enter reads.
     chosen = visitor.locator("#see-spine .l2v-see-sentences svg").nth(1).locator('[data-token][tabindex="0"]')
-    assert chosen.count() == 1
+    expect(chosen).to_have_count(1)
     chosen.focus()
     visitor.keyboard.press("End")
     visitor.keyboard.press("ArrowLeft")
@@ -159,6 +156,7 @@ def test_pooling_and_encoder_can_be_chosen(visitor):
     expect(visitor.locator("#see-endings")).to_contain_text("Bidirectional, untrained")
     assert bars(visitor, "bidi") != ending
     expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-stage", "bidirectional")
+    quiet(visitor)
     expect(visitor.locator("#similarity")).to_contain_text("(first token)")
 
 
@@ -179,11 +177,12 @@ def test_an_ending_moves_the_beginning_in_one_direction_only(visitor):
     drawn = len(bars(visitor, "causal"))
     visitor.locator("#see-beginning textarea").fill(" ")
     expect(visitor.locator("#ending-notice")).to_contain_text("The beginning is empty")
+    quiet(visitor)
     assert len(bars(visitor, "causal")) == drawn > 4
     visitor.locator("#see-beginning textarea").fill("A <b id=evil>bank</b> was")
     expect(visitor.locator("#see-endings svg")).to_contain_text("bank")
     expect(visitor.locator("#ending-notice .l2v-notice")).to_be_empty()
-    assert visitor.locator("#evil").count() == 0
+    expect(visitor.locator("#evil")).to_have_count(0)
 
 
 def test_layer_head_and_sentence_of_the_attention_picture(visitor):
@@ -192,7 +191,7 @@ def test_layer_head_and_sentence_of_the_attention_picture(visitor):
     choose(visitor, "head", "4")
     expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 4")
     heads = visitor.locator("#see-grid [data-head]")
-    assert heads.count() == 4 * 6
+    expect(heads).to_have_count(4 * 6)
     chosen = visitor.locator('#see-grid [aria-pressed="true"]')
     expect(chosen).to_have_attribute("data-head", "4")
     # A thumbnail is pressed; the two fields, the large picture and the mark follow.
@@ -204,7 +203,7 @@ def test_layer_head_and_sentence_of_the_attention_picture(visitor):
     share = float(chosen.get_attribute("data-share"))
     assert float(visitor.locator("#attention").get_attribute("data-bidirectional")) == pytest.approx(share, abs=2e-4)
     # By keyboard alone: one stop for all heads, arrows move, Enter chooses.
-    assert visitor.locator('#see-grid [data-head][tabindex="0"]').count() == 1
+    expect(visitor.locator('#see-grid [data-head][tabindex="0"]')).to_have_count(1)
     chosen.focus()
     visitor.keyboard.press("ArrowUp")
     visitor.keyboard.press("ArrowRight")
@@ -214,7 +213,7 @@ def test_layer_head_and_sentence_of_the_attention_picture(visitor):
     # What is no choice is not taken.
     visitor.locator("#layer input").fill("99")
     visitor.locator("#layer input").press("Tab")
-    settled(visitor)
+    quiet(visitor)
     expect(visitor.locator("#attention-picture")).to_contain_text("layer 2, head 2")
     # A layer of the picture is opened at one of its heads.
     visitor.locator('#see-spine g[data-sentence="a"][data-layer="3"]').click()
@@ -229,13 +228,14 @@ def test_an_empty_sentence_is_named_and_nothing_is_lost(visitor):
     visitor.locator("#compare-button").click()
     expect(visitor.locator("#compare-notice")).to_contain_text("Sentence B is empty")
     visitor.get_by_role("button", name="Next →").click()
-    settled(visitor)
+    quiet(visitor)
     expect(visitor.locator("#see-lesson-card")).to_have_attribute("data-step", "1")
     # Said where it was typed, and nowhere else.
     expect(visitor.get_by_text("Sentence B is empty")).to_have_count(1)
     expect(visitor.locator("#compare-notice")).to_contain_text("Sentence B is empty")
     visitor.locator('#see-spine [data-sentence="a"][data-token="1"]').click()
     expect(visitor.locator("#lens-notice")).to_contain_text("Sentence B is empty")
+    quiet(visitor)
     assert visitor.locator("#see-spine").inner_text() == before
     visitor.locator("#sentence-b textarea").fill("The bank was closed.")
     visitor.locator("#compare-button").click()
@@ -247,6 +247,7 @@ def test_a_text_of_100_000_characters_is_refused_with_its_size(visitor):
     write(visitor, "sentence-a", "word " * 20_000)
     visitor.locator("#compare-button").click()
     expect(visitor.locator("#compare-notice")).to_contain_text("100,000 characters; at most 20,000")
+    quiet(visitor)
     assert prefix(visitor, "causal") == [1.0, 1.0, 1.0, 1.0]
 
 
@@ -282,7 +283,7 @@ def test_an_example_takes_no_words_by_itself_and_gives_them_back(visitor):
     examples.click()
     visitor.keyboard.press("Escape")
     visitor.keyboard.press("Tab")
-    settled(visitor)
+    quiet(visitor)
     expect(a).to_have_value("The mouse ran away.")
     expect(undo).to_be_hidden()
     examples.click()
@@ -314,11 +315,11 @@ def test_hostile_and_odd_texts_are_shown_and_not_run(visitor):
         write(visitor, "see-ending", text)
         visitor.locator("#sentence-b textarea").fill("The end")
         visitor.locator("#compare-button").click()
+        quiet(visitor)
         expect(visitor.locator("#see-spine .l2v-data tbody tr")).to_have_count(2)
         expect(visitor.locator("#see-spine")).to_contain_text("end")
         expect(visitor.locator("#compare-notice .l2v-notice")).to_be_empty()
-        settled(visitor)
-    assert visitor.locator("#see-spine img, #attention img, #see-endings img, #see-lens img").count() == 0
+    expect(visitor.locator("#see-spine img, #attention img, #see-endings img, #see-lens img")).to_have_count(0)
     assert dialogs == []
 
 

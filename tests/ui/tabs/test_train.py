@@ -8,15 +8,16 @@ from playwright.sync_api import expect
 
 from llm2vec_core.presets import ASSETS
 from llm2vec_core.ui.tabs.train.settings import RECIPES, SHORT
-from tests.ui.conftest import fill_field, open_tab
+from tests.ui.conftest import choose, fill_field, open_tab, quiet, until
 from tests.ui.tabs.test_see import strips
 
 PATIENCE = 240_000
 
 
 def shorten(page, steps: int) -> None:
-    if not page.locator("#train-steps").count():  # a folded accordion holds nothing yet
-        page.get_by_text("Expert settings").click()
+    fold = page.locator("#train-expert > .label-wrap")
+    if "open" not in fold.get_attribute("class").split():
+        fold.click()
     for name, value in (("steps", steps), ("batch-size", 4), ("max-length", 16)):
         fill_field(page, f"train-{name}", str(value))
 
@@ -26,7 +27,12 @@ def status(page):
 
 
 def points(page) -> list[list[float]]:
+    page.wait_for_selector("#loss-plot .l2v-plot[data-drawn]")
     return page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => [...t.y])")
+
+
+def end_of_axis(page) -> float:
+    return page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1]
 
 
 def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page):
@@ -40,13 +46,12 @@ def test_before_anything_is_trained_the_chart_shows_what_a_run_begins_with(page)
     numbers = re.search(r"held-out loss ([\d.]+), separation ([\d.]+) ", told.inner_text()).groups()
     assert [float(number) for number in numbers] == pytest.approx([held_out[0], unrelated[0]], abs=1e-3)
     expect(page.locator("#before-after")).to_contain_text("Our held-out pairs before training")
-    assert page.locator("#before-after svg.l2v-svg circle").count() == 40
+    expect(page.locator("#before-after svg.l2v-svg circle")).to_have_count(40)
     # Another objective begins elsewhere, and its run is as long as its own recipe says.
     page.locator("#objective").get_by_text("SimCSE").click()
     expect(told).to_contain_text("the starting point, “+ MNTP”", timeout=PATIENCE)
     assert points(page)[2] != held_out
-    end = page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1]
-    assert end == pytest.approx(1.02 * RECIPES["simcse"].steps[SHORT])
+    until(page, lambda: end_of_axis(page), pytest.approx(1.02 * RECIPES["simcse"].steps[SHORT]))
 
 
 def test_a_link_brings_objective_settings_and_starting_point_back(open_page):
@@ -55,7 +60,7 @@ def test_a_link_brings_objective_settings_and_starting_point_back(open_page):
     expect(told).to_contain_text("the starting point, “LLM2Vec (+ MNTP + SimCSE)”", timeout=PATIENCE)
     expect(page.locator("#train-pairs-source")).to_be_visible()
     expect(page.locator("#train-source")).to_be_hidden()
-    assert page.evaluate("document.querySelector('#loss-plot .l2v-plot').layout.xaxis.range")[1] == 1.02 * 7
+    until(page, lambda: end_of_axis(page), 1.02 * 7)
     page.get_by_text("Expert settings").click()
     expect(page.locator("#train-rank input")).to_have_value("8")
     expect(page.locator("#start-stage input")).to_have_value("LLM2Vec (+ MNTP + SimCSE)")
@@ -77,12 +82,12 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     expect(status(page)).to_contain_text("Done. Step 40 of 40", timeout=PATIENCE)
     before, after = map(float, re.search(r"loss: ([\d.]+) before, ([\d.]+) after", status(page).inner_text()).groups())
     assert after < before
-    curve = page.evaluate("document.querySelector('#loss-plot .l2v-plot').data.map(t => t.y.length)")
-    assert curve[:2] == [40, 40]
-    assert curve[2] >= 3
-    assert curve[3:] == [6, 6]
+    until(page, lambda: [len(curve) for curve in points(page)[:2]], [40, 40])
+    _, _, held_out, *others = points(page)
+    assert len(held_out) >= 3
+    assert [len(curve) for curve in others] == [6, 6]
     expect(page.locator("#before-after [data-separation][data-after]")).to_have_count(2)
-    assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
+    expect(page.locator("#before-after svg.l2v-svg circle")).to_have_count(2 * 40)
     expect(page.locator("#own-adapter")).to_contain_text("MNTP, 40 steps from Bidirectional, untrained")
     with page.expect_download() as download:
         page.locator("#train-download").click()
@@ -102,13 +107,15 @@ def test_train_use_everywhere_download_and_nobody_else_sees_it(open_page, tmp_pa
     page.locator("#train-learning-rate input").fill("5")
     page.locator("#train-button").click()
     expect(page.locator("#train-notice")).to_contain_text("The learning rate is 5")
+    quiet(page)
     expect(status(page)).to_contain_text("Done. Step 40 of 40")
     expect(page.locator("#own-adapter")).to_contain_text("MNTP, 40 steps")
-    assert page.locator("#before-after svg.l2v-svg circle").count() == 2 * 40
+    expect(page.locator("#before-after svg.l2v-svg circle")).to_have_count(2 * 40)
 
     open_tab(other, "See it")
     other.locator("#stage input").click()
     expect(other.get_by_role("option", name="Bidirectional, untrained")).to_be_visible()
+    quiet(other)
     assert "Your adapter" not in other.content()
 
 
@@ -139,8 +146,7 @@ def test_stop_keeps_the_last_step_and_an_uploaded_adapter_takes_its_place(page):
         [folder / "adapter_config.json", folder / "adapter_model.safetensors"]
     )
     expect(page.locator("#adapter-files")).to_contain_text("adapter_model")
-    page.locator("#start-stage input").click()
-    page.get_by_role("option", name="Bidirectional, untrained").click()
+    choose(page, "start-stage", "Bidirectional, untrained")
     page.locator("#load-adapter").click()
     expect(page.locator("#own-adapter")).to_contain_text("loaded from your files, on Bidirectional, untrained")
     expect(page.locator("#train-download")).to_be_hidden()
@@ -167,6 +173,7 @@ def test_own_texts_and_own_pairs(page, tmp_path):
     expect(status(page)).to_contain_text("Done. Step 3 of 3", timeout=PATIENCE)
 
     page.locator("#objective").get_by_text("Supervised").click()
+    quiet(page)  # the recipe is in the fields
     page.locator("#train-pairs-source").get_by_text("Your pairs").click()
     file = tmp_path / "pairs.csv"
     rows = "query,positive\n" + "".join(f"<i>q{i}</i>,ответ {i}\n" for i in range(90))
@@ -174,13 +181,12 @@ def test_own_texts_and_own_pairs(page, tmp_path):
     page.locator("#train-pairs-file input[type=file]").set_input_files(file)
     shown = page.locator("#train-pairs-preview")
     expect(page.locator("#train-notice")).to_contain_text("choose its encoding below")
-    page.locator("#train-pairs-encoding input").click()
-    page.get_by_role("option", name="cp1251").click()
+    choose(page, "train-pairs-encoding", "cp1251", exact=False)
     expect(shown.locator("tr").nth(1)).to_contain_text("ответ 0")
-    assert shown.locator("i:text('q0')").count() == 0
+    expect(shown.locator("i:text('q0')")).to_have_count(0)
     for name, value in (("steps", 2), ("batch-size", 4)):
         page.locator(f"#train-{name} input").fill(str(value))
     page.locator("#train-button").click()
     expect(status(page)).to_contain_text("Done. Step 2 of 2", timeout=PATIENCE)
     expect(page.locator("#before-after h3")).to_contain_text("Your held-out pairs")
-    assert page.locator("#before-after i:text('q0')").count() == 0
+    expect(page.locator("#before-after i:text('q0')")).to_have_count(0)
