@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import signal
 import sys
@@ -35,8 +34,10 @@ def prepare(*modules: str) -> None:
         modules: full names. One that cannot be imported is left to the process that needs it.
     """
     if FORKS:
+        from multiprocessing import forkserver  # not on every system
+
         _CONTEXT.set_forkserver_preload(list(modules))
-        multiprocessing.forkserver.ensure_running()
+        forkserver.ensure_running()
 
 
 def steps_in_process(
