@@ -276,6 +276,7 @@ def test_colour_by_a_text_is_its_cosine(context):
         ("neighbors", 2.5, "n_neighbors is 2.5; choose a whole number from 2 to 200"),
         ("neighbors", None, "n_neighbors is empty"),
         ("min_dist", -0.1, "min_dist is -0.1; choose a number from 0 to 1"),
+        ("seed", -1, "seed is -1; choose a number from 0 to 2,147,483,647"),
         ("min_dist", "wide", "min_dist is wide"),
         ("metric", "dot", "The metric is 'dot'"),
         ("seed", float("nan"), "The seed is nan"),

@@ -113,7 +113,7 @@ def _number(value: Any, name: str, low: float, high: float) -> float:
         number = float("nan")
     if not low <= number <= high:
         told = "empty" if value in (None, "") else str(value)[:40]
-        raise InputError(f"{name} is {told}; choose a number from {low:g} to {high:,g}.")
+        raise InputError(f"{name} is {told}; choose a number from {low:g} to {high:,.10g}.")
     return number
 
 
