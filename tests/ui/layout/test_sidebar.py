@@ -24,7 +24,7 @@ from tests.ui.conftest import copied_link, open_tab, quiet, visitors_own
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Models:
+def presets(tmp_path_factory) -> dict[str, ModelPreset]:
     folder = tmp_path_factory.mktemp("hub") / "tiny"
     tokenizer = LLM2Vec.from_pretrained(BUNDLED.base).tokenizer
     tiny_llama(vocab_size=len(tokenizer), num_hidden_layers=2).save_pretrained(folder)
@@ -32,11 +32,18 @@ def models(tmp_path_factory) -> Models:
     tiny = ModelPreset("tiny", "Tiny <b>model</b>", str(folder), "MIT", 50_000, (CAUSAL, BIDIRECTIONAL))
     huge = replace(tiny, key="huge", label="Huge", parameters=10**15)
     lost = replace(tiny, key="lost", label="Lost", base="owner/lost", gated=True)
-    return Models(presets={preset.key: preset for preset in (BUNDLED, tiny, huge, lost)})
+    return {preset.key: preset for preset in (BUNDLED, tiny, huge, lost)}
 
 
 @pytest.fixture(scope="module")
-def own_server(models):
+def models(presets) -> Models:
+    return Models(presets=presets)
+
+
+@pytest.fixture(scope="module")
+def own_server(presets):
+    # Not the other tests': which models are in memory would depend on who came first.
+    models = Models(presets=presets)
     demo = build_app(models)
     port = free_port()
     demo.launch(
