@@ -101,8 +101,13 @@ def encoder_options(
     return [*stages, *(BASELINE_OPTIONS.values() if baselines else ()), *rival]
 
 
-def encoder_code(key: str, preset: ModelPreset) -> str:
+def encoder_code(key: str, preset: ModelPreset, **options: Any) -> str:
     """The expression that makes an encoder, for the code below a view; see :func:`encoder_imports`.
+
+    Args:
+        key: of the encoder.
+        preset: the model in use.
+        options: further arguments of what loads a decoder.
 
     Example:
         >>> from llm2vec_core.presets import BUNDLED
@@ -112,8 +117,21 @@ def encoder_code(key: str, preset: ModelPreset) -> str:
     if key == MINILM.key:
         return "encoder_only(MINILM)"
     if key in BASELINE_OPTIONS:
-        return f"BASELINES[{key!r}](LLM2Vec.from_preset({f'{preset.key}:{preset.stages[0].key}'!r}))"
-    return f"LLM2Vec.from_preset({f'{preset.key}:{key}'!r})"
+        return f"BASELINES[{key!r}]({encoder_code(preset.stages[0].key, preset, **options)})"
+    if key == USER_ADAPTER:
+        source = 'from_pretrained("your-adapter"'
+    elif from_hub(preset):
+        stage = preset.stage(key)
+        options = {**preset.settings, "bidirectional": stage.bidirectional, **options}
+        source = f"from_pretrained({preset.base!r}, adapters={list(stage.adapters)!r}"
+    else:
+        source = f"from_preset({f'{preset.key}:{key}'!r}"
+    return f"LLM2Vec.{source}{''.join(f', {name}={value!r}' for name, value in options.items())})"
+
+
+def from_hub(preset: ModelPreset) -> bool:
+    """Whether a model was named by the visitor, and so is no preset that others have."""
+    return preset.key.startswith("hub:")
 
 
 def encoder_imports(keys: Collection[str], *names: str) -> list[str]:
@@ -124,7 +142,8 @@ def encoder_imports(keys: Collection[str], *names: str) -> list[str]:
         names: imported from the package beside them.
     """
     needed = [*(["BASELINES"] if any(key in BASELINE_OPTIONS for key in keys) else []), "LLM2Vec", *names]
-    lines = [f"from llm2vec_core import {', '.join(needed)}"]
+    note = ['# "your-adapter": the folder that you downloaded in the Train tab, whose code shows its base']
+    lines = [*(note if USER_ADAPTER in keys else []), f"from llm2vec_core import {', '.join(needed)}"]
     if MINILM.key in keys:
         lines += ["from llm2vec_core.baselines import encoder_only", "from llm2vec_core.presets import MINILM"]
     return lines

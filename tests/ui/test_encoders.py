@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,12 +13,12 @@ from llm2vec_core.bundled_data import passages
 from llm2vec_core.constants import StoredConstants
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
-from llm2vec_core.presets import MINILM
+from llm2vec_core.presets import BUNDLED, MINILM
 from llm2vec_core.provision import how_to_get
 from llm2vec_core.ui import context as context_module
 from llm2vec_core.ui import encoders
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import encoder_only_option, encoder_options
+from llm2vec_core.ui.encoders import encoder_code, encoder_imports, encoder_only_option, encoder_options
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.compare import code, model, poolings
@@ -91,3 +93,12 @@ def test_search_ranks_with_it(at_hand, rival):
 def test_the_map_lays_it_out(at_hand, rival):
     space = space_of(at_hand, Session(), our_collection(), MINILM.key)
     assert_close(space.embeddings(), rival.encode([passage.text for passage in passages()]))
+
+
+def test_code_names_a_model_of_the_hub_by_what_it_is_made_of():
+    hub = replace(BUNDLED, key="hub:owner/name", base="owner/name")
+    loaded = "LLM2Vec.from_pretrained('owner/name', adapters=[], bidirectional=False)"
+    assert encoder_code("causal", hub) == loaded
+    assert encoder_code("echo", hub) == f"BASELINES['echo']({loaded})"
+    assert encoder_code("own", hub) == 'LLM2Vec.from_pretrained("your-adapter")'
+    assert encoder_imports(["own"])[0].startswith('# "your-adapter": the folder')

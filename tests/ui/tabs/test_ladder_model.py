@@ -223,7 +223,7 @@ def test_the_published_figure_says_that_it_is_published():
 
 @pytest.mark.parametrize("key", [*KEYS, "echo", "static"])
 def test_the_code_on_the_page_gives_the_numbers_on_the_page(context, key, capsys):
-    code = snippet("mini", KEYS, key, 'The war _ in "1945".', "ended")
+    code = snippet(BUNDLED, key, 'The war _ in "1945".', "ended")
     names = {}
     exec(compile(code, "snippet", "exec"), names)
     expected = context.pair_cosines(key).separation()
@@ -240,7 +240,7 @@ def test_the_code_on_the_page_gives_the_numbers_on_the_page(context, key, capsys
 
 
 def test_the_code_for_an_own_adapter_and_hostile_text_compiles():
-    code = snippet("mini", KEYS, "own", "a '\"\n\\ _", "x")
+    code = snippet(BUNDLED, "own", "a '\"\n\\ _", "x")
     compile(code, "snippet", "exec")
     assert "a '\"\n" not in code
 

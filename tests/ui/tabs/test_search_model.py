@@ -297,7 +297,7 @@ def test_the_python_of_many_texts_and_of_an_adapter_can_be_read(context, session
     session.encoder = context.encoder("bidirectional")
     found = show(context, session, own(*(f"text {i}" for i in range(300))), right="static")
     code = search_snippet(
-        replace(found, right=replace(found.right, encoder=session.handle(USER_ADAPTER, context))), context.preset, 5
+        replace(found, left=replace(found.left, encoder=session.handle(USER_ADAPTER, context))), context.preset, 5
     )
     compile(code, "snippet", "exec")
     assert 'json.loads(Path("texts.json").read_text())' in code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
+from llm2vec_core.ui.encoders import encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.compare.model import PERCENTILE, Fields, pooling_of
 
 
@@ -24,8 +24,8 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
         *(f"    {text!r}," for text in fields.texts),
         "]",
         f"instruction = {fields.instruction or None!r}",
-        f"first = {_encoder(fields.left, preset)}",
-        f"second = {_encoder(fields.right, preset)}",
+        f"first = {encoder_code(fields.left, preset)}",
+        f"second = {encoder_code(fields.right, preset)}",
         "",
     ]
     for name, key in (("first", fields.left), ("second", fields.right)):
@@ -43,9 +43,3 @@ def snippet(fields: Fields, preset: ModelPreset) -> str:
     else:
         lines.append("difference = second_cosines - first_cosines")
     return "\n".join([*lines, "print(difference.round(3))", "print(nearest.changed.mean())", ""])
-
-
-def _encoder(key: str, preset: ModelPreset) -> str:
-    if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder that you downloaded in the Train tab'
-    return encoder_code(key, preset)

@@ -6,41 +6,11 @@ import shlex
 from collections.abc import Sequence
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER
+from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports, from_hub
 from llm2vec_core.ui.tabs.export.model import FORMATS, Order
 
 # A snippet shows how; whoever has more texts reads them from a file.
 SHOWN_TEXTS = 5
-
-
-def model_lines(preset: ModelPreset, key: str, precision: str = "full") -> list[str]:
-    """Lines that load an encoder under the name ``encoder``."""
-    options = {"precision": precision} if precision != "full" else {}
-    if key == USER_ADAPTER:
-        given = "".join(f", {name}={value!r}" for name, value in options.items())
-        return [
-            "from llm2vec_core import LLM2Vec",
-            "",
-            "# the folder that you downloaded in the Train tab",
-            f'encoder = LLM2Vec.from_pretrained("your-adapter"{given})',
-        ]
-    stage = preset.stages[0] if key in BASELINE_OPTIONS else preset.stage(key)
-    if from_hub(preset):
-        options = {**preset.settings, "bidirectional": stage.bidirectional, **options}
-        source = f"from_pretrained({preset.base!r}, adapters={list(stage.adapters)!r}"
-    else:
-        source = f"from_preset({f'{preset.key}:{stage.key}'!r}"
-    given = "".join(f", {name}={value!r}" for name, value in options.items())
-    load = f"encoder = LLM2Vec.{source}{given})"
-    if key in BASELINE_OPTIONS:
-        baseline = f"from llm2vec_core.baselines import {key}"
-        return ["from llm2vec_core import LLM2Vec", baseline, "", load, f"encoder = {key}(encoder)"]
-    return ["from llm2vec_core import LLM2Vec", "", load]
-
-
-def from_hub(preset: ModelPreset) -> bool:
-    """Whether a model was named by the visitor, and so is no preset that others have."""
-    return preset.key.startswith("hub:")
 
 
 def python(preset: ModelPreset, order: Order, texts: Sequence[str], name: str) -> str:
@@ -58,8 +28,11 @@ def python(preset: ModelPreset, order: Order, texts: Sequence[str], name: str) -
         arguments.insert(0, f"pooling_mode={order.pooling!r}")
     if order.instruction.strip():
         arguments.insert(0, f"instruction={order.instruction.strip()!r}")
+    options = {"precision": order.precision} if order.precision != "full" else {}
     lines = [
-        *model_lines(preset, order.encoder, order.precision),
+        *encoder_imports([order.encoder]),
+        "",
+        f"encoder = {encoder_code(order.encoder, preset, **options)}",
         f"texts = [{more}",
         *(f"    {text!r}," for text in texts[:SHOWN_TEXTS]),
         "]",

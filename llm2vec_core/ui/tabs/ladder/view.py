@@ -53,11 +53,10 @@ def show_rung(context: AppContext, session: Session, stage: str, text: str, word
     """The card of a step and the code."""
     found = model.rung(context, session, stage)
     keys = [stage, found.before.key] if found.before else [stage]
-    stages = [each.key for each in context.preset.stages]
     tokens = model.token_counts(context, session, keys)
     return {
         "card": rung_card(found, tokens, model.stair_heights(context.preset)),
-        "code": snippet(context.preset.key, stages, stage, text or "", word or ""),
+        "code": snippet(context.preset, stage, text or "", word or ""),
     }
 
 

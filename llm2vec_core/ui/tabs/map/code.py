@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
+from llm2vec_core.ui.encoders import encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
@@ -33,7 +33,7 @@ def map_snippet(preset: ModelPreset, texts: Texts, settings: MapSettings) -> str
     imports += ["from llm2vec_core.bundled_data import passages"] if ours else []
     imports += [f"from llm2vec_core.projection import align, {layout}, neighbor_overlap, neighborhood_trust"]
     lines = [*imports, "", _texts(texts, ours), ""]
-    lines += [f"left = {_encoder(preset, settings.left)}", f"right = {_encoder(preset, settings.right)}"]
+    lines += [f"left = {encoder_code(settings.left, preset)}", f"right = {encoder_code(settings.right, preset)}"]
     metric = f"metric={settings.metric!r}"
     lines += [
         "first, second = left.encode(texts), right.encode(texts)",
@@ -60,9 +60,3 @@ def _texts(texts: Texts, ours: bool) -> str:
     if len(texts) <= SPELLED_OUT:
         return "texts = [\n" + "".join(f"    {text!r},\n" for text in texts.texts) + "]"
     return 'with open("texts.txt", encoding="utf-8") as file:  # one per line\n    texts = file.read().splitlines()'
-
-
-def _encoder(preset: ModelPreset, key: str) -> str:
-    if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder from the Train tab; its code shows the base'
-    return encoder_code(key, preset)

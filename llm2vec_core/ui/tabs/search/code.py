@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
-from llm2vec_core.ui.encoders import USER_ADAPTER, encoder_code, encoder_imports
-from llm2vec_core.ui.tabs.search.model import SearchResult, Side
+from llm2vec_core.ui.encoders import encoder_code, encoder_imports
+from llm2vec_core.ui.tabs.search.model import SearchResult
 
 # Longer lists of the visitor's own are read from a file.
 WRITTEN_OUT = 2_000
@@ -19,31 +19,24 @@ def search_snippet(result: SearchResult, preset: ModelPreset, top_k: int) -> str
         top_k: hits in each list.
     """
     written = repr(list(result.texts.texts)) if len(result.texts) <= WRITTEN_OUT else ""
-    if result.texts.is_bundled:
-        imported, texts = (
-            "from llm2vec_core.bundled_data import passages\n",
-            "[passage.text for passage in passages()]",
-        )
-    elif written and len(written) <= WRITTEN_OUT:
-        imported, texts = "", written
-    else:
-        imported, texts = (
-            "import json\nfrom pathlib import Path\n\n",
-            f'json.loads(Path("texts.json").read_text())  # a list of your {len(result.texts)} texts',
-        )
-    first, later = (imported, "") if imported.startswith("import") else ("", imported)
     imports = encoder_imports([side.encoder.key for side in result.sides], "SearchIndex")
-    return (
-        first
-        + "\n".join(imports)
-        + f"""
-{later}
+    if result.texts.is_bundled:
+        imports.append("from llm2vec_core.bundled_data import passages")
+        texts = "[passage.text for passage in passages()]"
+    elif written and len(written) <= WRITTEN_OUT:
+        texts = written
+    else:
+        imports = ["import json", "from pathlib import Path", "", *imports]
+        texts = f'json.loads(Path("texts.json").read_text())  # a list of your {len(result.texts)} texts'
+    lines = "\n".join(imports)
+    return f"""{lines}
+
 texts = {texts}
 query = {result.query!r}
 instruction = {result.instruction or None!r}  # prepended to the query only
 encoders = [
-    {_encoder(result.left, preset)},
-    {_encoder(result.right, preset)},
+    {encoder_code(result.left.encoder.key, preset)},
+    {encoder_code(result.right.encoder.key, preset)},
 ]
 lists = []
 for encoder in encoders:
@@ -54,11 +47,3 @@ for hits in lists:
     for hit in hits:
         print(f"{{hit.rank:2}}  {{hit.cosine:.3f}}  {{texts[hit.index][:80]}}")
 """
-    )
-
-
-def _encoder(side: Side, preset: ModelPreset) -> str:
-    key = side.encoder.key
-    if key == USER_ADAPTER:
-        return 'LLM2Vec.from_pretrained("your-adapter")  # the folder downloaded from the Train tab'
-    return encoder_code(key, preset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm2vec_core.ui.encoders import USER_ADAPTER
+from llm2vec_core.ui.encoders import encoder_code, encoder_imports
 from llm2vec_core.ui.tabs.see.model import Pair
 
 
@@ -12,13 +12,9 @@ def see_snippet(pair: Pair) -> str:
     Args:
         pair: the sentences and stages as they are.
     """
-    preset = pair.context.preset.key
-    if pair.stage.key == USER_ADAPTER:
-        other = 'LLM2Vec.from_pretrained("your-adapter")  # the folder from Train; the code there tells its base'
-    else:
-        other = f'LLM2Vec.from_preset("{preset}:{pair.stage.key}")'
-    return f"""import numpy as np
-from llm2vec_core import LLM2Vec
+    causal, other = (encoder_code(option.key, pair.context.preset) for option in (pair.causal, pair.stage))
+    imports = "\n".join(["import numpy as np", *encoder_imports([pair.stage.key])])
+    return f"""{imports}
 
 a = {pair.a!r}
 b = {pair.b!r}
@@ -33,7 +29,7 @@ def shared_beginning(encoder):
         yield first.tokens[i], float(x[i] @ y[i] / (np.linalg.norm(x[i]) * np.linalg.norm(y[i])))
 
 
-causal = LLM2Vec.from_preset("{preset}:{pair.causal.key}")
+causal = {causal}
 bidirectional = {other}
 for (token, before), (_, after) in zip(shared_beginning(causal), shared_beginning(bidirectional)):
     print(f"{{token:12}} causal {{before:.6f}}   bidirectional {{after:.6f}}")
