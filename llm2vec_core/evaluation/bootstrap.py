@@ -34,6 +34,20 @@ class Estimate:
     low: float
     high: float
 
+    @property
+    def sign(self) -> int:
+        """Of a difference: 1 or -1 if its interval lies above or below 0, else 0, as where there is no interval.
+
+        Example:
+            >>> Estimate(1.0, 0.5, 1.5).sign, Estimate(1.0, -0.5, 2.5).sign, Estimate(-1.0, -2.0, -0.5).sign
+            (1, 0, -1)
+        """
+        return int(self.low > 0) - int(self.high < 0)
+
+    def numbers(self) -> tuple[float, float | None, float | None]:
+        """The score and both ends for a table or JSON; None for the ends where there is no interval (NaN)."""
+        return (self.score, None, None) if np.isnan(self.low) else (self.score, self.low, self.high)
+
 
 def replicates(statistic: Statistic, units: int, name: str, *, seed: int = SEED) -> np.ndarray:
     """The statistic on resamples of the examples, drawn with replacement (Efron, 1979).

@@ -53,6 +53,10 @@ class EncoderSummary:
     sets: tuple[SetScore, ...]
     above: Mapping[str, Mapping[str, Estimate]]
 
+    def lead_over(self, other: EncoderSummary, kind: str) -> Estimate | None:
+        """How far this encoder is above another one in a kind of task, paired; None where only scores were stored."""
+        return self.above.get(other.label, {}).get(kind)
+
 
 @dataclass(frozen=True)
 class LadderSummary:

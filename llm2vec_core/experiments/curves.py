@@ -85,6 +85,16 @@ class SampleEfficiency:
         a, b = first.scores[:, point], second.scores[:, point]
         return bool(a.min() <= b.max() and b.min() <= a.max())
 
+    def steps_to_causal(self) -> tuple[Curve, dict[str, float | None]]:
+        """When each start has what the causal one has in the end.
+
+        Returns:
+            The causal start, or where there is none the one that is lowest before training; and by label of every
+            other one the steps after which it reaches that one's final score, None if it never does.
+        """
+        base = min(self.curves, key=lambda curve: (curve.direction != "causal", float(curve.mean[0])))
+        return base, {each.label: each.steps_to(float(base.mean[-1])) for each in self.curves if each is not base}
+
 
 def read_sample_efficiency(file: Path) -> SampleEfficiency | None:
     """Read the file of the command ``efficiency``; None if there is none.

@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from llm2vec_core.charts.svg import line, path, rect, svg, title
 from llm2vec_core.comparison import Yardstick
+from llm2vec_core.ui import copy
+from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.templates import render
 
 LEFT, WIDTH = 8, 484
@@ -20,23 +22,14 @@ class Strip:
     """A pair under one encoder.
 
     Attributes:
-        key: of the encoder.
-        label: for people.
-        bidirectional: which decides the colour.
+        choice: the encoder.
         cosine: of the pair.
-        yardstick: cosines of pairs of known relation.
+        yardstick: the same encoder's cosines for pairs of known relation.
     """
 
-    key: str
-    label: str
-    bidirectional: bool
+    choice: EncoderOption
     cosine: float
     yardstick: Yardstick
-
-    @property
-    def color(self) -> str:
-        """As a CSS value."""
-        return "var(--bidi)" if self.bidirectional else "var(--causal)"
 
     @property
     def share(self) -> float:
@@ -54,17 +47,14 @@ class Strip:
         return float(np.median(self.yardstick.similar))
 
 
-def similarity_strips(
-    rows: Sequence[tuple[str, str, bool, float, Yardstick]], pooling: str, elem_id: str = "similarity-strips"
-) -> Markup:
+def similarity_strips(strips: Sequence[Strip], pooling: str, elem_id: str = "similarity-strips") -> Markup:
     """The pair's cosine under each encoder, next to pairs known to be similar or unrelated.
 
     Args:
-        rows: (key, label, bidirectional?, cosine of the pair, yardstick) for each encoder.
-        pooling: its name, for the caption.
+        strips: one an encoder.
+        pooling: a mode, for the caption.
         elem_id: of the strips.
     """
-    strips = [Strip(*row) for row in rows]
     low = min(min(s.yardstick.unrelated[0], s.yardstick.similar[0], s.cosine) for s in strips)
     low = float(np.floor(min(low, 0.9) * 10) / 10)
     return render(
@@ -72,7 +62,7 @@ def similarity_strips(
         strips=strips,
         charts=[strip_chart(strip, low) for strip in strips],
         low=low,
-        pooling=pooling,
+        pooling=copy.POOLING_LABELS.get(pooling, pooling),
         elem_id=elem_id,
         columns=(
             "encoder",
@@ -81,7 +71,7 @@ def similarity_strips(
             "median of our unrelated",
             "median of our similar",
         ),
-        rows=[[s.label, s.cosine, s.share, s.median_unrelated, s.median_similar] for s in strips],
+        rows=[[s.choice.label, s.cosine, s.share, s.median_unrelated, s.median_similar] for s in strips],
         lowest=min(strips, key=lambda strip: strip.median_unrelated),
         highest=max(strips, key=lambda strip: strip.median_unrelated),
     )
@@ -103,6 +93,6 @@ def strip_chart(strip: Strip, low: float) -> Markup:
         wide = max(1.0, x(stop) - x(start))
         parts.append(rect(x(start), y, wide, 12, told, rx=2, fill=shade, opacity=".35"))
         parts.append(line(x(median), y, x(median), y + 12, stroke=shade, stroke_width=2))
-    parts.append(path(f"M{x(strip.cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z", fill=strip.color))
-    label = f"{strip.label}: cosine {strip.cosine:.3f}, higher than {strip.share:.0%} of our unrelated pairs"
+    parts.append(path(f"M{x(strip.cosine):.1f} 44 l-6 -10 h4.5 v-30 h3 v30 h4.5 z", fill=strip.choice.color))
+    label = f"{strip.choice.label}: cosine {strip.cosine:.3f}, higher than {strip.share:.0%} of our unrelated pairs"
     return svg(500, 48, *parts, label=label)

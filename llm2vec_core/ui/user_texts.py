@@ -20,6 +20,7 @@ NO_LABEL = ""
 BUNDLED_KEY = "our collection"
 NO_TEXTS_YET = "You have not loaded any texts yet. Upload a file or paste some lines."
 MAX_COLUMNS = 200
+INSTRUCTION_CHARACTERS = 500
 # A parquet page of equal bytes unpacks to a thousand times its size: this much is unpacked at most.
 MAX_UNPACKED_BYTES = 128 * 2**20
 
@@ -142,6 +143,13 @@ def checked_text(text: str | None, name: str, limit: int) -> str:
     if len(text) > limit:
         raise InputError(f"{name} has {len(text):,} characters; at most {limit:,} fit here. Shorten it.")
     return clean_text(text)
+
+
+def checked_instruction(instruction: str | None) -> str:
+    """A visitor's instruction, as :func:`checked_text`; "" for a blank one."""
+    if not instruction or not instruction.strip():
+        return ""
+    return checked_text(instruction, "The instruction", INSTRUCTION_CHARACTERS).strip()
 
 
 def shortened(text: str, limit: int) -> str:

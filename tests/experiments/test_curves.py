@@ -32,6 +32,7 @@ def test_leaders_overlap_and_steps(tmp_path):
     assert causal.steps_to(8.0) is None
     assert not found.overlap(causal, mntp, 0)
     assert found.overlap(causal, mntp, -1)
+    assert found.steps_to_causal() == (causal, {"MNTP": mntp.steps_to(7.0)})
 
 
 def test_missing_and_broken_files(tmp_path):

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from llm2vec_core.bidirectional import PrefixReport
 from llm2vec_core.comparison import Yardstick
-from llm2vec_core.ui.pair_strips import similarity_strips
+from llm2vec_core.ui.encoders import EncoderOption
+from llm2vec_core.ui.pair_strips import Strip, similarity_strips
 from llm2vec_core.ui.templates import figure, render
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -43,7 +44,7 @@ YARDSTICK = Yardstick(np.linspace(0.5, 0.9, 80), np.linspace(0.0, 0.4, 80))
 
 def pictures(text: str) -> dict[str, str]:
     return {
-        "strips": similarity_strips([("k", text, True, 0.7, YARDSTICK)], text),
+        "strips": similarity_strips([Strip(EncoderOption("k", text, "bidirectional", ""), 0.7, YARDSTICK)], text),
         "figure": figure(
             text, Markup("<svg></svg>"), name=text, columns=[text], rows=[[text], [1.5], [None]], elem_id=text
         ),
@@ -66,7 +67,7 @@ def test_a_prefix_that_fails_its_test_is_not_called_fine():
 
 
 def test_strips_place_the_pair_among_the_known_ones():
-    html = similarity_strips([("k", "Causal", False, 0.25, YARDSTICK)], "mean")
+    html = similarity_strips([Strip(EncoderOption("k", "Causal", "causal", ""), 0.25, YARDSTICK)], "mean")
     share = np.mean(YARDSTICK.unrelated < 0.25)
     assert f"higher than {share:.0%} of our unrelated pairs" in html
     assert 'data-cosine="0.250000"' in html

@@ -27,9 +27,8 @@ from llm2vec_core.ui.encoders import MEAN_ONLY, USER_ADAPTER, EncoderOption, che
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.templates import number
-from llm2vec_core.ui.user_texts import Texts, checked_text
+from llm2vec_core.ui.user_texts import Texts, checked_instruction, checked_text
 
-INSTRUCTION_CHARACTERS = 500
 COSINE, PERCENTILE = "cosine", "percentile"
 MEASURES = (COSINE, PERCENTILE)
 
@@ -258,10 +257,8 @@ def checked_fields(
     check_pooling(pooling)
     if measure not in MEASURES:
         raise InputError(f"{measure!r} is not a measure; choose one of {', '.join(MEASURES)}.")
-    found = ""
-    if instruction and instruction.strip():
-        found = checked_text(instruction, "The instruction", INSTRUCTION_CHARACTERS).strip()
-    return Fields(texts_of(texts, limits), left, right, pooling, found, measure)
+    told = checked_instruction(instruction)
+    return Fields(texts_of(texts, limits), left, right, pooling, told, measure)
 
 
 def texts_of(lines: str | None, limits: Limits) -> tuple[str, ...]:

@@ -19,13 +19,12 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import MEAN_ONLY, USER_ADAPTER, encoder_options
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.page import Page, Tab
-from llm2vec_core.ui.pair_strips import similarity_strips
+from llm2vec_core.ui.pair_strips import Strip, similarity_strips
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.compare import charts, copy
 from llm2vec_core.ui.tabs.compare.code import snippet
 from llm2vec_core.ui.tabs.compare.model import (
     COSINE,
-    INSTRUCTION_CHARACTERS,
     PERCENTILE,
     Comparison,
     checked_fields,
@@ -36,7 +35,7 @@ from llm2vec_core.ui.tabs.compare.model import (
 from llm2vec_core.ui.tabs.compare.poolings import Pooled, all_poolings, best, rows_of
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
-from llm2vec_core.ui.user_texts import USER_TEXTS, shortened
+from llm2vec_core.ui.user_texts import INSTRUCTION_CHARACTERS, USER_TEXTS, shortened
 
 SCRIPT = Path(__file__).with_name("tab.js").read_text(encoding="utf-8")
 SHOWN = "compare: shown"  # in Session.by_tab
@@ -189,17 +188,11 @@ def strips(context: AppContext, session: Session, found: Comparison) -> str:
     """Of two texts alone: their cosine among pairs of known relation; nothing for more."""
     if len(found.fields.texts) != 2 or found.fields.instruction:
         return ""
-    rows = [
-        (
-            side.choice.key,
-            side.choice.label,
-            side.choice.direction == "bidirectional",
-            float(side.cosines[0, 1]),
-            yardstick_of(context, session, side.choice.key, side.pooling),
-        )
+    shown = [
+        Strip(side.choice, float(side.cosines[0, 1]), yardstick_of(context, session, side.choice.key, side.pooling))
         for side in found.sides
     ]
-    return similarity_strips(rows, page_copy.POOLING_LABELS[found.fields.pooling], elem_id="compare-strips-card")
+    return similarity_strips(shown, found.fields.pooling, elem_id="compare-strips-card")
 
 
 def show_poolings(context: AppContext, session: Session, first: Any, second: Any, **given: Any) -> dict[str, str]:

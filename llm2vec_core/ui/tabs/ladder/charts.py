@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple
-from math import isnan
 
 import numpy as np
 from markupsafe import Markup
@@ -19,12 +18,9 @@ from llm2vec_core.ui.plot import plot_value
 from llm2vec_core.ui.tabs.ladder.model import (
     MeasuredPairs,
     below,
-    difference,
     points,
     practice_of,
-    reached_by,
     rows_of_rungs,
-    sign_of,
 )
 
 # A phone shows a picture of this width unscaled, so that a text of 12 stays 12 pixels.
@@ -123,7 +119,7 @@ def measured_value(summary: LadderSummary, preset: ModelPreset, kind: str) -> st
         name=f"ladder-{kind}",
         notice=measured_notice(summary, preset, kind),
         columns=("encoder", "direction", "score", "low", "high"),
-        rows=[(row.label, row.direction, *(none_of_nan(v) for v in astuple(row.means[kind]))) for row in rows],
+        rows=[(row.label, row.direction, *row.means[kind].numbers()) for row in rows],
     )
 
 
@@ -155,16 +151,11 @@ def measured_notice(summary: LadderSummary, preset: ModelPreset, kind: str) -> s
 
 
 def _against(row: EncoderSummary, other: EncoderSummary, kind: str, name: str) -> str:
-    found = difference(row, other, kind)
+    found = row.lead_over(other, kind)
     if found is not None:
-        return f"{sign_of(found, 'is above', 'is below', 'is not clearly different from')} {name} ({points(found)})"
+        return f"{('is not clearly different from', 'is above', 'is below')[found.sign]} {name} ({points(found)})"
     gap = row.means[kind].score - other.means[kind].score
     return f"scores {abs(gap):.1f} points {'more' if gap > 0 else 'less'} than {name} (no interval stored)"
-
-
-def none_of_nan(value: float) -> float | None:
-    """A number, or None where none was stored."""
-    return None if isnan(value) else value
 
 
 def published_value() -> str:
@@ -246,7 +237,7 @@ def efficiency_notice(experiment: SampleEfficiency) -> str:
         who = f"it is level with {' and '.join(names)}" if first in level else f"{' and '.join(names)} are level"
         scores = sorted(float(curve.mean[-1]) for curve in level)
         parts.append(f"After {steps} steps {who} ({scores[0]:.1f} to {scores[-1]:.1f}): their runs overlap.")
-    base, reached = reached_by(experiment)
+    base, reached = experiment.steps_to_causal()
     said = [f"{_when(after, int(base.steps[-1]))} from {label}" for label, after in reached.items()]
     parts.append(f"The final score of {base.label}, {base.mean[-1]:.1f}, is reached {'; '.join(said)}.")
     if experiment.runs == 1:

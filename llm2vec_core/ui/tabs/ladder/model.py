@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import isnan, nan
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from llm2vec_core.bundled_data import BlankPreset, sentence_pairs
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.ladder import rungs_of
-from llm2vec_core.evaluation.summary import MEAN, EncoderSummary, LadderSummary, kind_label, read_summary
-from llm2vec_core.experiments.curves import Curve, SampleEfficiency, read_sample_efficiency
+from llm2vec_core.evaluation.summary import MEAN, LadderSummary, kind_label, read_summary
+from llm2vec_core.experiments.curves import SampleEfficiency, read_sample_efficiency
 from llm2vec_core.filling import Blank, ClozeScores, fill_blanks
 from llm2vec_core.presets import ASSETS, BUNDLED, SMOLLM2, ModelPreset
 from llm2vec_core.protocol import Encoder
@@ -27,6 +27,8 @@ from llm2vec_core.ui.encoders import BASELINE_OPTIONS, USER_ADAPTER, EncoderOpti
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.ladder.stored import LadderOpening, stored_opening
 from llm2vec_core.ui.user_texts import checked_text
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ class Rung:
     @property
     def verdict(self) -> str:
         """Which sign the change has: "better", "worse", "level", or "" without a rung below."""
-        return sign_of(self.change, "better", "worse", "level") if self.change else ""
+        return ("level", "better", "worse")[self.change.sign] if self.change else ""
 
     @property
     def too_easy(self) -> bool:
@@ -100,7 +102,7 @@ class Rung:
         gain = self.measured[-1].above if self.measured else None
         if gain is None or self.cosines_before is None:
             return False
-        return gain.low > 0 and self.verdict != "better" and self.cosines_before.separation().score > EASY
+        return gain.sign > 0 and self.verdict != "better" and self.cosines_before.separation().score > EASY
 
 
 def points(found: Estimate) -> str:
@@ -113,16 +115,6 @@ def points(found: Estimate) -> str:
     if isnan(found.low):
         return f"{found.score:+.1f} points, no interval stored".replace("-", "−")
     return f"{found.score:+.1f} points [{found.low:+.1f}, {found.high:+.1f}]".replace("-", "−")
-
-
-def sign_of(found: Estimate, above: str, below: str, level: str) -> str:
-    """The word for a difference, by where its interval lies.
-
-    Example:
-        >>> sign_of(Estimate(1.0, -0.5, 2.5), "above", "below", "not clearly different from")
-        'not clearly different from'
-    """
-    return above if found.low > 0 else below if found.high < 0 else level
 
 
 def below(preset: ModelPreset, key: str) -> str | None:
@@ -195,7 +187,7 @@ def measured(preset: ModelPreset, summary: LadderSummary | None, key: str, lower
     row = summary.encoder(rows[key])
     other = summary.encoder(rows[lower]) if lower in rows else None
     return tuple(
-        Measured(kind, row.means[kind], other and other.means[kind], difference(row, other, kind))
+        Measured(kind, row.means[kind], other and other.means[kind], other and row.lead_over(other, kind))
         for kind in (TOLD if len(summary.kinds) > 1 else summary.kinds)
         if kind in row.means
     )
@@ -226,15 +218,10 @@ def changes_by_opening(preset: ModelPreset, summary: LadderSummary) -> list[Chan
     found = []
     for kind in summary.kinds:
         gap = row.means[kind].score - other.means[kind].score
-        change = difference(row, other, kind) or Estimate(gap, nan, nan)
-        ends = (gap, gap) if isnan(change.low) else (change.low, change.high)
-        found.append(Change(kind, change, "up" if ends[0] > 0 else "down" if ends[1] < 0 else "level"))
+        change = row.lead_over(other, kind) or Estimate(gap, nan, nan)
+        sign = Estimate(gap, gap, gap).sign if isnan(change.low) else change.sign
+        found.append(Change(kind, change, ("level", "up", "down")[sign]))
     return found
-
-
-def difference(row: EncoderSummary, other: EncoderSummary | None, kind: str) -> Estimate | None:
-    """How far a row is above another one, paired; None where only the scores were stored."""
-    return row.above.get(other.label, {}).get(kind) if other else None
 
 
 def training_record(adapter: str) -> dict[str, Any]:
@@ -380,19 +367,20 @@ def _model_of(key: str, context: AppContext, session: Session) -> LLM2Vec:
 
 @cache
 def stored_ladder(key: str) -> LadderSummary | None:
-    """The whole evaluation of a preset, if it has been run; a broken file is logged and counts as not there."""
-    try:
-        return read_summary(LADDER_FILES[key]) if key in LADDER_FILES else None
-    except InputError as error:
-        log.error("%s", error)
-        return None
+    """The whole evaluation of a preset, if it has been run."""
+    return _stored(read_summary, LADDER_FILES.get(key))
 
 
 @cache
 def stored_efficiency(key: str) -> SampleEfficiency | None:
-    """The sample-efficiency experiment of a preset, if it has been run; a broken file as in :func:`stored_ladder`."""
+    """The sample-efficiency experiment of a preset, if it has been run."""
+    return _stored(read_sample_efficiency, EFFICIENCY_FILES.get(key))
+
+
+def _stored(read: Callable[[Path], T | None], file: Path | None) -> T | None:
+    """What a file holds; a broken one is logged and counts as not there."""
     try:
-        return read_sample_efficiency(EFFICIENCY_FILES[key]) if key in EFFICIENCY_FILES else None
+        return read(file) if file else None
     except InputError as error:
         log.error("%s", error)
         return None
@@ -450,15 +438,3 @@ def rows_of_rungs(preset: ModelPreset, summary: LadderSummary) -> dict[str, str]
             if summary.encoder(each.label) and (key == stage.key or key in BASELINE_OPTIONS):
                 found[key] = each.label
     return found
-
-
-def reached_by(experiment: SampleEfficiency) -> tuple[Curve, dict[str, float | None]]:
-    """When each start has what the causal one has in the end.
-
-    Returns:
-        The causal start, or where there is none the one that is lowest before training; and by label of every other
-        one the steps after which it reaches that one's final score, None if it never does.
-    """
-    curves = sorted(experiment.curves, key=lambda curve: (curve.direction != "causal", float(curve.mean[0])))
-    base = curves[0]
-    return base, {curve.label: curve.steps_to(float(base.mean[-1])) for curve in experiment.curves if curve is not base}

@@ -252,8 +252,8 @@ def measured_card(summary: LadderSummary, kind: str) -> str:
         command=summary.command,
         columns=["encoder", *names, "low", "high"],
         table=[
-            [row.label, *(round(cell.score, 2) for cell in row.cells), *map(charts.none_of_nan, (mean.low, mean.high))]
-            for row, mean in zip(rows, (encoder.means[kind] for encoder in summary.encoders), strict=True)
+            [row.label, *(round(cell.score, 2) for cell in row.cells), *encoder.means[kind].numbers()[1:]]
+            for row, encoder in zip(rows, summary.encoders, strict=True)
         ],
     )
 

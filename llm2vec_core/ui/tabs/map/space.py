@@ -32,7 +32,7 @@ from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption, encode_in_piec
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
-from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
+from llm2vec_core.ui.user_texts import Texts
 from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
 NEIGHBORS = 10
@@ -218,7 +218,7 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
             f"{count} {'text is' if count == 1 else 'texts are'} too few for a map; give at least {MIN_POINTS}."
         )
     choice = session.choice(key, context)
-    ours = texts.key == "our collection"
+    ours = texts.is_bundled
 
     def encode(progress: Progress | None) -> np.ndarray:
         if ours and context.has_stored_collection(key):
@@ -244,8 +244,3 @@ def _encoded_on_lent_gpu(encoder: Encoder, texts: Sequence[str], seconds: int, p
                 return end.value
             if progress is not None:
                 progress(done, len(texts))
-
-
-def source_is_ours(settings: MapSettings) -> bool:
-    """Whether our collection is shown."""
-    return settings.source == BUNDLED_TEXTS

@@ -21,13 +21,12 @@ from llm2vec_core.evaluation.query_scores import (
 )
 from llm2vec_core.search import Ranking, SearchIndex, build_index
 from llm2vec_core.ui.context import AppContext, relevant_rows
-from llm2vec_core.ui.encoders import EncoderHandle, check_pooling
+from llm2vec_core.ui.encoders import EncoderHandle
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search.copy import MEASURES
-from llm2vec_core.ui.user_texts import Texts, checked_text, shortened
+from llm2vec_core.ui.user_texts import Texts, shortened
 from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
-INSTRUCTION_CHARACTERS = 500
 # Texts encoded between two looks at whether the visitor pressed Stop.
 CHUNK = 64
 LARGEST_CHUNK = 512
@@ -240,7 +239,7 @@ class Scores:
         """Each measure: of both encoders and of their difference the mean and the ends of its interval."""
         found = {measure: (*self.estimates(measure), self.difference(measure)) for measure in measures}
         return [
-            [MEASURES[measure], *(value for e in estimates for value in (e.score, known(e.low), known(e.high)))]
+            [MEASURES[measure], *(number for estimate in estimates for number in estimate.numbers())]
             for measure, estimates in found.items()
         ]
 
@@ -305,23 +304,6 @@ def search(
         ranking = index.rank(encoder.encode([query])[0])
         sides.append(Side(encoder, ranking, scores_of(context, texts, encoder, index, asked)))
     return SearchResult(query, texts, *sides, relevant, asked)
-
-
-def checked_pooling(pooling: str) -> str:
-    """A pooling mode.
-
-    Raises:
-        InputError: for anything else.
-    """
-    check_pooling(pooling)
-    return pooling
-
-
-def checked_instruction(instruction: str | None) -> str:
-    """The instruction, or "" for a blank one."""
-    if not instruction or not instruction.strip():
-        return ""
-    return checked_text(instruction, "The instruction", INSTRUCTION_CHARACTERS).strip()
 
 
 def known_answers(texts: Texts, query: str) -> frozenset[int]:
@@ -433,11 +415,6 @@ def scores_of(
 def end(estimate: Estimate) -> float:
     """The upper end of an interval; the score itself where there is none."""
     return estimate.score if math.isnan(estimate.high) else estimate.high
-
-
-def known(value: float) -> float | None:
-    """A number for a table; None where there is none."""
-    return None if math.isnan(value) else value
 
 
 def _indexing(

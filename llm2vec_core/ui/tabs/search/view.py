@@ -21,7 +21,7 @@ from llm2vec_core.ui.tabs.search.code import search_snippet
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import chosen_texts, text_picker
 from llm2vec_core.ui.turns import LEFT, WAITS, Turns, ask_to_stop, heeding
-from llm2vec_core.ui.user_texts import USER_TEXTS, checked_text
+from llm2vec_core.ui.user_texts import INSTRUCTION_CHARACTERS, USER_TEXTS, checked_instruction, checked_text
 
 STOP = "search: stop"
 
@@ -61,8 +61,8 @@ def encoders_of(
     context: AppContext, session: Session, left: str, right: str, pooling: str, instruction: str
 ) -> tuple[EncoderHandle, EncoderHandle]:
     """Both encoders, with the pooling and instruction of the fields."""
-    pooling, instruction = model.checked_pooling(pooling), model.checked_instruction(instruction)
-    first, second = (session.handle(key, context, pooling, instruction) for key in (left, right))
+    told = checked_instruction(instruction)
+    first, second = (session.handle(key, context, pooling, told) for key in (left, right))
     return first, second
 
 
@@ -131,7 +131,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
             "",
             label="Instruction for the question (optional)",
             placeholder="e.g. Retrieve a passage that answers the question:",
-            max_length=model.INSTRUCTION_CHARACTERS,
+            max_length=INSTRUCTION_CHARACTERS,
             elem_id="search-instruction",
             min_width=240,
         )

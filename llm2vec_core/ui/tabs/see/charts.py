@@ -12,6 +12,7 @@ from llm2vec_core.charts.svg import circle, element, group, path, rect, svg, tex
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, Sentence
 from llm2vec_core.ui.tabs.see.model import Endings, Heads
 from llm2vec_core.ui.tabs.see.spine import Finding
+from llm2vec_core.ui.user_texts import shortened
 
 # A change that cannot be seen in three digits is none. Under an open mask a cell is "the same" only up to rounding.
 VISIBLE = 0.0005
@@ -20,7 +21,7 @@ ROUNDING = 2e-6
 # The forward pass.
 WIDTH, LEFT = 330, 50
 ARC, CELL, GAP = 46, 15, 3
-LABEL, TILTED = 22, 58
+LABEL, TILTED, LABEL_CHARACTERS = 22, 58, 10
 CHARACTER = 7.2  # of a label of 13 px
 
 # Thumbnails of a model with more heads than this are coarser, so that the picture stays small.
@@ -28,16 +29,6 @@ MANY_HEADS = 144
 # Weaker marks are left out; a coarse one holds more tokens, so more goes into it by itself.
 FAINTEST, FAINTEST_COARSE = 0.04, 0.1
 LEVELS = (0.12, 0.35, 0.7)
-
-
-def shortened(token: str, most: int = 10) -> str:
-    """A token that fits a label.
-
-    Example:
-        >>> shortened("bank"), shortened("incomprehensible")
-        ('bank', 'incompreh…')
-    """
-    return token if len(token) <= most else token[: most - 1] + "…"
 
 
 def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
@@ -49,7 +40,7 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
     """
     tokens = sentence.tokens
     column = (WIDTH - LEFT) / max(len(tokens), 1)
-    labels = [shortened(token) for token in tokens]
+    labels = [shortened(token, LABEL_CHARACTERS) for token in tokens]
     # Of both sentences, so that their layers stand side by side.
     tilted = any(_overlap(other, (WIDTH - LEFT) / max(len(other.tokens), 1)) for other in picture.sentences)
     label_height = TILTED if tilted else LABEL
@@ -138,7 +129,7 @@ def forward_pass(picture: ForwardPass, sentence: Sentence) -> Markup:
 
 def _overlap(sentence: Sentence, column: float) -> bool:
     """Whether labels that stand side by side in columns of this width would touch."""
-    widths = [len(shortened(token)) * CHARACTER for token in sentence.tokens]
+    widths = [len(shortened(token, LABEL_CHARACTERS)) * CHARACTER for token in sentence.tokens]
     return any((one + other) / 2 + 5 > column for one, other in itertools.pairwise(widths))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from llm2vec_core.bundled_data import passages
 from llm2vec_core.ui.glossary import term
 
 INTRO = Markup(
@@ -190,8 +189,3 @@ STEPS = (
         ).format(term("encoder"), term("cosine")),
     ),
 )
-
-
-def collection() -> tuple[str, ...]:
-    """The bundled texts that the last step searches."""
-    return tuple(passage.text for passage in passages())

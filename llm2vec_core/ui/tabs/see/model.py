@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 
 from llm2vec_core.batching import clean_text
-from llm2vec_core.comparison import Yardstick
 from llm2vec_core.encoder import Attentions, LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
@@ -18,6 +17,7 @@ from llm2vec_core.provision import is_at_hand
 from llm2vec_core.token_change import TokenChange, token_change, token_changes
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
+from llm2vec_core.ui.pair_strips import Strip
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.see.copy import ADDED_WORD
 from llm2vec_core.ui.user_texts import checked_text
@@ -138,26 +138,6 @@ def watched(tokens: tuple[str, ...]) -> int | None:
     return max(words, key=lambda i: (not is_piece(tokens[i]), len(tokens[i]), i), default=None)
 
 
-@dataclass(frozen=True)
-class Likeness:
-    """How alike the pair is to one encoder.
-
-    Attributes:
-        choice: the encoder.
-        cosine: of the two sentence vectors.
-        yardstick: the same encoder's cosines for pairs of known relation.
-    """
-
-    choice: EncoderOption
-    cosine: float
-    yardstick: Yardstick
-
-    @property
-    def above(self) -> float:
-        """Share of unrelated pairs that are less alike, from 0 to 1."""
-        return self.yardstick.share_of_unrelated_below(self.cosine)
-
-
 def shown_choices(pair: Pair) -> list[EncoderOption]:
     """The encoders to hold the pair against: all of a model that is here whole, two of another (each is loaded)."""
     if is_at_hand(pair.context.preset):
@@ -165,15 +145,12 @@ def shown_choices(pair: Pair) -> list[EncoderOption]:
     return [pair.causal, pair.stage]
 
 
-def likenesses(pair: Pair, pooling_mode: str) -> list[Likeness]:
+def likenesses(pair: Pair, pooling_mode: str) -> list[Strip]:
     """The pair's cosine under each encoder, with its yardstick."""
+    session, context = pair.session, pair.context
     return [
-        Likeness(
-            choice,
-            pair.cosine(choice, pooling_mode),
-            pair.session.yardstick_for(choice.key, pooling_mode, pair.context),
-        )
-        for choice in shown_choices(pair)
+        Strip(each, pair.cosine(each, pooling_mode), session.yardstick_for(each.key, pooling_mode, context))
+        for each in shown_choices(pair)
     ]
 
 

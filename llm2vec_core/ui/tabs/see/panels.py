@@ -8,11 +8,9 @@ import numpy as np
 from markupsafe import Markup
 
 from llm2vec_core.token_change import SAME
-from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.tabs.see import charts, copy
 from llm2vec_core.ui.tabs.see.lens import Lens
-from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads, Likeness, future_share
+from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads, future_share
 from llm2vec_core.ui.tabs.see.spine import STEPS, Shown
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.word_pieces import predicted
@@ -142,9 +140,3 @@ def lens(found: Lens) -> Markup:
             for word in words
         ],
     )
-
-
-def strips(found: list[Likeness], pooling: str) -> Markup:
-    """The pair among pairs of known relation."""
-    rows = [(x.choice.key, x.choice.label, x.choice.direction == "bidirectional", x.cosine, x.yardstick) for x in found]
-    return similarity_strips(rows, page_copy.POOLING_LABELS.get(pooling, pooling))

@@ -16,6 +16,7 @@ from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, forward_pass
 from llm2vec_core.ui.tabs.see.model import Pair, attentions, future_share
+from llm2vec_core.ui.user_texts import our_collection
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
 VISIBLE = 0.0005
@@ -322,9 +323,7 @@ BETTER, SAME_AS, WORSE = 0, 1, 2
 
 
 def _verdict(difference: Estimate) -> int:
-    if difference.low > 0:
-        return BETTER
-    return WORSE if difference.high < 0 else SAME_AS
+    return (SAME_AS, BETTER, WORSE)[difference.sign]
 
 
 def _measured(pair: Pair, upto: str) -> tuple[list[EncoderOption], list[float], Estimate]:
@@ -458,7 +457,7 @@ def search(pair: Pair, picture: ForwardPass) -> Finding:
     if not all(pair.context.has_stored_collection(option.key) for option in options):
         return Finding(None, copy.SEARCH_ELSEWHERE, recap=_recap(pair, picture))
     lists = []
-    texts = copy.collection()
+    texts = our_collection().texts
     for option in options:
         hits = pair.context.index(option.key, "mean").search(pair.vectors(option)[0], TOP)
         lists.append(Hits(option, tuple(texts[h.index] for h in hits), tuple(h.cosine for h in hits)))

@@ -17,6 +17,7 @@ from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.form import Form
 from llm2vec_core.ui.opening import BEGINNING, ENDINGS, FIRST_HEAD, FIRST_VECTOR, PAIR, stored_opening
 from llm2vec_core.ui.page import Page, Tab
+from llm2vec_core.ui.pair_strips import similarity_strips
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.see import copy, model, panels
 from llm2vec_core.ui.tabs.see.code import see_snippet
@@ -49,14 +50,14 @@ def workshop(
     pair = model.checked_pair(context, session, a, b, stage)
     return {
         "lens": panels.lens(read_lens(pair, vector)),
-        "strips": panels.strips(model.likenesses(pair, pooling), pooling),
+        "strips": similarity_strips(model.likenesses(pair, pooling), pooling),
     }
 
 
 def strips(context: AppContext, session: Session, a: str, b: str, stage: str, pooling: str) -> dict[str, Any]:
     """The pair among pairs of known relation, under another pooling."""
     found = model.likenesses(model.checked_pair(context, session, a, b, stage), pooling)
-    return {"strips": panels.strips(found, pooling)}
+    return {"strips": similarity_strips(found, pooling)}
 
 
 def step_of(context: AppContext, session: Session, a: str, b: str, stage: str, step: int) -> dict[str, Any]:
