@@ -140,6 +140,12 @@ def queries() -> tuple[Query, ...]:
     return tuple(Query(**{**row, "relevant": tuple(row["relevant"])}) for row in _read_jsonl("queries.jsonl"))
 
 
+def relevant_rows() -> list[set[int]]:
+    """For each labelled query the rows of the collection that answer it."""
+    row = {passage.id: i for i, passage in enumerate(passages())}
+    return [{row[name] for name in query.relevant} for query in queries()]
+
+
 @lru_cache
 def sentence_pairs() -> tuple[SentencePair, ...]:
     """Labelled pairs: what similar and unrelated sentences look like to an encoder."""

@@ -97,6 +97,19 @@ def stored_constants(key: str) -> StoredConstants:
     return StoredConstants(key)
 
 
+def bundled_yardsticks(encoder: LLM2Vec) -> dict[str, Yardstick]:
+    """Cosines of the bundled similar and unrelated pairs under any decoder, by pooling mode."""
+    similar, unrelated = (
+        [(pair.sentence1, pair.sentence2) for pair in sentence_pairs() if pair.label == label] for label in _LABELS[:2]
+    )
+    return measure_yardsticks(encoder, similar, unrelated)
+
+
+def bundled_cloze(encoder: LLM2Vec) -> ClozeScores:
+    """How well any decoder finds the words that are hidden in the bundled collection."""
+    return measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
+
+
 def compute_constants(
     encoder: Encoder, key: str, *, stage: bool, dtype: type[np.floating[Any]] = np.float32
 ) -> Iterator[tuple[str, np.ndarray]]:
@@ -114,15 +127,12 @@ def compute_constants(
         yield f"pairs/{key}/{label}", cosines.astype(np.float32)
     if not isinstance(encoder, LLM2Vec):
         return  # it pools in one way alone
-    similar, unrelated = (
-        [(pair.sentence1, pair.sentence2) for pair in sentence_pairs() if pair.label == label] for label in _LABELS[:2]
-    )
-    for mode, yardstick in measure_yardsticks(encoder, similar, unrelated).items():
+    for mode, yardstick in bundled_yardsticks(encoder).items():
         yield f"yardstick/{key}/{mode}/similar", yardstick.similar.astype(np.float32)
         yield f"yardstick/{key}/{mode}/unrelated", yardstick.unrelated.astype(np.float32)
     if not stage:
         return
-    cloze = measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
+    cloze = bundled_cloze(encoder)
     yield f"cloze/{key}/ranks", cloze.ranks.astype(np.int32)
     yield f"cloze/{key}/log_probabilities", cloze.log_probabilities.astype(np.float32)
 

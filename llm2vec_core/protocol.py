@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -44,3 +44,36 @@ class Encoder(Protocol):
             InputError: if an element is no string, or an argument is not known.
         """
         ...
+
+
+def encode_in_pieces(
+    encode: Callable[[list[str]], np.ndarray], texts: Sequence[str], piece: int
+) -> Generator[int, None, np.ndarray]:
+    """Embed texts some at a time, so that it can be watched and left.
+
+    Args:
+        encode: texts into embeddings of shape (texts, hidden).
+        texts: at least one.
+        piece: how many are encoded at once.
+
+    Yields:
+        How many are done.
+
+    Returns:
+        Embeddings in the order of the texts, shape (texts, hidden).
+
+    Example:
+        >>> steps = encode_in_pieces(lambda texts: np.array([[len(text)] for text in texts]), ["a", "ccc", "bb"], 2)
+        >>> next(steps), next(steps)
+        (2, 3)
+    """
+    pieces: list[np.ndarray] = []
+    # Sorted by length, a piece holds texts of one length and little padding; order is restored at the end.
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+    for start in range(0, len(texts), piece):
+        rows = by_length[start : start + piece]
+        pieces.append(encode([texts[i] for i in rows]))
+        yield start + len(rows)
+    vectors = np.concatenate(pieces)
+    vectors[by_length] = vectors.copy()
+    return vectors

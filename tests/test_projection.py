@@ -21,11 +21,13 @@ from llm2vec_core.projection import (
     kmeans_clusters,
     label_silhouette,
     leveled,
+    map_quality,
     matched_clusters,
     neighbor_label_accuracy,
     neighbor_overlap,
     neighbor_ranks,
     neighborhood_trust,
+    neighborhoods,
     pca_2d,
     pca_layout,
     umap_2d,
@@ -263,3 +265,40 @@ def test_clusters_are_found_numbered_by_size_and_matched(clusters):
     np.testing.assert_array_equal(matched_clusters(labels, mixed), labels)
     assert matched_clusters(np.array([0, 0, 0, 0]), np.array([1, 0, 0, 2])).tolist() == [1, 0, 0, 2]
     assert matched_clusters(np.array([-1, -1]), np.array([0, 1])).tolist() == [0, 1]
+
+
+def test_a_points_neighbours_in_two_embeddings_and_their_ranks_in_the_other():
+    a, b = (np.random.default_rng(seed).normal(size=(20, 6)) for seed in (7, 8))
+    a[3] = a[4]  # of equal points each is its own first neighbour
+    found = neighborhoods(a, b, 4, count=5)
+    orders = [
+        np.argsort(cdist(rows, rows, "cosine")[4] - (np.arange(20) == 4), kind="stable").tolist() for rows in (a, b)
+    ]
+    for here, side in enumerate(found.sides):
+        assert [each.row for each in side] == orders[here][1:6]
+        assert [each.other_rank for each in side] == [orders[1 - here].index(each.row) for each in side]
+        expected = [
+            1 - cdist((a, b)[here][4:5], (a, b)[here][each.row : each.row + 1], "cosine")[0, 0] for each in side
+        ]
+        assert [each.cosine for each in side] == pytest.approx(expected)
+    assert found.shared == set(orders[0][1:6]) & set(orders[1][1:6])
+    assert len(neighborhoods(a, b, 0, count=99).sides[0]) == 19
+
+
+def test_quality_of_a_map_is_what_its_labels_and_groups_allow(clusters):
+    embeddings, numbers = clusters
+    points, labels = embeddings[:, :2], ["", *map(str, numbers[1:])]
+    known = np.array(labels) != ""
+    plain = map_quality(embeddings, points)
+    assert plain.trust == neighborhood_trust(embeddings, points)
+    assert (plain.silhouette, plain.accuracy, plain.accuracy_picture) == (None, None, None)
+    full = map_quality(embeddings, points, labels)
+    assert full.silhouette == label_silhouette(embeddings, np.array(labels), known=known)
+    assert full.silhouette_picture == label_silhouette(points, np.array(labels), metric="euclidean", known=known)
+    assert full.accuracy == neighbor_label_accuracy(embeddings, np.array(labels), known=known)
+    halves = ["x", "y"] * 30
+    grouped = map_quality(embeddings, points, labels, halves)
+    assert grouped.silhouette == label_silhouette(embeddings, np.array(halves)) != full.silhouette
+    assert grouped.accuracy == full.accuracy
+    assert map_quality(embeddings, points, ["one"] * 60).accuracy is None
+    assert map_quality(embeddings, np.zeros((60, 2)), labels).silhouette_picture is None

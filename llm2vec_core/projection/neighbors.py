@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from llm2vec_core.projection.base import prepared
@@ -106,3 +108,77 @@ def neighbor_ranks(embeddings: np.ndarray, neighbors: np.ndarray, *, metric: str
         for column in range(neighbors.shape[1]):
             ranks[part, column] = (distances < limit[:, column, None]).sum(axis=1) + 1
     return ranks
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A neighbour of a point.
+
+    Attributes:
+        row: of the neighbour.
+        rank: here, from 1.
+        cosine: with the point, here.
+        other_rank: in the other embedding.
+    """
+
+    row: int
+    rank: int
+    cosine: float
+    other_rank: int
+
+
+@dataclass(frozen=True)
+class Neighborhoods:
+    """A point and its nearest neighbours in two embeddings.
+
+    Attributes:
+        row: of the point.
+        sides: neighbours in the first embedding and in the second, nearest first.
+    """
+
+    row: int
+    sides: tuple[list[Neighbor], list[Neighbor]]
+
+    @property
+    def shared(self) -> set[int]:
+        """Rows that are among the nearest in both."""
+        first, second = ({neighbor.row for neighbor in side} for side in self.sides)
+        return first & second
+
+
+def neighborhoods(a: np.ndarray, b: np.ndarray, row: int, count: int = 10, *, metric: str = "cosine") -> Neighborhoods:
+    """The nearest neighbours of one point in two embeddings, each with its rank in the other.
+
+    Args:
+        a: shape (points, hidden).
+        b: shape (points, other hidden), the same points.
+        row: of the point.
+        count: neighbours; at most points - 1.
+        metric: "cosine" or "euclidean".
+
+    Example:
+        >>> first = np.array([[0.0], [1.0], [3.0], [5.0], [7.0]])
+        >>> second = np.array([[0.0], [3.0], [1.0], [5.0], [7.0]])
+        >>> found = neighborhoods(first, second, 0, count=1, metric="euclidean")
+        >>> [(neighbor.row, neighbor.other_rank) for side in found.sides for neighbor in side]
+        [(1, 2), (2, 2)]
+    """
+    ranks, cosines = [], []
+    for embeddings in (a, b):
+        rows = prepared(embeddings, metric).astype(np.float64)
+        distances = ((rows - rows[row]) ** 2).sum(axis=1)
+        distances[row] = -1.0  # itself first, even among duplicates
+        order = np.argsort(distances, kind="stable")
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        ranks.append(rank)
+        unit = prepared(embeddings).astype(np.float64)
+        cosines.append(unit @ unit[row])
+
+    def side(here: int) -> list[Neighbor]:
+        nearest = np.argsort(ranks[here], kind="stable")[1 : min(count, len(a) - 1) + 1]
+        return [
+            Neighbor(int(i), int(ranks[here][i]), float(cosines[here][i]), int(ranks[1 - here][i])) for i in nearest
+        ]
+
+    return Neighborhoods(row, (side(0), side(1)))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 
-from llm2vec_core.projection.base import all_equal, prepared
+from llm2vec_core.projection.base import MIN_POINTS, all_equal, prepared
 from llm2vec_core.projection.neighbors import exact_neighbors
 
 
@@ -92,3 +96,65 @@ def neighborhood_trust(
     # The formula holds for fewer than half of the points.
     count = max(1, min(count, (len(rows) - 1) // 2))
     return float(trustworthiness(rows, points, n_neighbors=count))
+
+
+@dataclass(frozen=True)
+class MapQuality:
+    """Measures of a picture and of the embeddings behind it; None where one is not defined.
+
+    Attributes:
+        silhouette: of the groups, on the embeddings.
+        silhouette_picture: the same on the picture.
+        accuracy: of the neighbours' vote for the label, on the embeddings.
+        accuracy_picture: the same on the picture.
+        trust: trustworthiness of the picture.
+    """
+
+    silhouette: float | None
+    silhouette_picture: float | None
+    accuracy: float | None
+    accuracy_picture: float | None
+    trust: float | None
+
+
+def map_quality(
+    embeddings: np.ndarray,
+    points: np.ndarray,
+    labels: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    count: int = 10,
+    *,
+    metric: str = "cosine",
+) -> MapQuality:
+    """Every measure of a picture, as far as its labels allow.
+
+    Args:
+        embeddings: shape (points, hidden).
+        points: their positions in the picture, shape (points, dimensions).
+        labels: one a point, "" for none; these the neighbours vote for.
+        groups: one a point, "" for none, such as clusters; the silhouette is theirs. By default the labels.
+        count: neighbours that vote, and that trustworthiness looks at.
+        metric: of the embeddings; in the picture distances are Euclidean.
+
+    Example:
+        >>> points = np.repeat(np.eye(2), 3, axis=0) + 0.01 * np.random.default_rng(0).normal(size=(6, 2))
+        >>> found = map_quality(points, points, ["a"] * 3 + ["b"] * 3, count=2, metric="euclidean")
+        >>> found.accuracy, found.accuracy_picture, found.trust
+        (1.0, 1.0, 1.0)
+    """
+    flat = not all_equal(points)
+
+    def on_both(measure: Callable[..., float | None], names: np.ndarray) -> tuple[float | None, float | None]:
+        known = names != ""
+        if known.sum() < MIN_POINTS:
+            return None, None
+        on_picture = measure(points, names, metric="euclidean", known=known) if flat else None
+        return measure(embeddings, names, metric=metric, known=known), on_picture
+
+    silhouettes: tuple[float | None, float | None] = (None, None)
+    votes: tuple[float | None, float | None] = (None, None)
+    if (shown := labels if groups is None else groups) is not None:
+        silhouettes = on_both(label_silhouette, np.array(shown))
+    if labels is not None and len(set(labels) - {""}) > 1:
+        votes = on_both(partial(neighbor_label_accuracy, count=count), np.array(labels))
+    return MapQuality(*silhouettes, *votes, neighborhood_trust(embeddings, points, count, metric=metric))

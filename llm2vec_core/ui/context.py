@@ -13,13 +13,13 @@ import numpy as np
 from transformers import PreTrainedConfig
 
 from llm2vec_core.baselines import BASELINES, EncoderOnly, StaticEmbeddings, encoder_only
-from llm2vec_core.bundled_data import passages, queries, sentence_pairs
+from llm2vec_core.bundled_data import passages, queries, relevant_rows, sentence_pairs
 from llm2vec_core.cache import UNLIMITED, Cache
-from llm2vec_core.comparison import Yardstick, measure_yardsticks
-from llm2vec_core.constants import StoredConstants, stored_constants
+from llm2vec_core.comparison import Yardstick
+from llm2vec_core.constants import StoredConstants, bundled_cloze, bundled_yardsticks, stored_constants
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.evaluation.query_scores import QueryScores, score_queries
-from llm2vec_core.filling import ClozeScores, hide_words, measure_cloze
+from llm2vec_core.filling import ClozeScores
 from llm2vec_core.loading import load_config
 from llm2vec_core.presets import BUNDLED, MINILM, ModelPreset
 from llm2vec_core.provision import provide
@@ -109,7 +109,8 @@ class AppContext:
         stored = self._stored_of(stage_key).yardstick(stage_key, pooling_mode)
         if stored is not None:
             return stored
-        return self.cache.get(("yardsticks", stage_key), lambda: yardsticks_of(self.encoder(stage_key)))[pooling_mode]
+        made = self.cache.get(("yardsticks", stage_key), lambda: bundled_yardsticks(self.encoder(stage_key)))
+        return made[pooling_mode]
 
     def stored_pair_cosines(self, stage_key: str) -> PairCosines | None:
         """:meth:`pair_cosines` if they need no model."""
@@ -124,7 +125,7 @@ class AppContext:
     def cloze(self, stage_key: str) -> ClozeScores:
         """How well a stage finds the words that are hidden in the bundled collection, one per passage."""
         return self._stored_of(stage_key).cloze(stage_key) or self.cache.get(
-            ("cloze", stage_key), lambda: cloze_of(self.encoder(stage_key))
+            ("cloze", stage_key), lambda: bundled_cloze(self.encoder(stage_key))
         )
 
     def collection(self, stage_key: str, pooling_mode: str = "mean") -> np.ndarray:
@@ -177,22 +178,3 @@ class AppContext:
         for job in self.warm_ups:
             between()
             job()
-
-
-def relevant_rows() -> list[set[int]]:
-    """For each labelled query the rows of the collection that answer it."""
-    row = {passage.id: i for i, passage in enumerate(passages())}
-    return [{row[name] for name in query.relevant} for query in queries()]
-
-
-def cloze_of(encoder: LLM2Vec) -> ClozeScores:
-    """How well any encoder finds the words that are hidden in the bundled collection."""
-    return measure_cloze(encoder, hide_words(encoder.tokenizer, [passage.text for passage in passages()]))
-
-
-def yardsticks_of(encoder: LLM2Vec) -> dict[str, Yardstick]:
-    """Cosines of the bundled similar and unrelated pairs under any encoder, by pooling mode."""
-    by_label: dict[str, list[tuple[str, str]]] = {"similar": [], "unrelated": [], "misleading": []}
-    for pair in sentence_pairs():
-        by_label[pair.label].append((pair.sentence1, pair.sentence2))
-    return measure_yardsticks(encoder, by_label["similar"], by_label["unrelated"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -213,39 +213,6 @@ class EncoderHandle:
         """
         instruction = self.instruction if instructed else ""
         return self.encoder.encode(list(texts), instruction or None, pooling_mode=self.pooling, **options)
-
-
-def encode_in_pieces(
-    encode: Callable[[list[str]], np.ndarray], texts: Sequence[str], piece: int
-) -> Generator[int, None, np.ndarray]:
-    """Embed texts some at a time, so that it can be watched and left.
-
-    Args:
-        encode: texts into embeddings of shape (texts, hidden).
-        texts: at least one.
-        piece: how many are encoded at once.
-
-    Yields:
-        How many are done.
-
-    Returns:
-        Embeddings in the order of the texts, shape (texts, hidden).
-
-    Example:
-        >>> steps = encode_in_pieces(lambda texts: np.array([[len(text)] for text in texts]), ["a", "ccc", "bb"], 2)
-        >>> next(steps), next(steps)
-        (2, 3)
-    """
-    pieces: list[np.ndarray] = []
-    # Sorted by length, a piece holds texts of one length and little padding; order is restored at the end.
-    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
-    for start in range(0, len(texts), piece):
-        rows = by_length[start : start + piece]
-        pieces.append(encode([texts[i] for i in rows]))
-        yield start + len(rows)
-    vectors = np.concatenate(pieces)
-    vectors[by_length] = vectors.copy()
-    return vectors
 
 
 def check_pooling(pooling: str) -> None:

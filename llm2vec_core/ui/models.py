@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from llm2vec_core.arguments import short
 from llm2vec_core.checkpoints import resolve
 from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.errors import InputError, ModelError
+from llm2vec_core.hub_cache import delete_from_cache, download_bytes, free_disk
 from llm2vec_core.loading import MEMORY_MARGIN, available_memory, load_config, weight_bytes
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, SMOLLM2, ModelPreset, Stage
 from llm2vec_core.provision import is_at_hand, provide
@@ -40,7 +40,6 @@ HUB_SECONDS = 20.0
 WAIT_SECONDS = 300.0
 # Of the disk, for whatever else writes to it.
 DISK_SPARE = 1_000_000_000
-STORED_BYTES = 2  # of a number in most repositories, where the Hub does not tell
 
 
 @dataclass(frozen=True)
@@ -252,51 +251,6 @@ class Models:
         used = self.in_use(asker)
         others = [context.preset for key, context in self._others.items() if key not in used]
         return sum(preset.parameters * FLOAT32_BYTES for preset in others)
-
-
-def cache_folder() -> Path:
-    """Where the Hub's client keeps what it downloads."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE)
-
-
-def free_disk() -> int:
-    """Bytes that are free where downloads go."""
-    folder = cache_folder().absolute()
-    return shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
-
-
-def download_bytes(base: str, parameters: int) -> int:
-    """What has to be downloaded of a model; 0 for one that lies on this machine.
-
-    Args:
-        base: folder or Hub id.
-        parameters: of the model, for a repository whose size the Hub does not tell.
-    """
-    from huggingface_hub import try_to_load_from_cache
-
-    if Path(base).is_dir():
-        return 0
-    for name in ("model.safetensors", "model.safetensors.index.json"):
-        if isinstance(try_to_load_from_cache(base, name), str):
-            return 0
-    return weight_bytes(base, "auto") or parameters * STORED_BYTES
-
-
-def delete_from_cache(names: Collection[str]) -> None:
-    """Delete repositories from the folder of downloads; what is not there is passed over."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    if not names:
-        return
-    try:
-        found = scan_cache_dir(cache_folder())
-    except CacheNotFound:
-        return
-    old = [revision.commit_hash for repo in found.repos if repo.repo_id in names for revision in repo.revisions]
-    found.delete_revisions(*old).execute()
 
 
 def opening_model() -> tuple[str, str]:

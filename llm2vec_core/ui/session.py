@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from llm2vec_core.arguments import short
 from llm2vec_core.baselines import EncoderOnly, StaticEmbeddings
 from llm2vec_core.bundled_data import sentence_pairs
 from llm2vec_core.cache import Cache, Limit
 from llm2vec_core.comparison import Yardstick
+from llm2vec_core.constants import bundled_cloze, bundled_yardsticks
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.filling import ClozeScores
 from llm2vec_core.presets import BUNDLED, MINILM
 from llm2vec_core.provision import how_to_get
 from llm2vec_core.separation import PairCosines, measure_pairs
-from llm2vec_core.ui.context import AppContext, cloze_of, yardsticks_of
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import (
     USER_ADAPTER,
     USER_OPTION,
@@ -30,6 +32,7 @@ from llm2vec_core.ui.encoders import (
 from llm2vec_core.ui.requests import Requests
 from llm2vec_core.ui.user_texts import Texts
 
+T = TypeVar("T")
 # How many sessions hold an uploaded file.
 _UPLOADS, _HOLDERS = threading.Lock(), Counter[Path]()
 # Of the last two encoders; an index has a limit of its own (Limits.index_megabytes). "see": of the last two pairs.
@@ -153,22 +156,23 @@ class Session:
         check_pooling(pooling_mode)
         if key != USER_ADAPTER:
             return context.yardstick(key, pooling_mode)
-        encoder = self.encoder_for(key, context)
-        return self.cache.get(("yardsticks", key), lambda: yardsticks_of(encoder))[pooling_mode]
+        return self._own("yardsticks", context, bundled_yardsticks)[pooling_mode]
 
     def pair_cosines_for(self, key: str, context: AppContext) -> PairCosines:
         """Cosines of the bundled pairs under an option; raises as :meth:`choice`."""
         if self.choice(key, context).key != USER_ADAPTER:
             return context.pair_cosines(key)
-        encoder = self.encoder_for(key, context)
-        return self.cache.get(("pair cosines", key), lambda: measure_pairs(encoder, sentence_pairs()))
+        return self._own("pair cosines", context, lambda encoder: measure_pairs(encoder, sentence_pairs()))
 
     def cloze_for(self, key: str, context: AppContext) -> ClozeScores:
         """How well an option finds hidden words; raises as :meth:`choice`."""
         if self.choice(key, context).key != USER_ADAPTER:
             return context.cloze(key)
-        encoder = self.encoder_for(key, context)
-        return self.cache.get(("cloze", key), lambda: cloze_of(encoder))
+        return self._own("cloze", context, bundled_cloze)
+
+    def _own(self, what: str, context: AppContext, measure: Callable[[LLM2Vec], T]) -> T:
+        encoder = cast(LLM2Vec, self.encoder_for(USER_ADAPTER, context))
+        return self.cache.get((what, USER_ADAPTER), lambda: measure(encoder))
 
     def hold_uploads(self, *files: Path) -> None:
         """Files of the visitor's on this server's disk, which go with the visit."""

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 from dataclasses import replace
 
 import pytest
 
+from llm2vec_core import hub_cache
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.presets import BIDIRECTIONAL, BUNDLED, CAUSAL, PRESETS, SMOLLM2, ModelPreset
 from llm2vec_core.ui import models as module
 from llm2vec_core.ui.models import Models, checked_hub_id, hub_preset, opening_model
 from tests.conftest import tiny_llama
+from tests.test_hub_cache import in_the_cache
 
 
 @pytest.fixture(scope="module")
@@ -207,25 +210,12 @@ def test_what_fits_only_without_a_model_in_use_is_refused_by_name(models, monkey
     assert models.is_loaded("one")
 
 
-def in_the_cache(place, name: str, size: int) -> None:
-    """A repository as the Hub's client stores it."""
-    repo = place / f"models--{name.replace('/', '--')}"
-    # The client deletes by commit: each repository has its own.
-    commit = name.encode().hex().ljust(40, "0")[:40]
-    (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text(commit)
-    (repo / "snapshots" / commit).mkdir(parents=True)
-    (repo / "blobs").mkdir()
-    (repo / "blobs" / "abc").write_bytes(bytes(size))
-    (repo / "snapshots" / commit / "model.safetensors").symlink_to(repo / "blobs" / "abc")
-
-
 def test_a_download_that_does_not_fit_on_the_disk_is_refused_before_it_begins(models, monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "not" / "yet")
-    monkeypatch.setattr(module, "weight_bytes", lambda *_: None)
+    monkeypatch.setattr(hub_cache, "cache_folder", lambda: tmp_path / "not" / "yet")
+    monkeypatch.setattr(hub_cache, "weight_bytes", lambda *_: None)
     monkeypatch.setattr(module, "load_config", lambda *_: None)
     models.presets["away"] = replace(models.presets["one"], key="away", label="Away", base="owner/away")
-    room = module.shutil.disk_usage(tmp_path).free
+    room = shutil.disk_usage(tmp_path).free
     monkeypatch.setattr(module, "DISK_SPARE", room + 10**9)
     with pytest.raises(
         ModelError, match=r"Away is a download of about 0.0 GB and [0-9.]+ GB are free on this server's"
@@ -238,8 +228,8 @@ def test_a_download_that_does_not_fit_on_the_disk_is_refused_before_it_begins(mo
 def test_what_was_downloaded_before_and_is_not_in_memory_makes_room(monkeypatch, tmp_path):
     for name in ("owner/old", "owner/operators"):
         in_the_cache(tmp_path, name, 1000)
-    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path)
-    monkeypatch.setattr(module, "weight_bytes", lambda *_: 5 * 10**9)
+    monkeypatch.setattr(hub_cache, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(hub_cache, "weight_bytes", lambda *_: 5 * 10**9)
     monkeypatch.setattr(module, "free_disk", lambda: 10**9 if (tmp_path / "models--owner--old").exists() else 10**10)
     models = Models()
     models._downloaded = ["owner/old"]

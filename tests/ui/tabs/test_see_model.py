@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llm2vec_core.bundled_data import passages
+from llm2vec_core.bundled_data import pair_presets, passages
 from llm2vec_core.comparison import compare_prefix
 from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
@@ -26,6 +26,7 @@ from llm2vec_core.ui.tabs import TABS
 from llm2vec_core.ui.tabs.see import charts, copy, lens, model, panels, spine, view
 from llm2vec_core.ui.tabs.see.code import see_snippet
 from llm2vec_core.ui.tabs.see.forward_pass import MOST_TOKENS, ForwardPass, Sentence, forward_pass
+from llm2vec_core.word_pieces import is_piece
 from tests.ui.test_paint import EVIL, Tags
 
 A, B = "The bank was steep and muddy.", "The bank was robbed at noon."
@@ -552,3 +553,21 @@ def test_the_ways_on_lead_to_tabs():
     names = {tab.id: tab.label for tab in TABS}
     assert {key: label for key, label, _ in copy.ONWARD}.items() <= names.items()
     assert len(copy.ONWARD) == 5
+
+
+def test_every_example_has_a_word_to_follow_and_no_piece_passes_for_one(context):
+    for preset in pair_presets():
+        pair = model.checked_pair(context, Session(), preset.a, preset.b, context.preset.default.key)
+        change = pair.change(pair.causal)
+        word = model.watched(change.tokens)
+        assert word is not None, preset.name
+        words = {w.strip(".,:()%=").lower() for w in f"{preset.a} {preset.b}".split()}
+        pieces = [t for t in (*change.tokens[1:], *change.rest_a, *change.rest_b) if t[:1].isalpha() and t.isalpha()]
+        assert {t.lower() for t in pieces} - words <= {"add", "a", "b", "sorted", "sum", "key", "len"}, preset.name
+
+
+def test_pieces_are_marked_in_every_picture_of_the_tab(context):
+    session, stage = Session(), context.preset.default.key
+    found = model.endings(context, session, "Zoltan was", "robbed", "late", stage)
+    assert is_piece(found.causal.tokens[1])
+    assert is_piece(model.heads(context, session, "Zoltan was robbed.", stage).tokens[1])

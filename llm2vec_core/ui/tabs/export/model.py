@@ -19,10 +19,10 @@ from llm2vec_core.encoder import LLM2Vec
 from llm2vec_core.errors import InputError
 from llm2vec_core.extras import require
 from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.protocol import encode_in_pieces
 from llm2vec_core.settings import Precision
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.downloads import folder_for_download, offer, safe_name
-from llm2vec_core.ui.encoders import encode_in_pieces
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.user_texts import Texts
 from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu

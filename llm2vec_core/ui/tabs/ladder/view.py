@@ -27,7 +27,7 @@ from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.ladder import charts, copy, model
 from llm2vec_core.ui.tabs.ladder.code import snippet
 from llm2vec_core.ui.templates import Cell, render
-from llm2vec_core.ui.word_pieces import predicted
+from llm2vec_core.word_pieces import predicted
 
 EFFICIENCY_HEIGHT = 520
 

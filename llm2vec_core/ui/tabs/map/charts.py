@@ -14,11 +14,10 @@ import numpy as np
 from llm2vec_core.charts import MARKERS
 from llm2vec_core.figures import cosine_map, density_contours, scatter_map
 from llm2vec_core.figures.base import wrapped
-from llm2vec_core.projection import NamedGroup, density_grid
+from llm2vec_core.projection import NamedGroup, Neighborhoods, density_grid
 from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines
 from llm2vec_core.ui.tabs.map.model import View
-from llm2vec_core.ui.tabs.map.picking import Picked
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.user_texts import Texts
 
@@ -85,7 +84,7 @@ def _words(groups: Sequence[NamedGroup]) -> list[tuple[int, str]]:
     return [(group.row, " · ".join(group.words)) for group in groups]
 
 
-def map_marks(texts: Texts, *, found: Picked | None = None, movers: Sequence[int] | None = None) -> str:
+def map_marks(texts: Texts, *, found: Neighborhoods | None = None, movers: Sequence[int] | None = None) -> str:
     """What is highlighted: a picked text with its neighbours, or those who moved most."""
     marks: dict[str, Any] = {"texts": fingerprint_of(texts)}
     if found is not None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from llm2vec_core.projection import NamedGroup, align, disparity, leveled, neighbor_ranks
+from llm2vec_core.projection import MapQuality, NamedGroup, align, disparity, leveled, neighbor_ranks
 from llm2vec_core.projection.neighbors import shared_neighbors
 from llm2vec_core.projection.words import FEWEST_POINTS
 from llm2vec_core.threads import Emit, iterate_in_thread
@@ -18,7 +18,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups, coloring
 from llm2vec_core.ui.tabs.map.settings import MapSettings, opening_settings
-from llm2vec_core.ui.tabs.map.space import Progress, Quality, Space, space_of
+from llm2vec_core.ui.tabs.map.space import Progress, Space, space_of
 from llm2vec_core.ui.text_picker import chosen_texts
 from llm2vec_core.ui.user_texts import Texts
 
@@ -70,7 +70,7 @@ class Measures:
         movers: rows of those who moved most, most first.
     """
 
-    quality: tuple[Quality, Quality]
+    quality: tuple[MapQuality, MapQuality]
     overlap: np.ndarray
     ranks: np.ndarray
     movers: list[int]

@@ -1,78 +1,20 @@
-"""One text and its neighbours in both spaces; several texts as a table."""
+"""Texts that were picked on the map, checked, and found again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from llm2vec_core.errors import InputError
-from llm2vec_core.projection import prepared
+from llm2vec_core.projection import Neighborhoods, neighborhoods
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
 from llm2vec_core.ui.user_texts import Texts
 
 
-@dataclass(frozen=True)
-class Neighbor:
-    """A neighbour of the picked text.
-
-    Attributes:
-        row: of the text.
-        rank: here, from 1.
-        cosine: with the picked text, here.
-        other_rank: in the other space.
-    """
-
-    row: int
-    rank: int
-    cosine: float
-    other_rank: int
-
-
-@dataclass(frozen=True)
-class Picked:
-    """A text and its nearest neighbours.
-
-    Attributes:
-        row: of the text.
-        sides: neighbours on the left and on the right, nearest first.
-    """
-
-    row: int
-    sides: tuple[list[Neighbor], list[Neighbor]]
-
-    @property
-    def shared(self) -> set[int]:
-        """Rows that are among the nearest in both."""
-        return {n.row for n in self.sides[0]} & {n.row for n in self.sides[1]}
-
-
-def picked(spaces: tuple[Space, Space], row: int, metric: str) -> Picked:
+def picked(spaces: tuple[Space, Space], row: int, metric: str) -> Neighborhoods:
     """The neighbours of one text in both spaces, by the full vectors."""
-    places, cosines = [], []
-    for space in spaces:
-        rows = prepared(space.embeddings(), metric).astype(np.float64)
-        distances = ((rows - rows[row]) ** 2).sum(axis=1)
-        distances[row] = -1.0  # itself first, even among duplicates
-        order = np.argsort(distances, kind="stable")
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        places.append(rank)
-        unit = prepared(space.embeddings()).astype(np.float64)
-        cosines.append(unit @ unit[row])
-    count = min(NEIGHBORS, len(places[0]) - 1)
-    sides = []
-    for here, there in ((0, 1), (1, 0)):
-        nearest = np.argsort(places[here], kind="stable")[1 : count + 1]
-        sides.append(
-            [
-                Neighbor(int(other), int(places[here][other]), float(cosines[here][other]), int(places[there][other]))
-                for other in nearest
-            ]
-        )
-    return Picked(row, (sides[0], sides[1]))
+    first, second = (space.embeddings() for space in spaces)
+    return neighborhoods(first, second, row, NEIGHBORS, metric=metric)
 
 
 def remembered(session: Session, texts: Texts) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,22 +12,21 @@ from llm2vec_core.cache import Cache
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import (
     NO_CLUSTER,
+    MapQuality,
     exact_neighbors,
     hdbscan_clusters,
     kmeans_clusters,
-    label_silhouette,
+    map_quality,
     named_groups,
-    neighbor_label_accuracy,
-    neighborhood_trust,
     pca_layout,
     prepared,
     umap_layout,
 )
-from llm2vec_core.projection.base import MIN_POINTS, all_equal
+from llm2vec_core.projection.base import MIN_POINTS
 from llm2vec_core.projection.pca import PcaLayout
-from llm2vec_core.protocol import Encoder
+from llm2vec_core.protocol import Encoder, encode_in_pieces
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption, encode_in_pieces
+from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.settings import MapSettings
 from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
@@ -41,25 +39,6 @@ LENT_PIECE = 256
 # HDBSCAN's smallest cluster: a fiftieth of the texts, at least this many.
 SMALLEST_CLUSTER = 5
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Measures of one panel; None where one is not defined.
-
-    Attributes:
-        silhouette: of the shown groups, on the full vectors.
-        silhouette_picture: the same on the picture.
-        accuracy: of the neighbours' vote for the label, on the full vectors.
-        accuracy_picture: the same on the picture.
-        trust: trustworthiness of the picture.
-    """
-
-    silhouette: float | None
-    silhouette_picture: float | None
-    accuracy: float | None
-    accuracy_picture: float | None
-    trust: float | None
 
 
 class Space:
@@ -167,31 +146,18 @@ class Space:
         smallest = smallest_cluster(len(rows))
         return self._once("clusters", "hdbscan", metric, make=lambda: hdbscan_clusters(rows, smallest, metric=metric))
 
-    def quality(self, settings: MapSettings, labels: tuple[str, ...] | None) -> Quality:
+    def quality(self, settings: MapSettings, labels: tuple[str, ...] | None) -> MapQuality:
         """Measures of the picture and of the space behind it."""
         about = (*settings.layout_key(), settings.color, settings.clusters, settings.seed)
         return self._once("quality", *about, make=lambda: self._measured(settings, labels))
 
-    def _measured(self, settings: MapSettings, labels: tuple[str, ...] | None) -> Quality:
-        rows, points = self.embeddings(), self.layout(settings)
-        names = np.array(labels) if labels else None
-        known = names != "" if names is not None else None
-        groups, grouped = names, known
+    def _measured(self, settings: MapSettings, labels: tuple[str, ...] | None) -> MapQuality:
+        groups = labels
         if settings.color in ("kmeans", "hdbscan"):
-            groups = self.clusters(settings)
-            grouped = groups != NO_CLUSTER
-        silhouette = silhouette_picture = accuracy = accuracy_picture = None
-        flat = not all_equal(points)
-        if groups is not None and grouped.sum() >= MIN_POINTS:
-            silhouette = label_silhouette(rows, groups, metric=settings.metric, known=grouped)
-            if flat:
-                silhouette_picture = label_silhouette(points, groups, metric="euclidean", known=grouped)
-        if names is not None and known.sum() >= MIN_POINTS and len(set(names[known])) > 1:
-            accuracy = neighbor_label_accuracy(rows, names, NEIGHBORS, metric=settings.metric, known=known)
-            if flat:
-                accuracy_picture = neighbor_label_accuracy(points, names, NEIGHBORS, metric="euclidean", known=known)
-        trust = neighborhood_trust(rows, points, NEIGHBORS, metric=settings.metric)
-        return Quality(silhouette, silhouette_picture, accuracy, accuracy_picture, trust)
+            clusters = self.clusters(settings)
+            groups = tuple("" if number == NO_CLUSTER else str(number) for number in clusters)
+        rows, points = self.embeddings(), self.layout(settings)
+        return map_quality(rows, points, labels, groups, NEIGHBORS, metric=settings.metric)
 
 
 def smallest_cluster(count: int) -> int:

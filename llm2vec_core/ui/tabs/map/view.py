@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.projection import Neighborhoods
 from llm2vec_core.ui.components import code_view, notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.form import Form, Results
@@ -41,7 +42,7 @@ def status_of(step: model.Step) -> str:
     return render("map/status.html", step=step)
 
 
-def neighbors_of(texts: Texts, spaces: tuple[Space, Space], found: picking.Picked) -> str:
+def neighbors_of(texts: Texts, spaces: tuple[Space, Space], found: Neighborhoods) -> str:
     """The card of a picked text."""
     return render("map/neighbors.html", texts=texts, choices=[space.choice for space in spaces], found=found)
 

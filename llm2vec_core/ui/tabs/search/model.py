@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm2vec_core.bundled_data import queries
+from llm2vec_core.bundled_data import queries, relevant_rows
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.evaluation.query_scores import (
@@ -20,7 +20,7 @@ from llm2vec_core.evaluation.query_scores import (
     score_queries,
 )
 from llm2vec_core.search import Ranking, SearchIndex, build_index
-from llm2vec_core.ui.context import AppContext, relevant_rows
+from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderHandle
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search.copy import MEASURES

@@ -21,7 +21,7 @@ from llm2vec_core.ui.pair_strips import Strip
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.see.copy import ADDED_WORD
 from llm2vec_core.ui.user_texts import checked_text
-from llm2vec_core.ui.word_pieces import is_piece, marked, marked_change
+from llm2vec_core.word_pieces import is_piece, marked, marked_change
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from llm2vec_core.ui.tabs.see.lens import Lens
 from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads, future_share
 from llm2vec_core.ui.tabs.see.spine import STEPS, Shown
 from llm2vec_core.ui.templates import render
-from llm2vec_core.ui.word_pieces import predicted
+from llm2vec_core.word_pieces import predicted
 
 UNITS = {
     "cosine": "1 − cosine; 0: the same direction, 1: nothing in common",
