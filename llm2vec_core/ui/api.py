@@ -71,7 +71,7 @@ class Endpoints:
             pooling: how token vectors become one.
 
         Returns:
-            The cosines, a row for each text of ``first``.
+            The cosines, a row for each text of first.
         """
         rows, columns = self.checked_texts(first, "first"), self.checked_texts(second, "second")
         vectors = self._encode([*rows, *columns], encoder, pooling, "", True)

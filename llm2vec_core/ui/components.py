@@ -8,6 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.pooling import POOLING_MODES
+from llm2vec_core.ui.copy import POOLING_LABELS
+
 SIDE_WIDTH = 380
 
 
@@ -35,13 +38,24 @@ def code_view(elem_id: str, value: str = "") -> gr.Code:
         return gr.Code(value, language="python", interactive=False, show_label=False, elem_id=elem_id)
 
 
+def pooling_field(label: str, **options: Any) -> gr.Dropdown:
+    """A choice of how token vectors become one.
+
+    Args:
+        label: shown to people.
+        options: further arguments of ``gr.Dropdown``.
+    """
+    modes = [(POOLING_LABELS.get(name, name), name) for name in POOLING_MODES]
+    return gr.Dropdown(modes, value="mean", label=label, **options)
+
+
 def notice_panel(elem_id: str) -> gr.HTML:
     """A place for a message to the visitor; takes no room while it is empty.
 
     ``{{value}}`` escapes: a message may quote what the visitor typed.
     """
     template = '<div class="l2v-notice" role="alert">{{value}}</div>'
-    return gr.HTML("", html_template=template, apply_default_css=False, elem_id=elem_id)
+    return panel(html_template=template, elem_id=elem_id)
 
 
 def fill_from_examples(

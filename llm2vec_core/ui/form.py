@@ -34,22 +34,14 @@ def with_notice(handler: Callable[..., Any]) -> Callable[..., Any]:
         {'notice': 'too long'}
     """
 
-    @functools.wraps(handler)
-    def once(*args: Any, **fields: Any) -> Results:
+    def steps(*args: Any, **fields: Any) -> Iterator[Results]:
         try:
-            return {NOTICE: "", **handler(*args, **fields)}
-        except Exception as error:
-            return {NOTICE: notice_for(error)}
-
-    @functools.wraps(handler)
-    def stream(*args: Any, **fields: Any) -> Iterator[Results]:
-        try:
-            for results in handler(*args, **fields):
+            for results in _steps(handler, *args, **fields):
                 yield {NOTICE: "", **results}
         except Exception as error:
             yield {NOTICE: notice_for(error)}
 
-    return stream if inspect.isgeneratorfunction(handler) else once
+    return _of_its_kind(handler, steps)
 
 
 def latest_only(
@@ -80,29 +72,37 @@ def latest_only(
         # Of a handler that failed the notice alone is shown.
         return places if results.get(NOTICE) == "" else (place(NOTICE),)
 
-    @functools.wraps(handler)
-    def once(session: Session, **fields: Any) -> Results:
+    def steps(session: Session, **fields: Any) -> Iterator[Results]:
         request = session.requests.begin(places)
         done: tuple[Hashable, ...] = ()
         try:
-            results = handler(session, **fields)
-            done = answered(results)
-            return shown(request, results)
-        finally:
-            request.close(done)
-
-    @functools.wraps(handler)
-    def stream(session: Session, **fields: Any) -> Iterator[Results]:
-        request = session.requests.begin(places)
-        done: tuple[Hashable, ...] = ()
-        try:
-            for results in handler(session, **fields):
+            for results in _steps(handler, session, **fields):
                 done = answered(results)
                 yield shown(request, results)
         finally:
             request.close(done)
 
-    return stream if inspect.isgeneratorfunction(handler) else once
+    return _of_its_kind(handler, steps)
+
+
+def _yields(handler: Callable[..., Any]) -> bool:
+    return inspect.isgeneratorfunction(inspect.unwrap(handler))
+
+
+def _steps(handler: Callable[..., Any], *args: Any, **fields: Any) -> Iterator[Results]:
+    """What a handler yields, or the one thing that it returns."""
+    found = handler(*args, **fields)
+    return found if _yields(handler) else iter([found])
+
+
+def _of_its_kind(handler: Callable[..., Any], steps: Callable[..., Iterator[Results]]) -> Callable[..., Any]:
+    """The steps as the handler gives its own: yielded if it is a generator, else the only one returned."""
+
+    def once(*args: Any, **fields: Any) -> Results:
+        (only,) = steps(*args, **fields)
+        return only
+
+    return functools.wraps(handler)(steps if _yields(handler) else once)
 
 
 class Form:
@@ -199,14 +199,10 @@ class Form:
         """The handler with the context of the session's model in front of its arguments."""
 
         @functools.wraps(handler)
-        def once(session: Session, **values: Any) -> Any:
+        def run(session: Session, **values: Any) -> Any:
             return handler(self.page.context_of(session), session, **values)
 
-        @functools.wraps(handler)
-        def stream(session: Session, **values: Any) -> Any:
-            yield from handler(self.page.context_of(session), session, **values)
-
-        return stream if inspect.isgeneratorfunction(handler) else once
+        return run
 
 
 def _gradio_function(
@@ -225,4 +221,4 @@ def _gradio_function(
 
     if "event" in inspect.signature(handler).parameters:
         return of_event
-    return stream if inspect.isgeneratorfunction(handler) else once
+    return stream if _yields(handler) else once

@@ -112,6 +112,18 @@ class Page:
         self.pickers.append(Picker(component, causal, baselines, follows, own, encoder_only))
         return component
 
+    def two_pickers(self, tab_id: str, **options: Any) -> tuple[gr.Dropdown, gr.Dropdown]:
+        """Draw the choice of two encoders that are compared: at the start the causal model and the default stage.
+
+        Args:
+            tab_id: of the tab; makes the names of the fields unique.
+            options: further arguments of both ``gr.Dropdown``.
+        """
+        first = self.context.preset.stages[0].key
+        listed: dict[str, Any] = {"baselines": True, "encoder_only": True, **options}
+        left = self.picker("First encoder", value=first, elem_id=f"{tab_id}-left", **listed)
+        return left, self.picker("Second encoder", follows=True, elem_id=f"{tab_id}-right", **listed)
+
     def refreshed_pickers(self, session: Session, *, new_own: bool = False) -> dict[Any, Any]:
         """Updates of all pickers, after the visitor's model or adapter changed.
 

@@ -12,7 +12,7 @@ import gradio as gr
 from llm2vec_core.corpus.encodings import COMMON_ENCODINGS
 from llm2vec_core.corpus.sources import KINDS
 from llm2vec_core.errors import InputError
-from llm2vec_core.ui.components import notice_panel
+from llm2vec_core.ui.components import notice_panel, panel
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.file_preview import file_preview
 from llm2vec_core.ui.form import NOTICE, SESSION, Form, Results
@@ -201,13 +201,9 @@ def text_picker(page: Page, tab_id: str, *, ours: bool = True, source: gr.Radio 
                 min_width=200,
             )
         encoding = encoding_field(f"{tab_id}-encoding")
-        preview = gr.HTML("", apply_default_css=False, elem_id=f"{tab_id}-preview")
+        preview = panel(elem_id=f"{tab_id}-preview")
         notice = notice_panel(f"{tab_id}-own-notice")
-        status = gr.HTML(
-            described(None),
-            html_template=render("texts_status.html", none=described(None)),
-            apply_default_css=False,
-        )
+        status = panel(described(None), html_template=render("texts_status.html", none=described(None)))
 
     def load(session: Session, read: Callable[[], Texts]) -> Results:
         session.texts = read()

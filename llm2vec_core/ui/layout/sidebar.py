@@ -50,11 +50,8 @@ class Sidebar:
                 self.hub_id = gr.Textbox(label="Hub id", info=hint, max_lines=1, max_length=200, elem_id="hub-id")
                 self.use_hub = gr.Button("Load it", size="sm", elem_id="use-hub")
             self.notice = notice_panel("model-notice")
-            self.status = gr.HTML(
-                html_template='<p class="l2v muted" data-say>{{value}}</p>',
-                apply_default_css=False,
-                elem_id="model-status",
-            )
+            line = '<p class="l2v muted" data-say>{{value}}</p>'
+            self.status = panel(html_template=line, elem_id="model-status")
             self.stages = panel(
                 facts.stage_meanings(first.label, [*encoder_options(first, baselines=True), encoder_only_option()]),
                 elem_id="stage-meanings",

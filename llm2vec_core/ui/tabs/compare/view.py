@@ -13,8 +13,7 @@ import numpy as np
 from llm2vec_core.bundled_data import text_groups
 from llm2vec_core.errors import InputError
 from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, pooling_field
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import MEAN_ONLY, USER_ADAPTER, encoder_options
 from llm2vec_core.ui.form import Form
@@ -227,7 +226,7 @@ def _row(value: Any) -> int:
 
 
 def _build(page: Page, tab: gr.Tab) -> None:
-    limits, preset = page.models.limits, page.context.preset
+    limits = page.models.limits
     page.context.warm_ups.append(lambda: warm_up(page.context))
     panel(render("compare/intro.html"))
     with gr.Row():
@@ -238,24 +237,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
             elem_id="compare-group",
             min_width=200,
         )
-        left = page.picker(
-            "First encoder",
-            value=preset.stages[0].key,
-            baselines=True,
-            encoder_only=True,
-            elem_id="compare-left",
-            min_width=200,
-        )
-        right = page.picker(
-            "Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="compare-right", min_width=200
-        )
-        pooling = gr.Dropdown(
-            [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
-            value="mean",
-            label="Pooling: tokens into one vector",
-            elem_id="compare-pooling",
-            min_width=200,
-        )
+        left, right = page.two_pickers("compare", min_width=200)
+        pooling = pooling_field("Pooling: tokens into one vector", elem_id="compare-pooling", min_width=200)
     box = gr.Textbox(
         "\n".join(GROUPS[FIRST_GROUP].texts),
         label=f"Texts: one per line, 2 to {limits.compared_texts}",
@@ -288,7 +271,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         run = gr.Button("Compare", variant="primary", elem_id="compare-run", scale=1, min_width=120)
     notice = notice_panel("compare-texts-notice")
     found = panel(elem_id="compare-summary", min_height=120)
-    pictures = gr.HTML(js_on_load=SCRIPT, apply_default_css=False, elem_id="compare-matrices", min_height=420)
+    pictures = panel(js_on_load=SCRIPT, elem_id="compare-matrices", min_height=420)
     strip = panel(elem_id="compare-strips")
     nearest = panel(elem_id="compare-nearest")
     panel(render("compare/poolings_intro.html"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from gradio.utils import get_function_description
 
 
 class Argument(NamedTuple):
@@ -26,20 +27,13 @@ class Endpoint(NamedTuple):
 
 
 def described(function: Callable[..., Any]) -> Endpoint:
-    """An endpoint as its function describes it."""
-    text = (inspect.getdoc(function) or "").replace("``", "")
-    entry = re.compile(r"^    (\w+): (.+?)(?=\n    \w+: |\n\n|\Z)", re.DOTALL | re.MULTILINE)
-    meanings = dict(entry.findall(_section(text, "Args")))
+    """An endpoint as its function describes it, and as gradio describes it to programs."""
+    summary, meanings, returns = get_function_description(function)
     arguments = [
-        Argument(name, _type(parameter), " ".join(meanings.get(name, "").split()))
+        Argument(name, _type(parameter), meanings[name])
         for name, parameter in inspect.signature(function).parameters.items()
     ]
-    return Endpoint(function.__name__, text.splitlines()[0], arguments, " ".join(_section(text, "Returns").split()))
-
-
-def _section(text: str, name: str) -> str:
-    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", text, re.MULTILINE)
-    return found[1] if found else ""
+    return Endpoint(function.__name__, summary, arguments, " ".join(returns))
 
 
 def _type(parameter: inspect.Parameter) -> str:

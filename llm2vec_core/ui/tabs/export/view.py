@@ -12,10 +12,8 @@ from typing import Any
 import gradio as gr
 
 from llm2vec_core.acceleration import faster_precisions
-from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import copy as page_copy
 from llm2vec_core.ui.api import CALLS_AT_ONCE, NAMES, Endpoints
-from llm2vec_core.ui.components import code_view, notice_panel, panel
+from llm2vec_core.ui.components import code_view, notice_panel, panel, pooling_field
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.form import Form, Results
 from llm2vec_core.ui.page import Page, Tab
@@ -125,13 +123,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     texts = text_picker(page, "away")
     with gr.Row():
         encoder = page.picker("Encoder", baselines=True, follows=True, elem_id="away-encoder", min_width=240)
-        pooling = gr.Dropdown(
-            [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
-            value="mean",
-            label="Pooling",
-            elem_id="away-pooling",
-            min_width=240,
-        )
+        pooling = pooling_field("Pooling", elem_id="away-pooling", min_width=240)
     instruction = gr.Textbox(
         label="Instruction",
         info=copy.INSTRUCTION_INFO,

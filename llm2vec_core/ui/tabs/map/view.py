@@ -121,8 +121,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     panel(render("map/intro.html"))
     with gr.Row():
-        left = page.picker("First encoder", value=first.left, baselines=True, encoder_only=True, elem_id="map-left")
-        right = page.picker("Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="map-right")
+        left, right = page.two_pickers("map")
         source = source_radio("map", min_width=290)
     texts = text_picker(page, "map", source=source)
     with gr.Row(elem_id="map-choices"):
@@ -191,16 +190,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
     numbers = panel(elem_id="map-summary")
     with gr.Row():
         with gr.Column(min_width=330, scale=1):
-            movers = gr.HTML(js_on_load=PRESS, apply_default_css=False, elem_id="map-moved")
+            movers = panel(js_on_load=PRESS, elem_id="map-moved")
         # Two lists beside each other.
         with gr.Column(min_width=500, scale=2):
             pick_notice = notice_panel("map-pick-notice")
-            picked = gr.HTML(
-                render("map/hint.html", title="Neighbours", words=copy.PICK_HINT),
-                js_on_load=PRESS,
-                apply_default_css=False,
-                elem_id="map-neighbours",
-            )
+            hint = render("map/hint.html", title="Neighbours", words=copy.PICK_HINT)
+            picked = panel(hint, js_on_load=PRESS, elem_id="map-neighbours")
     with gr.Row():
         words = gr.Textbox(
             label="Find texts containing",
@@ -210,12 +205,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
             placeholder="river water",
         )
     select_notice = notice_panel("map-select-notice")
-    selected = gr.HTML(
-        render("map/hint.html", title="Selection", words=copy.SELECT_HINT),
-        js_on_load=PRESS,
-        apply_default_css=False,
-        elem_id="map-selection",
-    )
+    hint = render("map/hint.html", title="Selection", words=copy.SELECT_HINT)
+    selected = panel(hint, js_on_load=PRESS, elem_id="map-selection")
     code = code_view("map-code", map_snippet(preset, opening.texts, first))
 
     form = Form(page, "map", notice)

@@ -8,9 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, side_by_side
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, pooling_field, side_by_side
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderHandle
 from llm2vec_core.ui.form import Form
@@ -136,20 +134,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
             min_width=240,
         )
     with gr.Row():
-        first = page.context.preset.stages[0].key
-        left = page.picker(
-            "First encoder", value=first, baselines=True, encoder_only=True, elem_id="search-left", min_width=150
-        )
-        right = page.picker(
-            "Second encoder", baselines=True, encoder_only=True, follows=True, elem_id="search-right", min_width=150
-        )
-        pooling = gr.Dropdown(
-            [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
-            value="mean",
-            label="Pooling (tokens to one vector)",
-            elem_id="search-pooling",
-            min_width=200,
-        )
+        left, right = page.two_pickers("search", min_width=150)
+        pooling = pooling_field("Pooling (tokens to one vector)", elem_id="search-pooling", min_width=200)
     examples = fill_from_examples(example, [query], lambda question: (question,))
     notice = notice_panel("search-notice")
     note = panel(elem_id="search-note")

@@ -9,9 +9,7 @@ import gradio as gr
 
 from llm2vec_core.bundled_data import pair_presets
 from llm2vec_core.errors import InputError
-from llm2vec_core.pooling import POOLING_MODES
-from llm2vec_core.ui import copy as page_copy
-from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel
+from llm2vec_core.ui.components import code_view, fill_from_examples, notice_panel, panel, pooling_field
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.form import Form
@@ -227,23 +225,13 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     attention_notice = notice_panel("attention-notice")
     with gr.Row():
         with gr.Column(min_width=420, scale=4):
-            grid = gr.HTML(
-                opening.grid,
-                js_on_load=HEADS_SCRIPT,
-                apply_default_css=False,
-                chosen=f"{first_layer},{first_head}",
-                elem_id="see-grid",
-            )
+            chosen = f"{first_layer},{first_head}"
+            grid = panel(opening.grid, js_on_load=HEADS_SCRIPT, chosen=chosen, elem_id="see-grid")
         with gr.Column(min_width=420, scale=5):
             picture = panel(opening.picture, elem_id="attention-picture")
 
     panel(copy.STRIPS_INTRO)
-    pooling = gr.Dropdown(
-        [(page_copy.POOLING_LABELS.get(name, name), name) for name in POOLING_MODES],
-        value="mean",
-        label="Pooling: token vectors into one",
-        elem_id="pooling",
-    )
+    pooling = pooling_field("Pooling: token vectors into one", elem_id="pooling")
     strips_notice = notice_panel("strips-notice")
     strips_panel = panel(opening.strips, elem_id="similarity")
     code = code_view("see-code", opening.code)

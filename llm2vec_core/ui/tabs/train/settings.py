@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm2vec_core.errors import InputError
-from llm2vec_core.presets import ModelPreset
+from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS
 
@@ -167,9 +167,7 @@ def checked_settings(
     """
     if objective not in RECIPES:
         raise InputError(f"The objective is {objective!r:.40}; choose one of {', '.join(RECIPES)}.")
-    known = [stage.key for stage in preset.stages if stage.bidirectional]
-    if start not in known:
-        raise InputError(f"“Start from” is {start!r:.40}; {preset.label} has {', '.join(known)}. Choose one of them.")
+    checked_start(start, preset)
     learning_rate = _number(rate)
     if learning_rate is None or not 0 < learning_rate <= MAX_LEARNING_RATE:
         raise InputError(
@@ -180,6 +178,18 @@ def checked_settings(
     bounds = {"steps": (1, limits.training_steps), **BOUNDS}
     whole = {name: _whole(NAMES[name], value, *bounds[name]) for name, value in given.items()}
     return Settings(objective, source, start, learning_rate=learning_rate, **whole)
+
+
+def checked_start(start: str, preset: ModelPreset) -> Stage:
+    """The stage to start from.
+
+    Raises:
+        InputError: naming those that there are.
+    """
+    stages = {stage.key: stage for stage in preset.stages if stage.bidirectional}
+    if start not in stages:
+        raise InputError(f"“Start from” is {start!r:.40}; {preset.label} has {', '.join(stages)}. Choose one of them.")
+    return stages[start]
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.errors import InputError
 from llm2vec_core.presets import Stage
 from llm2vec_core.separation import labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
@@ -20,6 +19,7 @@ from llm2vec_core.ui.tabs.train.files import CONFIG_FILE, REPORT_FILE, WEIGHTS_F
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
 from llm2vec_core.ui.tabs.train.model import TAB_ID, Shown, about, hand_over, own_adapter, run_status
 from llm2vec_core.ui.tabs.train.run import QueuedJob
+from llm2vec_core.ui.tabs.train.settings import checked_start
 from llm2vec_core.ui.templates import render
 
 MAX_REPORT_BYTES = 64 * 1024
@@ -62,16 +62,12 @@ def _adapted(context: AppContext, parts: Mapping[str, Path], start: str) -> tupl
     # PEFT takes seconds to import; a visitor who loads nothing should not wait for it.
     from llm2vec_core.training.foreign import load_foreign_adapter
 
-    stages = {stage.key: stage for stage in context.preset.stages if stage.bidirectional}
-    report = _report(parts.get(REPORT_FILE))
-    start = report["start"] if report.get("start") in list(stages) else start
-    if start not in stages:
-        raise InputError(
-            f"“Start from” is {start!r:.40}; {context.preset.label} has {', '.join(stages)}. Choose one of them."
-        )
-    base = cast(LLM2Vec, context.encoder(start))
+    known = [stage.key for stage in context.preset.stages if stage.bidirectional]
+    told = _report(parts.get(REPORT_FILE)).get("start")
+    stage = checked_start(told if told in known else start, context.preset)
+    base = cast(LLM2Vec, context.encoder(stage.key))
     encoder = load_foreign_adapter(base, parts[CONFIG_FILE], parts[WEIGHTS_FILE], context.limits.adapter_bytes)
-    return encoder, stages[start]
+    return encoder, stage
 
 
 def _report(file: Path | None) -> dict[str, Any]:
