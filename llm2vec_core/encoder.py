@@ -116,7 +116,12 @@ class Attentions:
 
     def future_share(self) -> np.ndarray:
         """Mean share of attention that goes to later tokens, shape (layers, heads); 0 if causal."""
-        return np.triu(self.weights, k=1).sum(axis=-1).mean(axis=-1)
+        return future_share(self.weights)
+
+
+def future_share(weights: np.ndarray) -> np.ndarray:
+    """Mean share of attention that goes to later tokens; the last two axes are tokens."""
+    return np.triu(weights, k=1).sum(axis=-1).mean(axis=-1)
 
 
 class LLM2Vec:

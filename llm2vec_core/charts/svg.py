@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from markupsafe import Markup, escape
 
@@ -97,6 +98,23 @@ def group(*children: str, x: float | None = None, y: float = 0, **attributes: Va
     """Elements together; moved to (x, y) if that is given."""
     moved = None if x is None else f"translate({_written(x)} {_written(y)})"
     return element("g", *children, transform=moved, **attributes)
+
+
+def scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
+    """Where values stand on an axis that leads from one end to the other.
+
+    Args:
+        low: value at ``start``.
+        high: value at ``stop``.
+        start: a coordinate.
+        stop: another one.
+
+    Example:
+        >>> x = scale(0.0, 2.0, 10, 110)
+        >>> x(0.5), x(2.0)
+        (35.0, 110.0)
+    """
+    return lambda value: start + (stop - start) * (float(value) - low) / (high - low)
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from llm2vec_core.corpus.encodings import refuse_container
@@ -59,6 +60,48 @@ def read_parquet(source: TextSource, mended: Mended) -> Iterator[tuple[str, ...]
                     else source.text(value, name, number, mended)
                     for name, value in zip(source.columns, row, strict=True)
                 )
+
+
+def check_parquet(file: Path, columns: Sequence[str], *, rows: int, unpacked: int, characters: int) -> None:
+    """Refuse a file from elsewhere that would take too much to read: a page of equal bytes unpacks to a thousand times.
+
+    Args:
+        file: whose texts are not read, but for the lengths of the values in these columns.
+        columns: that will be read; those that hold lists or records are left to the reader.
+        rows: at most so many.
+        unpacked: bytes that the whole file may unpack to.
+        characters: of the longest text; a character is at most four bytes.
+
+    Raises:
+        InputError: saying what is too much, or that the file is broken.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file)
+        known = [f.name for f in schema if f.name in columns and not pa.types.is_nested(f.type)]
+        with pq.ParquetFile(file, read_dictionary=known, pre_buffer=False) as parquet:
+            found = parquet.metadata
+            if found.num_rows > rows:
+                raise InputError(f"{file.name} has {found.num_rows:,} rows; at most {rows:,} fit.")
+            size = sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups))
+            if size > unpacked:
+                raise InputError(f"{file.name} unpacks to {size / 2**20:,.0f} MiB; at most {unpacked >> 20} MiB fit.")
+            # Kept as a dictionary, a long value that is repeated in each row takes its room once.
+            for batch in parquet.iter_batches(batch_size=1024, columns=known):
+                for column in batch.columns:
+                    values = column.dictionary if isinstance(column, pa.DictionaryArray) else column
+                    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
+                        continue
+                    longest = pc.max(pc.binary_length(values)).as_py() or 0
+                    if longest > 4 * characters:
+                        raise InputError(
+                            f"{file.name} holds a text of {longest:,} bytes; at most {characters:,} characters fit."
+                        )
+    except (pa.ArrowException, OSError) as error:  # the latter for broken metadata
+        raise InputError(f"{file.name} is no readable parquet file: {error!s:.120}") from error
 
 
 def _raw_values(column: Any, name: str, source: TextSource) -> list[Any]:

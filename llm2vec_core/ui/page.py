@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,24 +20,15 @@ class Picker:
 
     Attributes:
         component: the dropdown; its value is a choice's key.
-        causal: whether causal stages are listed.
-        baselines: whether echo and static embeddings are.
+        listed: what is listed beside bidirectional stages, as arguments of :func:`encoder_options`.
         follows: whether it jumps to a visitor's own adapter as soon as there is one.
         own: whether a visitor's own adapter is listed.
-        encoder_only: whether the encoder-only model is, where it is on this machine.
     """
 
     component: gr.Dropdown
-    causal: bool
-    baselines: bool
-    follows: bool
+    listed: Mapping[str, bool]
+    follows: bool = False
     own: bool = True
-    encoder_only: bool = False
-
-    @property
-    def listed(self) -> dict[str, bool]:
-        """What is listed beside bidirectional stages, as arguments of :func:`encoder_options`."""
-        return {"causal": self.causal, "baselines": self.baselines, "encoder_only": self.encoder_only}
 
 
 @dataclass
@@ -82,10 +73,10 @@ class Page:
         label: str,
         *,
         value: str | None = None,
-        causal: bool = True,
-        baselines: bool = False,
         follows: bool = False,
         own: bool = True,
+        causal: bool = True,
+        baselines: bool = False,
         encoder_only: bool = False,
         **options: Any,
     ) -> gr.Dropdown:
@@ -94,22 +85,23 @@ class Page:
         Args:
             label: shown to people.
             value: the choice's key at the start; by default the default stage's.
-            causal: whether causal stages are listed.
-            baselines: whether echo and static embeddings are.
-            follows: whether it jumps to a visitor's own adapter as soon as there is one.
-            own: whether a visitor's own adapter is listed.
-            encoder_only: whether the encoder-only model is, where it is on this machine.
+            follows: as of :class:`Picker`, like ``own``.
+            own: likewise.
+            causal: as of :func:`encoder_options`, like ``baselines`` and ``encoder_only``.
+            baselines: likewise.
+            encoder_only: likewise.
             options: further arguments of ``gr.Dropdown``.
         """
+        listed = {"causal": causal, "baselines": baselines, "encoder_only": encoder_only}
         preset = self.context.preset
-        found = encoder_options(preset, causal=causal, baselines=baselines, encoder_only=encoder_only)
+        found = encoder_options(preset, **listed)
         component = gr.Dropdown(
             [(choice.label, choice.key) for choice in found],
             value=value or preset.default.key,
             label=label,
             **options,
         )
-        self.pickers.append(Picker(component, causal, baselines, follows, own, encoder_only))
+        self.pickers.append(Picker(component, listed, follows, own))
         return component
 
     def two_pickers(self, tab_id: str, **options: Any) -> tuple[gr.Dropdown, gr.Dropdown]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from llm2vec_core.charts.svg import line, path, rect, svg, title
+from llm2vec_core.charts.svg import line, path, rect, scale, svg, title
 from llm2vec_core.comparison import Yardstick
 from llm2vec_core.ui import copy
 from llm2vec_core.ui.encoders import EncoderOption
@@ -79,10 +79,7 @@ def similarity_strips(strips: Sequence[Strip], pooling: str, elem_id: str = "sim
 
 def strip_chart(strip: Strip, low: float) -> Markup:
     """One encoder's strip, from ``low`` to 1."""
-
-    def x(value: float) -> float:
-        return LEFT + WIDTH * (float(value) - low) / (1.0 - low)
-
+    x = scale(low, 1.0, LEFT, LEFT + WIDTH)
     parts = [line(LEFT, 44, LEFT + WIDTH, 44)]
     for values, shade, y, name in (
         (strip.yardstick.unrelated, "var(--muted)", 8, "our unrelated pairs"),

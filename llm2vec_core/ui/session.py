@@ -92,11 +92,14 @@ class Session:
         if before is not None and (texts is None or before.key != texts.key):
             self.cache.discard(before.key)
 
-    def choices(
-        self, context: AppContext, *, causal: bool = True, baselines: bool = False, encoder_only: bool = False
-    ) -> list[EncoderOption]:
-        """Encoders to pick from: stages, baselines, the encoder-only model, and the visitor's own last."""
-        found = encoder_options(context.preset, causal=causal, baselines=baselines, encoder_only=encoder_only)
+    def choices(self, context: AppContext, **listed: bool) -> list[EncoderOption]:
+        """Encoders to pick from, the visitor's own last.
+
+        Args:
+            context: of the model in use.
+            listed: arguments of :func:`llm2vec_core.ui.encoders.encoder_options`.
+        """
+        found = encoder_options(context.preset, **listed)
         own = self.encoder is not None and self.own_model_key == context.preset.key
         return [*found, USER_OPTION] if own else found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llm2vec_core.batching import clean_text
 from llm2vec_core.bundled_data import passages
+from llm2vec_core.corpus.parquet import check_parquet
 from llm2vec_core.corpus.reading import FileReading, inspect_file
 from llm2vec_core.corpus.source import Mended, TextSource
 from llm2vec_core.corpus.sources import KINDS, open_source, read_records
@@ -90,7 +91,7 @@ def upload_reading(file: Path, limits: Limits, header: bool | None = None, encod
     """
     source = _source(file, encoding=encoding)
     if source.kind == "parquet":
-        _check_parquet(file, (), limits)
+        _bounded_parquet(file, (), limits)
     reading = inspect_file(source, header=header)
     if len(reading.columns) > MAX_COLUMNS:
         raise InputError(f"{file.name} has {len(reading.columns):,} columns; at most {MAX_COLUMNS} can be chosen from.")
@@ -124,7 +125,7 @@ def uploaded_texts(
     columns = tuple(dict.fromkeys(c for c in (text_column, label_column) if c is not None))
     source = _source(file, columns, header, encoding)
     if source.kind == "parquet":
-        _check_parquet(file, columns, limits)
+        _bounded_parquet(file, columns, limits)
     place, mended = columns.index(label_column) if label_column is not None else None, Mended()
     rows = ((row[0], row[place] if place is not None else NO_LABEL) for row in read_records(source, mended))
     found = _checked(file.name, rows, limits, labelled=label_column is not None)
@@ -183,38 +184,9 @@ def _source(
     )
 
 
-def _check_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(file)
-        # Lists and records have no column of their own to be looked at; the reader refuses them by name.
-        known = [f.name for f in schema if f.name in columns and not pa.types.is_nested(f.type)]
-        with pq.ParquetFile(file, read_dictionary=known, pre_buffer=False) as parquet:
-            found = parquet.metadata
-            if found.num_rows > limits.user_texts:
-                raise InputError(f"{file.name} has {found.num_rows:,} rows; at most {limits.user_texts:,} fit.")
-            unpacked = sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups))
-            if unpacked > MAX_UNPACKED_BYTES:
-                raise InputError(
-                    f"{file.name} unpacks to {unpacked / 2**20:,.0f} MiB; at most {MAX_UNPACKED_BYTES >> 20} MiB fit."
-                )
-            # Kept as a dictionary, a long value that is repeated in each row takes its room once.
-            for batch in parquet.iter_batches(batch_size=1024, columns=known):
-                for column in batch.columns:
-                    values = column.dictionary if isinstance(column, pa.DictionaryArray) else column
-                    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
-                        continue
-                    longest = pc.max(pc.binary_length(values)).as_py() or 0
-                    if longest > 4 * limits.text_characters:
-                        raise InputError(
-                            f"{file.name} holds a text of {longest:,} bytes; at most {limits.text_characters:,} "
-                            "characters fit."
-                        )
-    except (pa.ArrowException, OSError) as error:  # the latter for broken metadata
-        raise InputError(f"{file.name} is no readable parquet file: {error!s:.120}") from error
+def _bounded_parquet(file: Path, columns: tuple[str, ...], limits: Limits) -> None:
+    bounds = {"rows": limits.user_texts, "unpacked": MAX_UNPACKED_BYTES, "characters": limits.text_characters}
+    check_parquet(file, columns, **bounds)
 
 
 def _checked(name: str, rows: Iterable[tuple[str, str]], limits: Limits, *, labelled: bool) -> Texts:

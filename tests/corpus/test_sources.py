@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llm2vec_core.corpus import lines
+from llm2vec_core.corpus.parquet import check_parquet
 from llm2vec_core.corpus.reading import column_names
 from llm2vec_core.corpus.source import Mended, TextSource
 from llm2vec_core.corpus.sources import KINDS, open_source, read_records, read_texts
@@ -232,3 +233,21 @@ def test_numbers_count_as_texts_where_they_are_asked_for(tmp_path):
         assert list(read_records(open_source(file, ("a", "b"), numbers=True))) == [("1", "x"), ("0", "y")]
         with pytest.raises(InputError, match=r"expected a text|expected texts"):
             list(read_records(open_source(file, ("a", "b"))))
+
+
+def test_a_parquet_file_from_elsewhere_is_bounded_before_it_is_read(tmp_path):
+    file = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"text": ["ä" * 300] * 4, "n": [1, 2, 3, 4], "list": [["y" * 900]] * 4}), file)
+    bounds = {"rows": 4, "unpacked": 2**20, "characters": 150}
+    check_parquet(file, ("text", "n", "list"), **bounds)  # 600 bytes may be 150 characters
+    check_parquet(file, (), **bounds | {"characters": 1})
+    for changed, told in (
+        ({"rows": 3}, "4 rows; at most 3"),
+        ({"unpacked": 10}, "unpacks to 0 MiB"),
+        ({"characters": 149}, "a text of 600 bytes; at most 149 characters"),
+    ):
+        with pytest.raises(InputError, match=told):
+            check_parquet(file, ("text",), **bounds | changed)
+    file.write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(InputError, match="is no readable parquet file"):
+        check_parquet(file, ("text",), **bounds)

@@ -222,7 +222,7 @@ def settled(page: Page, session: Session, values: tuple[Any, ...]) -> dict[Any, 
     for picker, value in zip(page.pickers, values, strict=True):
         known = [choice.key for choice in session.choices(context, **picker.listed)]
         if value not in known:
-            updates[picker.component]["value"] = first if value == first and picker.causal else last
+            updates[picker.component]["value"] = first if value == first and picker.listed["causal"] else last
     return updates
 
 

@@ -8,7 +8,7 @@ from dataclasses import astuple
 import numpy as np
 from markupsafe import Markup
 
-from llm2vec_core.charts.svg import line, path, rect, svg, text, title
+from llm2vec_core.charts.svg import line, path, rect, scale, svg, text, title
 from llm2vec_core.evaluation.summary import EncoderSummary, LadderSummary, kind_label
 from llm2vec_core.experiments.curves import SampleEfficiency
 from llm2vec_core.figures import published_scores, sample_efficiency, score_ladder
@@ -41,10 +41,7 @@ def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
     edges = np.linspace(low, 1.0, BINS + 1)
     counts = [{kind: np.histogram(v, edges)[0] for kind, v in row.cosines.by_label.items()} for row in rows]
     top = max(int(values.max()) for each in counts for values in each.values())
-
-    def x(value: float) -> float:
-        return LEFT + (WIDTH - 2 * LEFT) * (float(value) - low) / (1.0 - low)
-
+    x = scale(low, 1.0, LEFT, WIDTH - LEFT)
     parts = []
     for number, ((choice, cosines), own) in enumerate(zip(rows, counts, strict=True)):
         y0, base = number * ROW, number * ROW + 26 + HEIGHT

@@ -269,7 +269,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
         elem_id="ladder-stage",
         elem_classes="l2v-stops",
     )
-    page.pickers.append(Picker(stage, causal=True, baselines=True, follows=True))
+    page.pickers.append(Picker(stage, {"causal": True, "baselines": True}, follows=True))
     notice = notice_panel("ladder-notice")
     card, histograms = side_by_side(
         lambda: panel(elem_id="ladder-card", min_height=420), lambda: panel(elem_id="ladder-pairs", min_height=420)

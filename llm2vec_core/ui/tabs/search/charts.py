@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from llm2vec_core.charts.markers import marker
-from llm2vec_core.charts.svg import circle, group, line, svg, text, title
+from llm2vec_core.charts.svg import circle, group, line, scale, svg, text, title
 from llm2vec_core.evaluation.bootstrap import Estimate
 from llm2vec_core.ui.tabs.search.copy import MEASURES
 from llm2vec_core.ui.tabs.search.model import Scores, end
@@ -30,10 +30,7 @@ def score_chart(scores: Scores, measures: Sequence[str]) -> Markup:
     top = min(1.0, math.ceil(highest * 10 + 0.2) / 10)
     left, width, step = 8, WIDTH - 24, 66
     height = step * len(measures) + 26
-
-    def x(value: float) -> float:
-        return left + width * value / top
-
+    x = scale(0.0, top, left, left + width)
     parts = []
     spacing = 0.1 if top <= 0.6 else 0.2
     for i in range(int(top / spacing + 1e-9) + 1):

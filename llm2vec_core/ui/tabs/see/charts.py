@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from llm2vec_core.charts.svg import circle, element, group, path, rect, svg, text, title
+from llm2vec_core.charts.svg import circle, element, group, path, rect, scale, svg, text, title
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, Sentence
 from llm2vec_core.ui.tabs.see.model import Endings, Heads
 from llm2vec_core.ui.tabs.see.spine import Finding
@@ -208,9 +208,7 @@ def values(finding: Finding) -> Markup:
     numbers = [value.value for value in finding.values]
     low, high = min(0.0, *numbers, 0.0), max(1.0, *numbers)
     row, left, width = 40, 8, 336
-
-    def x(value: float) -> float:
-        return left + (width - 2 * left) * (value - low) / (high - low)
+    x = scale(low, high, left, width - left)
 
     def shown(value: float) -> str:
         if finding.percent:

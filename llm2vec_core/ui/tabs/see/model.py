@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from llm2vec_core.batching import clean_text
-from llm2vec_core.encoder import Attentions, LLM2Vec
+from llm2vec_core.encoder import Attentions, LLM2Vec, future_share
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
@@ -233,11 +233,6 @@ class Heads:
     def future(self) -> np.ndarray:
         """Share of attention that goes to later tokens under the stage, shape (layers, heads)."""
         return future_share(self.other)
-
-
-def future_share(weights: np.ndarray) -> np.ndarray:
-    """Mean share of attention that goes to later tokens; the last two axes are tokens."""
-    return np.triu(weights, k=1).sum(axis=-1).mean(axis=-1)
 
 
 def heads(context: AppContext, session: Session, sentence: str | None, stage_key: str) -> Heads:

@@ -7,10 +7,11 @@ from hashlib import sha256
 import numpy as np
 from markupsafe import Markup
 
+from llm2vec_core.encoder import future_share
 from llm2vec_core.token_change import SAME
 from llm2vec_core.ui.tabs.see import charts, copy
 from llm2vec_core.ui.tabs.see.lens import Lens
-from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads, future_share
+from llm2vec_core.ui.tabs.see.model import ENDING_TOKENS, Endings, Heads
 from llm2vec_core.ui.tabs.see.spine import STEPS, Shown
 from llm2vec_core.ui.templates import render
 from llm2vec_core.word_pieces import predicted

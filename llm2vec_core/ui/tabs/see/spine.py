@@ -15,7 +15,7 @@ from llm2vec_core.token_change import SAME
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.tabs.see import copy
 from llm2vec_core.ui.tabs.see.forward_pass import ForwardPass, forward_pass
-from llm2vec_core.ui.tabs.see.model import Pair, attentions, future_share
+from llm2vec_core.ui.tabs.see.model import Pair, attentions
 from llm2vec_core.ui.user_texts import our_collection
 
 # Numbers are shown to three digits: a smaller difference is none on the screen.
@@ -260,7 +260,7 @@ def shared_word(pair: Pair, picture: ForwardPass) -> Finding:
 def attention(pair: Pair, picture: ForwardPass) -> Finding:
     """Open the mask: the share of attention that goes to later words, and what it does to the watched word."""
     shares = [
-        float(future_share(attentions(pair.context, pair.session, o.key, pair.a).weights).mean())
+        float(attentions(pair.context, pair.session, o.key, pair.a).future_share().mean())
         for o in (pair.causal, pair.stage)
     ]
     told = Markup(

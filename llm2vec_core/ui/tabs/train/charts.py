@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from llm2vec_core.charts.svg import circle, line, path, svg, text, ticks
+from llm2vec_core.charts.svg import circle, line, path, scale, svg, text, ticks
 from llm2vec_core.figures import training_curves
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.plot import plot_value
@@ -71,10 +71,7 @@ def pair_chart(measured: MeasuredPairs) -> Markup:
     stages = measured.stages
     every = np.concatenate([values for cosines in stages.values() for values in cosines.by_label.values()])
     low = float(np.floor(every.min() * 5) / 5)
-
-    def x(value: float) -> float:
-        return MARGIN + (WIDTH - 2 * MARGIN) * (float(value) - low) / (1.0 - low)
-
+    x = scale(low, 1.0, MARGIN, WIDTH - MARGIN)
     parts, spoken, y = [], [], 2.0
     for stage, cosines in stages.items():
         if len(stages) > 1:
