@@ -6,6 +6,7 @@ in length, and a budget of tokens (padding counted) keeps memory the same for sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,33 @@ def clean_text(text: str) -> str:
     if not isinstance(text, str):
         raise InputError(f"a text must be a string, not {type(text).__name__}: {text!r:.60}")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def first_tokens(tokenizer: PreTrainedTokenizerBase, text: str, most: int) -> tuple[str, int]:
+    """The beginning of a text that holds at most so many tokens, and how many tokens it leaves out.
+
+    It ends with a whole word, unless that word is very long.
+
+    Args:
+        tokenizer: a fast one, which tells where its tokens stand.
+        text: any.
+        most: tokens, special ones included.
+
+    Example:
+        >>> from llm2vec_core.encoder import LLM2Vec
+        >>> tokenizer = LLM2Vec.from_preset("mini").tokenizer
+        >>> first_tokens(tokenizer, "The bank was robbed.", 4), first_tokens(tokenizer, "The bank.", 4)
+        (('The bank was', 3), ('The bank.', 0))
+    """
+    whole = clean_text(text)
+    spans = tokenizer(whole, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    if len(spans) <= most:
+        return text, 0
+    beginning = whole[: spans[most][0]]
+    if not (beginning[-1:].isspace() or whole[len(beginning)].isspace()):
+        beginning = re.sub(r"(?<=\s)\S{1,40}$", "", beginning)
+    beginning = beginning.rstrip()
+    return beginning, len(spans) - sum(start < len(beginning) for start, _ in spans[:most])
 
 
 def check_texts(texts: Iterable[str]) -> Sequence[str]:

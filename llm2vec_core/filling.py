@@ -168,6 +168,11 @@ class ClozeScores:
         """Share of hidden words among the likeliest ``top`` tokens."""
         return float((self.ranks <= top).mean())
 
+    @property
+    def log_probability(self) -> float:
+        """Mean natural logarithm of the hidden words' probabilities."""
+        return float(self.log_probabilities.mean())
+
 
 def hide_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Cloze]:
     """Hide one word of each text: of the words that are one token and at least four letters, the middlemost.

@@ -20,6 +20,7 @@ from llm2vec_core.batching import (
     clean_text,
     collate,
     embedding_rows,
+    first_tokens,
     token_budget_batches,
     tokenize,
 )
@@ -191,3 +192,22 @@ def test_a_smaller_second_table_of_embeddings_limits_the_ids():
         check_ids([TokenizedText((1, 97))], SimpleNamespace(convert_ids_to_tokens=str), embedding_rows(model))
     with pytest.raises(IndexError):
         model(input_ids=torch.tensor([[1, 97]]))
+
+
+LONG = "The bank of the river was steep and muddy after days of heavy rain in the hills, " * 9
+
+
+@pytest.mark.parametrize(
+    "text", [LONG, "東京都の川岸は急で泥だらけだった。" * 30, "a" * 3000, "The " + "x" * 3000, "🙂 " * 200]
+)
+def test_the_first_tokens_are_whole_words_and_the_rest_is_counted(text):
+    encoder = LLM2Vec.from_preset("mini:causal")
+    whole = encoder.token_states(text).tokens
+    read, left_out = first_tokens(encoder.tokenizer, text, 48)
+    tokens = encoder.token_states(read).tokens
+    assert text.startswith(read)
+    assert left_out == len(encoder.tokenizer(text)["input_ids"]) - len(tokens) > 0
+    assert 48 * 0.6 < len(tokens) <= 48
+    assert tokens == whole[: len(tokens)]
+    assert " " not in text or len(text.split()) < 3 or read.split() == text.split()[: len(read.split())]  # whole words
+    assert first_tokens(encoder.tokenizer, read, 48) == (read, 0)

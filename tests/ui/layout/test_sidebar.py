@@ -161,11 +161,24 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
     page.locator("#sidebar .toggle-button").click()
     expect(page.locator("[data-l2v=sidebar]")).to_be_focused()
 
+    # The tab that is open is computed anew.
+    heads = page.locator("#see-grid svg[role=group]")
+    expect(heads).to_have_attribute("aria-label", re.compile(r"^2 layers"))
+
     open_tab(page, "Export")
     expect(page.locator("#away-encoder input")).to_have_value("Bidirectional, untrained")
     page.locator("#away-run").click()
     expect(page.locator(".l2v-away-made")).to_have_attribute("data-dimensions", "32")
     assert "model=tiny" in copied_link(page)
+    # Another one is computed anew when it is opened.
+    page.locator("[data-l2v=sidebar]").click()
+    model.click()
+    page.get_by_role("option").filter(has_text=BUNDLED.label).click()
+    page.locator("#use-model").click()
+    expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
+    page.locator("#sidebar .toggle-button").click()
+    open_tab(page, "See it")
+    expect(heads).to_have_attribute("aria-label", re.compile(r"^4 layers"))
 
     other = context.new_page()
     other.goto(own_server + "/?tab=away&model=gone")

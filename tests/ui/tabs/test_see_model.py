@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from llm2vec_core.batching import first_tokens
 from llm2vec_core.bundled_data import pair_presets, passages
 from llm2vec_core.comparison import compare_prefix
 from llm2vec_core.encoder import LLM2Vec
@@ -95,22 +96,6 @@ def test_a_head_of_a_larger_model_becomes_the_last_one():
 LONG = "The bank of the river was steep and muddy after days of heavy rain in the hills, " * 9
 
 
-@pytest.mark.parametrize(
-    "text", [LONG, "東京都の川岸は急で泥だらけだった。" * 30, "a" * 3000, "The " + "x" * 3000, "🙂 " * 200]
-)
-def test_of_a_long_sentence_the_beginning_is_read_and_the_rest_counted(context, text):
-    encoder = context.encoder("causal")
-    whole = encoder.token_states(text).tokens
-    read, left_out = model.first_tokens(encoder, text, model.READ_TOKENS)
-    tokens = encoder.token_states(read).tokens
-    assert text.startswith(read)
-    assert left_out == len(encoder.tokenizer(text)["input_ids"]) - len(tokens) > 0
-    assert model.READ_TOKENS * 0.6 < len(tokens) <= model.READ_TOKENS
-    assert tokens == whole[: len(tokens)]
-    assert " " not in text or len(text.split()) < 3 or read.split() == text.split()[: len(read.split())]  # whole words
-    assert model.first_tokens(encoder, read, model.READ_TOKENS) == (read, 0)
-
-
 def test_however_long_the_sentences_are_no_answer_reads_more_and_no_step_reads_them_again(context, monkeypatch):
     stage, session = context.preset.default.key, Session()
     a, b = LONG * 10 + "steep.", LONG * 10 + "robbed."
@@ -128,7 +113,7 @@ def test_however_long_the_sentences_are_no_answer_reads_more_and_no_step_reads_t
     )  # fmt: skip
     html = view.lesson(context, session, a, b, stage, 1)["spine"]
     assert 0 < max(read) <= model.READ_TOKENS + 2  # and a word added at the end
-    count = len(model.first_tokens(context.encoder("causal"), a, model.READ_TOKENS)[0].split())
+    count = len(first_tokens(context.encoder("causal").tokenizer, a, model.READ_TOKENS)[0].split())
     assert count > 25
     assert re.search(r"we read the first \d\d of its [\d,]{4,} tokens, and draw 16", html)
     view.workshop(context, session, a, b, stage, "mean", "b:pooled")

@@ -75,13 +75,9 @@ def histograms(rows: Sequence[MeasuredPairs], chosen: str) -> Markup:
     return svg(WIDTH, height, *parts, label=label, style="max-width:410px")
 
 
-def echo_diagram(words: Sequence[str] = ("The", "bank", "was", "robbed"), looking: int = 1) -> Markup:
-    """What a word of the second copy has seen.
-
-    Args:
-        words: of the text.
-        looking: index of the word whose view is drawn.
-    """
+def echo_diagram() -> Markup:
+    """What a word of the second copy has seen."""
+    words, looking = ("The", "bank", "was", "robbed"), 1
     width, second = 300, 112  # it is folded away, and a fold is narrower
     step, box = width / len(words), width / len(words) - 8
     x = [(i + 0.5) * step for i in range(len(words))]

@@ -342,20 +342,12 @@ class StepScores(NamedTuple):
     """How well a rung predicts the masked words of the bundled collection."""
 
     choice: EncoderOption
-    words: int
-    within5: float
-    within1: float
-    log_probability: float
+    scores: ClozeScores
 
 
 def hidden_words(context: AppContext, session: Session) -> list[StepScores]:
     """How well each rung predicts one masked word per passage of the bundled collection."""
-    return [_step_scores(choice, session.cloze_for(choice.key, context)) for choice in session.choices(context)]
-
-
-def _step_scores(choice: EncoderOption, found: ClozeScores) -> StepScores:
-    mean = float(found.log_probabilities.mean())
-    return StepScores(choice, len(found.ranks), found.within(5), found.within(1), mean)
+    return [StepScores(choice, session.cloze_for(choice.key, context)) for choice in session.choices(context)]
 
 
 def _model_of(key: str, context: AppContext, session: Session) -> LLM2Vec:

@@ -174,15 +174,15 @@ def cloze_card(rows: Sequence[model.StepScores], lower: Mapping[str, str | None]
         rows: each step with its scores.
         lower: by key, the step that a step is compared with.
     """
-    mean = {row.choice.key: row.log_probability for row in rows}
+    mean = {row.choice.key: row.scores.log_probability for row in rows}
     return render(
         "ladder/cloze.html",
         rows=rows,
-        count=rows[0].words,
-        top=max(row.within5 for row in rows) or 1.0,
-        best=max(rows, key=lambda row: row.log_probability),
+        count=len(rows[0].scores.ranks),
+        top=max(row.scores.within(5) for row in rows) or 1.0,
+        best=max(rows, key=lambda row: mean[row.choice.key]),
         worse=[r.choice.label for r in rows if mean[r.choice.key] < mean.get(lower.get(r.choice.key) or "", -inf)],
-        table=[[row.choice.label, row.within5, row.within1, row.log_probability] for row in rows],
+        table=[[each.label, found.within(5), found.within(1), found.log_probability] for each, found in rows],
     )
 
 

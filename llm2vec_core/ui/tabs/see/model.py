@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from llm2vec_core.batching import clean_text
+from llm2vec_core.batching import first_tokens
 from llm2vec_core.encoder import Attentions, LLM2Vec, future_share
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
@@ -98,31 +97,9 @@ def checked_pair(context: AppContext, session: Session, a: str | None, b: str | 
     limit = context.limits.text_characters
     a, b = checked_text(a, "Sentence A", limit), checked_text(b, "Sentence B", limit)
     causal, stage = session.choice(context.preset.stages[0].key, context), session.choice(stage_key, context)
-    encoder = session.encoder_for(causal.key, context)
-    (a, more_a), (b, more_b) = (first_tokens(encoder, text, READ_TOKENS) for text in (a, b))
+    tokenizer = session.encoder_for(causal.key, context).tokenizer
+    (a, more_a), (b, more_b) = (first_tokens(tokenizer, text, READ_TOKENS) for text in (a, b))
     return Pair(context, session, a, b, causal, stage, (more_a, more_b))
-
-
-def first_tokens(encoder: LLM2Vec, text: str, most: int) -> tuple[str, int]:
-    """The beginning of a text that holds at most so many tokens, and how many tokens it leaves out.
-
-    It ends with a whole word, unless that word is very long.
-
-    Example:
-        >>> from llm2vec_core.presets import BUNDLED
-        >>> encoder = LLM2Vec.from_pretrained(BUNDLED.base)
-        >>> first_tokens(encoder, "The bank was robbed.", 4), first_tokens(encoder, "The bank.", 4)
-        (('The bank was', 3), ('The bank.', 0))
-    """
-    whole = clean_text(text)
-    spans = encoder.tokenizer(whole, return_offsets_mapping=True, verbose=False)["offset_mapping"]
-    if len(spans) <= most:
-        return text, 0
-    beginning = whole[: spans[most][0]]
-    if not (beginning[-1:].isspace() or whole[len(beginning)].isspace()):
-        beginning = re.sub(r"(?<=\s)\S{1,40}$", "", beginning)
-    beginning = beginning.rstrip()
-    return beginning, len(spans) - sum(start < len(beginning) for start, _ in spans[:most])
 
 
 def watched(tokens: tuple[str, ...]) -> int | None:
@@ -205,7 +182,7 @@ def endings(
     ]
     stage = session.choice(stage_key, context)
     causal = session.encoder_for(context.preset.stages[0].key, context)
-    read = [first_tokens(causal, part, ENDING_TOKENS) for part in (beginning, *parts)]
+    read = [first_tokens(causal.tokenizer, part, ENDING_TOKENS) for part in (beginning, *parts)]
     (beginning, _), *ends = read
     first, other = (with_ending(beginning, part) for part, _ in ends)
     encoders = (causal, session.encoder_for(stage_key, context))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from llm2vec_core.ui.tabs.see.lens import read_lens
 from llm2vec_core.ui.tabs.see.spine import STEPS, show
 
 HERE = Path(__file__).parent
-SHOWN_HEADS, REFUSED = "see: heads", "see: refused"  # in Session.by_tab
+SHOWN_HEADS, SHOWN_MODEL, REFUSED = "see: heads", "see: model", "see: refused"  # in Session.by_tab
 HEADS_SCRIPT, SPINE_SCRIPT = (HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heads.js", "spine.js"))
 
 
@@ -146,15 +147,17 @@ def everything(context: AppContext, session: Session, **fields: Any) -> dict[str
         return {name: fields[name] for name in names}
 
     pair = of("a", "b", "stage")
-    return {
+    results = {
         **lesson(context, session, **pair, **of("step")),
         **workshop(context, session, **pair, **of("pooling", "vector")),
         **endings(context, session, **of("beginning", "reference", "ending", "stage", "measure")),
         **attention(context, session, **pair, **of("which", "layer", "head")),
     }
+    session.by_tab[SHOWN_MODEL] = context.preset.key
+    return results
 
 
-def _build(page: Page, _tab: gr.Tab) -> None:
+def _build(page: Page, tab: gr.Tab) -> None:
     model_key = page.context.preset.key
     opening, (first_layer, first_head) = stored_opening(model_key), FIRST_HEAD[model_key]
     layers, heads = page.context.layers_and_heads()
@@ -276,6 +279,14 @@ def _build(page: Page, _tab: gr.Tab) -> None:
     gr.on([which.input, layer.input, head.input], **heads_io)
     grid.pick(**pick_io)
     page.refreshers["see"] = form.io(everything)
+
+    def when_due(session: Session) -> Any:
+        return gr.skip() if session.by_tab.get(SHOWN_MODEL, model_key) == session.model_key else time.time_ns()
+
+    # It opens with what is stored; another model may be chosen while another tab is open.
+    wanted = gr.State(0)
+    tab.select(when_due, page.session, wanted, api_name=False, show_progress="hidden")
+    wanted.change(**page.refreshers["see"])
 
 
 def _numbered(count: int) -> list[tuple[str, int]]:
