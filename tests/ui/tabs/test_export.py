@@ -98,7 +98,7 @@ def test_pasted_lines_as_csv_and_the_code_follows_the_fields(visitor):
         "python -m llm2vec_core encode texts.txt --out embeddings.csv --model mini:causal --template echo"
     )
     visitor.get_by_role("button", name="The same in Python").locator("visible=true").click()
-    expect(visitor.locator("#away-code")).to_contain_text("encoder = echo(encoder)")
+    expect(visitor.locator("#away-code")).to_contain_text("encoder = BASELINES['echo']")
     expect(visitor.locator("#away-code")).to_contain_text("<img src=x onerror=alert(1)>")
     visitor.locator("#away-run").click()
     expect(visitor.locator(".l2v-away-made")).to_have_attribute("data-rows", "3")
