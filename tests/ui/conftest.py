@@ -40,24 +40,28 @@ ASKED = """(() => {
   const real = window.fetch, counted = /\\/gradio_api\\/(queue\\/join|run|upload|component_server)\\b/, over = new Set();
   const END = /^data: \\{"msg": ?"process_completed", ?"event_id": ?"(\\w+)"/;
   window.asked = new Set();
-  const listen = async stream => {
-    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = '', piece; !(piece = await reader.read()).done;) {
-      const messages = (rest + piece.value).split('\\n\\n');
+  // Before gradio hears it: it leaves the stream with the last message, and what a copy had not yet read would be lost.
+  const heard = answer => {
+    const decoder = new TextDecoder();
+    let rest = '';
+    const notes = new TransformStream({transform(chunk, onward) {
+      const messages = (rest + decoder.decode(chunk, {stream: true})).split('\\n\\n');
       rest = messages.pop();
       for (const [, id] of messages.map(each => each.match(END)).filter(Boolean)) {
         over.add(id);
         asked.delete(id);
       }
-    }
+      onward.enqueue(chunk);
+    }});
+    return new Response(answer.body.pipeThrough(notes), answer);
   };
   window.fetch = async (...given) => {
     const address = given[0].url || String(given[0]), question = {};
     if (counted.test(address)) asked.add(question);
     try {
       const answer = await real(...given);
-      if (address.includes('/queue/data')) listen(answer.clone().body).catch(() => {});
-      else if (asked.has(question)) {
+      if (address.includes('/queue/data')) return heard(answer);
+      if (asked.has(question)) {
         const told = await answer.clone().text();
         const id = address.includes('/queue/join') && answer.ok && JSON.parse(told).event_id;
         if (id && !over.has(id)) asked.add(id);
