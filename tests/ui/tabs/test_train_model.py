@@ -557,6 +557,18 @@ def test_another_model_sets_its_recipe_and_leaves_what_was_typed(context):
     assert back == {"batch": 16, "longest": 64, "start": "bidirectional"}
 
 
+def test_a_model_chosen_after_a_link_was_followed_sets_its_recipe(context):
+    """The link's number stays, as one that was typed does; what the link's model had set does not."""
+    session, large = Session(BUNDLED.key), AppContext(SMOLLM2)
+    recipe = view.recipe_fields("mntp", "20", BUNDLED)
+    linked = recipe | {"steps": 3}
+    assert view.fitted_fields(context, session, "mntp", "20", (BUNDLED.key, recipe), linked) == {}
+    session.model_key = SMOLLM2.key
+    of_the_page = SMOLLM2.key, view.recipe_fields("mntp", "20", SMOLLM2)  # as the page names it after the switch
+    fitted = view.fitted_fields(large, session, "mntp", "20", of_the_page, linked)
+    assert fitted["batch"] == 8 and fitted["start"] == "bidirectional" and "steps" not in fitted
+
+
 def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_one(context, monkeypatch, tmp_path):
     """A larger model keeps one set of weights for all stages; a new adapter needs the stage's own."""
     monkeypatch.setattr("llm2vec_core.ui.context.MERGED_BYTES", 0)

@@ -68,7 +68,7 @@ def fitted_fields(
     Returns:
         The fields to fill anew; none if they are this model's already.
     """
-    filled_for, before = session.by_tab.get(RECIPE, drawn)
+    filled_for, before = session.by_tab.setdefault(RECIPE, drawn)
     if filled_for == session.model_key:
         return {}
     recipe = recipe_fields(objective, length, context.preset)
@@ -172,7 +172,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
 
     def as_drawn(session: Session) -> Filled:
         # A link's fields belong to the link's model.
-        return session.model_key if session.linked_tab == TAB.id else preset.key, recipe_fields(FIRST, SHORT, preset)
+        of = page.context_of(session).preset if session.linked_tab == TAB.id else preset
+        return of.key, recipe_fields(FIRST, SHORT, of)
 
     def on_show(context: AppContext, session: Session, objective: str, length: str, **now: Any) -> Iterator[Results]:
         get_ready()
