@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from llm2vec_core.ui import copy, zero_gpu
+from llm2vec_core.ui.answers import LastingStream
 from llm2vec_core.ui.api import add_endpoints, checked_call, known_event
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.embeddings_api import embedding_routes
@@ -131,7 +132,11 @@ def launch_settings(models: Models) -> dict[str, Any]:
         "enable_monitoring": False,
         # The page itself is 320 kB of JSON and plotly 4.5 MB; gradio sends both uncompressed. Streams are left alone.
         "app_kwargs": {
-            "middleware": [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4), Middleware(OwnHead)],
+            "middleware": [
+                Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),
+                Middleware(OwnHead),
+                Middleware(LastingStream),
+            ],
             "routes": [*routes(), *embedding_routes(models.default)],
             "dependencies": [Depends(checked_call), Depends(known_event)],
         },
