@@ -51,7 +51,7 @@ def test_what_is_yielded_and_returned_comes_back():
     running = outer()
     while (item := next(running, None)) is not None:
         seen.append(item)
-    assert seen[:4] == [0, 1, 2, 3] and found == ["heard"]
+    assert seen == list(range(len(seen))) and len(seen) >= 3 and found == ["heard"]
     assert list(steps_in_process(count_down, 3)) == [3, 2, 1]
 
 

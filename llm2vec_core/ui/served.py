@@ -93,12 +93,14 @@ class OwnHead:
             if key in self._pages:
                 messages = self._pages.get(key, list)
             else:
-                # Without the query, so that the page cannot depend on it.
-                messages = await self._made({**scope, "query_string": b""}, receive, root)
+                # Without what is one visitor's alone, so that the page cannot depend on it.
+                headers = [(key, value) for key, value in scope["headers"] if key != b"accept-encoding"]
+                messages = await self._made({**scope, "query_string": b"", "headers": headers}, receive, root)
                 if messages[0].get("status") == HTTPStatus.OK:
                     self._pages.put(key, messages)
         for message in messages:
-            await send(message)
+            # A copy: what compresses a message on its way does so in place.
+            await send({**message, "headers": [*message["headers"]]} if "headers" in message else {**message})
 
     async def _made(self, scope: Scope, receive: Receive, root: str) -> list[Message]:
         """What gradio answers; its page with our head."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +16,12 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from llm2vec_core.ui.answers import CLOSES, LastingStream
 
 SESSION = "a page"
+
+
+def run(visit: Coroutine[Any, Any, None]) -> None:
+    """In a thread: Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, visit).result()
 
 
 class Gradio:
@@ -90,7 +99,7 @@ def test_what_is_asked_after_the_last_answer_is_heard_on_the_same_stream():
         await asyncio.wait_for(stream, 30)
         assert page.gradio.streams == 3
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_a_stream_on_which_nothing_more_is_asked_ends_as_gradio_ends_it():
@@ -104,7 +113,7 @@ def test_a_stream_on_which_nothing_more_is_asked_ends_as_gradio_ends_it():
         assert b"process_completed" in bodies[0] and bodies[1].startswith(CLOSES) and bodies[2] == b""
         assert not messages[-1].get("more_body", False)
 
-    asyncio.run(visit())
+    run(visit())
 
 
 @pytest.mark.browser
@@ -133,4 +142,4 @@ def test_the_server_answers_two_questions_on_one_stream(server):
                     assert message["msg"] != "close_stream"
             assert heard == asked
 
-    asyncio.run(visit())
+    run(visit())

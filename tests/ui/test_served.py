@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import urllib.error
@@ -70,6 +71,11 @@ def test_the_page_is_made_for_an_address_and_for_nothing_else_of_a_request(serve
     with urllib.request.urlopen(request, timeout=60) as reply:
         other = reply.read().decode()
     assert other == source.replace(server, "http://other.example")
+    packed = urllib.request.Request(server, headers={"Accept-Encoding": "gzip"})
+    for _ in range(2):  # what is remembered is not what was compressed for somebody
+        with urllib.request.urlopen(packed, timeout=60) as reply:
+            assert reply.headers["content-encoding"] == "gzip"
+            assert gzip.decompress(reply.read()).decode() == source
     assert sent(server)[2].decode() == source
 
 
