@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import traceback
@@ -44,7 +43,6 @@ def steps_in_process(
     steps: Callable[..., Generator[Item, None, Result]],
     *arguments: Any,
     stopped: Callable[[], bool] = bool,
-    nice: int = 0,
 ) -> Generator[Item, None, Result]:
     """Run a generator in a process of its own, which does not wait for the consumer.
 
@@ -52,7 +50,6 @@ def steps_in_process(
         steps: a function of a module, called there with a function that says whether it is to stop, and the arguments.
         arguments: what can be pickled, as all that comes back must be.
         stopped: whether the steps are to stop; asked again and again here, and told there.
-        nice: how far other processes go before it, from 0 to 19.
 
     Yields:
         What the steps yield. The process ends when the consumer leaves.
@@ -70,7 +67,7 @@ def steps_in_process(
         [3, 2, 1]
     """
     ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(theirs, steps, arguments, nice), name=steps.__name__, daemon=True)
+    process = _CONTEXT.Process(target=_work, args=(theirs, steps, arguments), name=steps.__name__, daemon=True)
     process.start()
     theirs.close()  # or its end would not be noticed
     told = False
@@ -138,10 +135,8 @@ def end(process: BaseProcess) -> None:
         process.join()
 
 
-def _work(connection: Connection, steps: Callable[..., Any], arguments: tuple[Any, ...], nice: int) -> None:
+def _work(connection: Connection, steps: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the owner decides
-    if hasattr(os, "nice"):
-        os.nice(nice)
 
     def tell(kind: str, value: object) -> None:
         try:

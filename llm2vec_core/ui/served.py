@@ -94,7 +94,7 @@ class OwnHead:
                 messages = self._pages.get(key, list)
             else:
                 # Without what is one visitor's alone, so that the page cannot depend on it.
-                headers = [(key, value) for key, value in scope["headers"] if key != b"accept-encoding"]
+                headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
                 messages = await self._made({**scope, "query_string": b"", "headers": headers}, receive, root)
                 if messages[0].get("status") == HTTPStatus.OK:
                     self._pages.put(key, messages)

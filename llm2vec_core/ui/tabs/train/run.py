@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 STEPS_TO_ESTIMATE = 3
 # A training step reads forward and backward.
 BACKWARD_TOO = 3
-# Whoever looks at the page goes before whoever trains on it.
+# Whoever looks at the page goes before the steps of a run; what is measured at its end is waited for.
 NICE = 10
 
 
@@ -284,7 +284,6 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
             _train_apart,
             *(context.preset, context.limits, settings, data, torch.get_num_threads()),
             stopped=lambda: job.stopped,
-            nice=NICE,
         )
         yield from _brought_back(context, settings, data, base, running)
     else:
