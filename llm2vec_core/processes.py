@@ -20,7 +20,7 @@ _ITEM, _RESULT, _ERROR = "item", "result", "error"
 
 # Forked from a process with one thread, never from this one: what other threads hold here would stay locked there.
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
-_CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 SECONDS_TO_END = 5.0
 # How soon work that reports nothing hears that it was stopped.
 HEARD_SECONDS = 0.2
@@ -35,7 +35,7 @@ def prepare(*modules: str) -> None:
     if FORKS:
         from multiprocessing import forkserver  # not on every system
 
-        _CONTEXT.set_forkserver_preload(list(modules))
+        CONTEXT.set_forkserver_preload(list(modules))
         forkserver.ensure_running()
 
 
@@ -66,8 +66,8 @@ def steps_in_process(
         >>> list(steps_in_process(count_down, 3))
         [3, 2, 1]
     """
-    ours, theirs = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_work, args=(theirs, steps, arguments), name=steps.__name__, daemon=True)
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_work, args=(theirs, steps, arguments), name=steps.__name__, daemon=True)
     process.start()
     theirs.close()  # or its end would not be noticed
     told = False

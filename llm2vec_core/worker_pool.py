@@ -7,7 +7,6 @@ end and stops.
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import tempfile
 import threading
@@ -25,7 +24,7 @@ import torch
 
 from llm2vec_core.encoder import LLM2Vec, Run, Told, find_device, weights_version
 from llm2vec_core.errors import InputError, LLM2VecError, WorkerError
-from llm2vec_core.processes import SECONDS_TO_END, end, how_it_ended
+from llm2vec_core.processes import CONTEXT, SECONDS_TO_END, end, how_it_ended, prepare
 from llm2vec_core.settings import EncoderSettings
 
 
@@ -70,6 +69,7 @@ class WorkerPool:
         self._ending, self._cause = threading.Lock(), ""
         self._folder = tempfile.TemporaryDirectory(prefix="llm2vec-pool-", ignore_cleanup_errors=True)
         self._finalizer = weakref.finalize(self, _end, self._workers, self._folder)
+        prepare(__name__)  # what is imported once need not be by each of them
         try:
             encoder.save_pretrained(self._folder.name)
             for number, device in enumerate(places, start=1):
@@ -126,8 +126,7 @@ class WorkerPool:
             return self._answer(worker)
 
     def _start(self, label: str, encoder: LLM2Vec, device: str, places: Sequence[str]) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
+        ours, theirs = CONTEXT.Pipe()
         loading = {
             "device": device,
             "dtype": encoder.model.dtype,
@@ -135,7 +134,7 @@ class WorkerPool:
         }
         # More threads than processors would make each wait for the others.
         threads = max(1, torch.get_num_threads() // places.count("cpu")) if device == "cpu" else None
-        process = context.Process(
+        process = CONTEXT.Process(
             target=_serve, args=(theirs, self._folder.name, loading, threads), name=f"encode-{label}", daemon=True
         )
         process.start()

@@ -138,19 +138,18 @@ class AdapterTraining:
         with tempfile.TemporaryDirectory(prefix="training-") as place:
             run_trainer(self, listener, Path(place), keeps_checkpoints=False, resume=False)
 
-    def run(self, *, folder: str | Path | None = None, resume: bool = False, nice: int = 0) -> Iterator[StepEvent]:
+    def run(self, *, folder: str | Path | None = None, resume: bool = False) -> Iterator[StepEvent]:
         """Train in a thread beside this one; yields after every step, and waits until the next is asked for.
 
         Args:
             folder: as in :meth:`fit`.
             resume: likewise.
-            nice: how far other threads go before this one; see :func:`llm2vec_core.threads.iterate_in_thread`.
 
         Raises:
             TrainingError: as :meth:`fit` does.
             InputError: likewise.
         """
-        yield from iterate_in_thread(lambda emit: self.fit(emit, folder=folder, resume=resume), nice=nice)
+        yield from iterate_in_thread(lambda emit: self.fit(emit, folder=folder, resume=resume))
 
     def plan(self, ranks: int) -> None:
         """Decide which batch holds which examples.

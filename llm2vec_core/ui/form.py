@@ -158,7 +158,8 @@ class Form:
                 :func:`latest_only`.
             latest: whether a late result must not cover a newer one.
             unless: called with the session and the fields by name; where it is true nothing is asked. Gradio's Dropdown
-                fires ``input`` when it loses focus, changed or not: what was pressed meanwhile must stay.
+                fires ``input`` when it loses focus, changed or not: what was pressed meanwhile must stay. So it is
+                asked at once: after the answer before, it would come later than the press and cover it.
             notice: where this handler's errors are told; by default where the form's are.
             options: further arguments of ``gr.on``.
         """
@@ -191,7 +192,7 @@ class Form:
             "concurrency_id": "interactive",
             "show_progress": "minimal",
             "api_name": False,
-            **({"trigger_mode": "always_last"} if latest else {}),
+            **({"trigger_mode": "multiple" if unless else "always_last"} if latest else {}),
             **options,
         }
 

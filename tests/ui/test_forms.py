@@ -162,6 +162,8 @@ def test_every_visitor_has_an_order_of_their_own(form):
 
 def test_a_press_while_an_answer_is_on_its_way_waits_for_it(form):
     assert form.io(lambda context, session: {}, ())["trigger_mode"] == "always_last"
+    # What may be no change at all does not wait until something newer has been pressed.
+    assert form.io(lambda context, session: {}, (), unless=lambda session: True)["trigger_mode"] == "multiple"
 
 
 def test_one_that_failed_leaves_the_place_to_the_older_one():

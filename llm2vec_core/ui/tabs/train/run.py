@@ -19,6 +19,7 @@ from llm2vec_core.loading import available_memory
 from llm2vec_core.presets import ModelPreset, Stage
 from llm2vec_core.processes import prepare, steps_in_process
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
+from llm2vec_core.threads import iterate_in_thread
 from llm2vec_core.training.bundled import MEASURED_ROWS
 from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, VIEWS, refuse_untrainable, training_bytes
@@ -32,12 +33,13 @@ from llm2vec_core.ui.turns import Job
 from llm2vec_core.ui.zero_gpu import START_SECONDS, loan_for, on_lent_gpu, parameters
 
 if TYPE_CHECKING:
+    from llm2vec_core.training.events import StepEvent
     from llm2vec_core.training.loop import AdapterTraining
 
 STEPS_TO_ESTIMATE = 3
 # A training step reads forward and backward.
 BACKWARD_TOO = 3
-# Whoever looks at the page goes before the steps of a run; what is measured at its end is waited for.
+# Whoever looks at the page goes before the steps of a run, and what is measured between them; its end is waited for.
 NICE = 10
 
 
@@ -383,16 +385,24 @@ def _train(
     encoder = training.encoder()  # shares the adapter's tensors: it learns along
     yield progress
     every = max(1, -(-settings.steps // recipe_of(settings.objective, context.preset).measurements))
+
+    def learn(emit: Callable[[tuple[StepEvent, PairCosines | None]], bool]) -> None:
+        def step(event: StepEvent) -> bool:
+            due = event.step % every == 0 and event.step < event.steps
+            return emit((event, measure_pairs(encoder, labelled_pairs(data.measured)) if due else None))
+
+        training.fit(step)
+
     try:
-        for event in training.run(nice=NICE):
+        for event, cosines in iterate_in_thread(learn, nice=NICE):
             progress.losses.append(event.loss)
             progress.seconds, progress.steps_done = event.seconds, event.step
             if event.held_out_loss is not None:
                 progress.held_out.append((event.step, event.held_out_loss))
             if event.step >= STEPS_TO_ESTIMATE:
                 progress.seconds_left = event.seconds / event.step * (event.steps - event.step)
-            if event.step % every == 0 and event.step < event.steps:
-                progress.measured(measure_pairs(encoder, labelled_pairs(data.measured)), event.step)
+            if cosines:
+                progress.measured(cosines, event.step)
             yield progress
             if stopped():
                 progress.ended = "you stopped it"
