@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -102,11 +104,24 @@ def prove(context: AppContext) -> str:
     return render("badge.html", model=context.preset.label, causal=causal, bidirectional=bidirectional)
 
 
-def remember_signatures(demo: gr.Blocks) -> None:
-    """Gradio reads the signature of each component's constructor for each visitor and answer: an eighth of its work."""
-    for constructor in {type(block).__init__ for block in demo.blocks.values()}:
-        # Where inspect.signature() looks first.
-        constructor.__signature__ = inspect.signature(constructor)
+def remember_blocks(demo: gr.Blocks) -> None:
+    """What gradio works out anew for each visitor and answer, though it never changes: half the work of a visit.
+
+    Args:
+        demo: the page, built; a visitor's changes go into blocks of their own.
+    """
+    for block in demo.blocks.values():
+        constructor = type(block).__init__
+        for function in (constructor, inspect.unwrap(constructor)):
+            # Where inspect looks first.
+            function.__signature__ = inspect.signature(constructor)  # type: ignore[attr-defined]
+        config = block.get_config()
+        block.__dict__["get_config"] = partial(dict, config)  # a copy, which gradio changes
+
+
+def sum_up_no_answers() -> None:
+    """Gradio sums up its last 10,000 answers after each one (6 to 10 ms), for monitoring that is switched off here."""
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))  # read when a page is built
 
 
 def launch_settings(models: Models) -> dict[str, Any]:
@@ -172,12 +187,13 @@ def serve(host: str, port: int, model: str | None = None) -> None:
     """
     zero_gpu.prepare()
     few_arenas()
+    sum_up_no_answers()
     key, why = (model, "") if model else opening_model()
     if why:
         print(f"The page opens with the bundled model. {why}", file=sys.stderr)
     models = Models(default=key)
     demo = build_app(models)
-    remember_signatures(demo)
+    remember_blocks(demo)
     sys.setswitchinterval(SWITCH_SECONDS)
     demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_settings(models))
     keep_startup_out_of_collections()

@@ -4,22 +4,45 @@ import inspect
 import time
 
 import gradio as gr
+from gradio.state_holder import SessionState
 
 from llm2vec_core.ui import app
-from llm2vec_core.ui.app import prove, remember_signatures
+from llm2vec_core.ui.app import prove, remember_blocks, sum_up_no_answers
 
 
-def test_a_constructor_that_is_remembered_describes_its_component_as_before():
+def test_what_is_remembered_of_a_block_is_what_gradio_would_find():
     with gr.Blocks() as demo:
         field = gr.Textbox("a", label="Name", lines=2)
     constructor = gr.Textbox.__init__
-    before, signature = field.get_config(), inspect.signature(constructor)
+    inner = inspect.unwrap(constructor)
+    before, signature, arguments = field.get_config(), inspect.signature(constructor), inspect.getfullargspec(inner)
     try:
-        remember_signatures(demo)
+        remember_blocks(demo)
         assert constructor.__signature__ == inspect.signature(constructor) == signature
+        assert inspect.getfullargspec(inner) == arguments and arguments.args[0] == "self"
         assert field.get_config() == before and before["lines"] == 2
+        # One visitor's changes are not another's.
+        field.get_config()["value"] = "of one visitor"
+        one, other = SessionState(demo), SessionState(demo)
+        one._update_value_in_config(field._id, "b")
+        assert other.config_values[field._id]["props"]["value"] == "a"
+        # What a visitor's answer puts in its place describes itself.
+        assert gr.Textbox("c", lines=3, render=False).get_config()["lines"] == 3
     finally:
-        del constructor.__signature__
+        del constructor.__signature__, inner.__signature__
+
+
+def test_gradio_sums_up_no_answers(monkeypatch):
+    monkeypatch.setenv("GRADIO_ANALYTICS_CACHE_FREQUENCY", "")  # put back afterwards
+    monkeypatch.delenv("GRADIO_ANALYTICS_CACHE_FREQUENCY")
+    sum_up_no_answers()
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    queue = demo._queue
+    queue.events_recorded = 10**6
+    assert queue.compute_analytics_summary([{"function": "f", "status": "success", "process_time": 1.0}]) == {
+        "functions": {}
+    }
 
 
 def test_the_proof_is_run_again_once_it_is_seconds_old(context, monkeypatch):
