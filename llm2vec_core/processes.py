@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 _ITEM, _RESULT, _ERROR = "item", "result", "error"
 
 # Forked from a process with one thread, never from this one: what other threads hold here would stay locked there.
-FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+# Linux alone: macOS has it too, but its own libraries may crash in a forked process.
+FORKS = sys.platform == "linux"
 CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 SECONDS_TO_END = 5.0
 # How soon work that reports nothing hears that it was stopped.

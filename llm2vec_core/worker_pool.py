@@ -7,6 +7,7 @@ end and stops.
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import tempfile
 import threading
@@ -69,7 +70,8 @@ class WorkerPool:
         self._ending, self._cause = threading.Lock(), ""
         self._folder = tempfile.TemporaryDirectory(prefix="llm2vec-pool-", ignore_cleanup_errors=True)
         self._finalizer = weakref.finalize(self, _end, self._workers, self._folder)
-        prepare(__name__)  # what is imported once need not be by each of them
+        if "cpu" in places:
+            prepare(__name__)  # what is imported once need not be by each of them
         try:
             encoder.save_pretrained(self._folder.name)
             for number, device in enumerate(places, start=1):
@@ -126,7 +128,9 @@ class WorkerPool:
             return self._answer(worker)
 
     def _start(self, label: str, encoder: LLM2Vec, device: str, places: Sequence[str]) -> _Worker:
-        ours, theirs = CONTEXT.Pipe()
+        # Of a GPU's driver nobody knows here what an import has begun: a process for one is not forked.
+        context = CONTEXT if device == "cpu" else multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
         loading = {
             "device": device,
             "dtype": encoder.model.dtype,
@@ -134,7 +138,7 @@ class WorkerPool:
         }
         # More threads than processors would make each wait for the others.
         threads = max(1, torch.get_num_threads() // places.count("cpu")) if device == "cpu" else None
-        process = CONTEXT.Process(
+        process = context.Process(
             target=_serve, args=(theirs, self._folder.name, loading, threads), name=f"encode-{label}", daemon=True
         )
         process.start()
