@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from llm2vec_core.ui.cores import CORES
 from llm2vec_core.ui.handlers import notice_for
 from llm2vec_core.ui.page import Page
 from llm2vec_core.ui.requests import Request
@@ -197,11 +198,12 @@ class Form:
         }
 
     def _in_context(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """The handler with the context of the session's model in front of its arguments."""
+        """The handler with the context of the session's model in front of its arguments, and its share of the cores."""
 
         @functools.wraps(handler)
         def run(session: Session, **values: Any) -> Any:
-            return handler(self.page.context_of(session), session, **values)
+            with CORES.shared():
+                return handler(self.page.context_of(session), session, **values)
 
         return run
 

@@ -11,6 +11,8 @@ import pytest
 
 from llm2vec_core.errors import InputError
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.ui import form as forms
+from llm2vec_core.ui.cores import Cores
 from llm2vec_core.ui.form import Form, latest_only, with_notice
 from llm2vec_core.ui.handlers import UNEXPECTED
 from llm2vec_core.ui.models import Models
@@ -164,6 +166,16 @@ def test_a_press_while_an_answer_is_on_its_way_waits_for_it(form):
     assert form.io(lambda context, session: {}, ())["trigger_mode"] == "always_last"
     # What may be no change at all does not wait until something newer has been pressed.
     assert form.io(lambda context, session: {}, (), unless=lambda session: True)["trigger_mode"] == "multiple"
+
+
+def test_an_answer_has_its_share_of_the_cores(form, monkeypatch):
+    cores = Cores(2)
+    monkeypatch.setattr(forms, "CORES", cores)
+    answer = form.io(lambda context, session: {"hits": cores._busy}, (), ("hits",))
+    assert call(answer, form) == {"notice": "", "hits": 1}
+    with cores.shared():
+        assert call(answer, form) == {"notice": "", "hits": 2}
+    assert cores._busy == 0
 
 
 def test_one_that_failed_leaves_the_place_to_the_older_one():

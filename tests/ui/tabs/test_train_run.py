@@ -12,6 +12,7 @@ from llm2vec_core.errors import WorkerError
 from llm2vec_core.presets import BUNDLED
 from llm2vec_core.training.memory import training_bytes
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.cores import Cores
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.train import run
 from llm2vec_core.ui.tabs.train.data import training_data
@@ -82,13 +83,16 @@ def test_a_run_apart_hears_stop_and_ends_with_its_time(context):
 
 
 @pytest.mark.process
-def test_a_run_whose_process_dies_says_so(context):
+def test_a_run_whose_process_dies_says_so(context, monkeypatch):
+    monkeypatch.setattr(run, "CORES", cores := Cores(2))
     running = run.train(context, *settings_and_data(steps=400), run.QueuedJob())
     next(running)
+    assert cores._busy == 1  # those who ask meanwhile have one core
     [process] = [child for child in multiprocessing.active_children() if child.name == "_train_apart"]
     os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(WorkerError, match="killed by SIGKILL: if nobody did that, memory ran out"):
         list(running)
+    assert cores._busy == 0
 
 
 def test_a_run_stays_here_where_memory_holds_the_weights_once(context, monkeypatch):

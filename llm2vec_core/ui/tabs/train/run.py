@@ -25,6 +25,7 @@ from llm2vec_core.training.config import TrainingConfig
 from llm2vec_core.training.memory import BYTES, VIEWS, refuse_untrainable, training_bytes
 from llm2vec_core.training.objectives import make_objective
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.cores import CORES
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.train.copy import NOTHING_YET
 from llm2vec_core.ui.tabs.train.data import TrainingData, training_data
@@ -284,10 +285,11 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
         get_ready()
         running = steps_in_process(
             _train_apart,
-            *(context.preset, context.limits, settings, data, torch.get_num_threads()),
+            *(context.preset, context.limits, settings, data, CORES.count),
             stopped=lambda: job.stopped,
         )
-        yield from _brought_back(context, settings, data, base, running)
+        with CORES.shared():
+            yield from _brought_back(context, settings, data, base, running)
     else:
         yield from _train(context, settings, data, base, lambda: job.stopped, limit)
 
