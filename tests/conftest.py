@@ -10,6 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 # the threads of two processes that share a core spend their time waiting for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 import subprocess
@@ -84,6 +85,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=turns.__getitem__)
 
 
+def pytest_collection_finish(session):
+    """Workers of pytest-xdist read a test's group in its id. Version 3.8 writes it where pytest 9.2 no longer looks."""
+    if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in session.items):
+        raise pytest.UsageError("the groups of the tests do not reach pytest-xdist")
+
+
 @pytest.fixture(autouse=True)
 def no_unannounced_process(request, monkeypatch):
     """`make test-fast` starts no second Python: a test that does so without saying it fails."""
@@ -96,6 +103,14 @@ def no_unannounced_process(request, monkeypatch):
             start(self, command, *args, **options)
 
         monkeypatch.setattr(subprocess.Popen, "__init__", checked)
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads():
+    """A test that changes how many threads torch computes with changes it back: all after it would fight for cores."""
+    before = torch.get_num_threads()
+    yield
+    assert torch.get_num_threads() == before
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from llm2vec_core.threads import iterate_in_thread, steps_in_thread, wait_in_thread
+from llm2vec_core.threads import iterate_in_thread, reported, steps_in_thread, wait_in_thread
 
 
 def test_the_worker_never_runs_ahead_and_ends_with_its_consumer():
@@ -90,3 +90,43 @@ def test_what_the_work_raises_is_raised_whatever_it_is(error):
 
     with pytest.raises(error, match="mine"):
         list(steps(work, every=0.01))
+
+
+def test_of_what_is_reported_only_as_much_is_told_as_was_asked_for():
+    def work(report):
+        for number in range(3):
+            report(number)
+        return "done"
+
+    def told(every):
+        result = yield from reported(work, every)
+        yield result
+
+    assert list(told(0)) == [0, 1, 2, "done"]
+    assert list(told(3600)) == ["done"]
+
+
+def test_work_whose_consumer_has_left_ends_with_its_next_report():
+    done = []
+
+    def work(report):
+        for number in range(100):
+            done.append(number)
+            report(number)
+
+    steps = reported(work, 0)
+    assert [next(steps), next(steps)] == [0, 1]
+    steps.close()
+    assert done == [0, 1]
+    assert not any(thread.name == "iterate_in_thread" for thread in threading.enumerate())
+
+
+def test_what_reported_work_raises_is_raised():
+    def work(report):
+        report(1)
+        raise ValueError("no")
+
+    steps = reported(work, 0)
+    assert next(steps) == 1
+    with pytest.raises(ValueError, match="no"):
+        next(steps)

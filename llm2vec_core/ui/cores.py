@@ -31,11 +31,14 @@ class Cores:
         with self._lock:
             self._busy += 1
             threads = max(1, self.count // self._busy)
+        before = torch.get_num_threads()  # of this thread: torch keeps the number for each
         if self.count > 1:
-            torch.set_num_threads(threads)  # of this thread: torch keeps the number for each
+            torch.set_num_threads(threads)
         try:
             yield
         finally:
+            if self.count > 1:
+                torch.set_num_threads(before)
             with self._lock:
                 self._busy -= 1
 

@@ -243,7 +243,40 @@ def test_an_index_that_is_too_large_is_refused_before_it_is_made(context, sessio
 def test_bad_fields(context, session, changes, message):
     values = {"query": "q", "left": "causal", "right": "causal", "pooling": "mean", "instruction": ""} | changes
     with pytest.raises(InputError, match=message):
-        view.search(context, session, "ours", **values)
+        list(view.search(context, session, "ours", **values))
+
+
+def asked(context, session, **changes):
+    fields = {"source": USER_TEXTS, "query": "q", "left": "static", "right": "causal", "pooling": "mean"}
+    return list(view.search(context, session, instruction="", **fields | changes))
+
+
+def test_a_search_that_indexes_tells_how_far_it_is_and_clears_that_in_the_end(context, session, monkeypatch):
+    monkeypatch.setattr(model, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(model, "CHUNK", 2)
+    session.texts = own(*(f"Text {number}." for number in range(6)))
+    *steps, last = asked(context, session)
+    told = [re.findall(r"<b>(.*?)</b>: (\d+) of (\d+)", step["status"]) for step in steps]
+    labels = [handle.label for handle in handles(context, session, "static", "causal")]
+    assert told == [[(label, done, "6")] for label in labels for done in ("2", "6")]
+    assert last["status"] == "" and "note" in last
+    (again,) = asked(context, session, query="another")
+    assert "status" not in again, "nothing was indexed, and what stands there stays"
+
+
+def test_a_search_that_fails_while_it_indexes_leaves_no_progress(context, session, monkeypatch):
+    def breaks(*arguments, report, **options):
+        report(model.IndexProgress("Causal", 1, 2, 3.0))
+        raise InputError("broken")
+
+    monkeypatch.setattr(model, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(model, "search", lambda *arguments: breaks(report=arguments[-1]))
+    session.texts = own("a", "b")
+    found = view.search(context, session, USER_TEXTS, "q", "static", "causal", "mean", "")
+    assert "1 of 2" in next(found)["status"]
+    assert next(found) == {"status": ""}
+    with pytest.raises(InputError, match="broken"):
+        next(found)
 
 
 def test_an_unknown_encoder(context, session):

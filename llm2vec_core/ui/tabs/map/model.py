@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -13,7 +12,7 @@ import numpy as np
 from llm2vec_core.projection import MapQuality, NamedGroup, align, disparity, leveled, neighbor_ranks
 from llm2vec_core.projection.neighbors import shared_neighbors
 from llm2vec_core.projection.words import FEWEST_POINTS
-from llm2vec_core.threads import Emit, iterate_in_thread
+from llm2vec_core.threads import reported
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups, coloring
@@ -187,30 +186,12 @@ def warm_up(context: AppContext) -> None:
             pass
 
 
-class _LeftError(Exception):
-    """Nobody waits for the result any more."""
-
-
 def _reported(name: str, work: Callable[[Progress], T]) -> Generator[Step, None, T]:
     """Do the work in a thread of its own; tell now and then how far it is."""
-    found: list[T] = []
-
-    def run(emit: Emit) -> None:
-        told = time.monotonic()
-
-        def progress(done: int, total: int) -> None:
-            nonlocal told
-            if time.monotonic() - told < REPORT_SECONDS:
-                return
-            told = time.monotonic()
-            if not emit(Step(f"{name}: {done:,} of {total:,}", done / max(total, 1))):
-                raise _LeftError
-
-        with suppress(_LeftError):
-            found.append(work(progress))
-
-    yield from iterate_in_thread(run)
-    return found[0]
+    return reported(
+        lambda report: work(lambda done, total: report(Step(f"{name}: {done:,} of {total:,}", done / max(total, 1)))),
+        REPORT_SECONDS,
+    )
 
 
 def _framed(points: np.ndarray) -> tuple[np.ndarray, float]:

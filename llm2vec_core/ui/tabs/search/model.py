@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,9 @@ from llm2vec_core.evaluation.query_scores import (
     score_queries,
 )
 from llm2vec_core.search import Ranking, SearchIndex, build_index
+from llm2vec_core.threads import reported
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.cores import CORES
 from llm2vec_core.ui.encoders import EncoderHandle
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.tabs.search.copy import MEASURES
@@ -30,6 +33,7 @@ from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 # Texts encoded between two looks at whether the visitor pressed Stop.
 CHUNK = 64
 LARGEST_CHUNK = 512
+REPORT_SECONDS = 0.5  # what is there sooner needs no progress
 # Of a visitor's text where it is a query.
 QUERY_CHARACTERS = 120
 
@@ -287,11 +291,22 @@ class IndexProgress:
 
 
 def search(
-    context: AppContext, texts: Texts, encoders: tuple[EncoderHandle, EncoderHandle], query: str
+    context: AppContext,
+    texts: Texts,
+    encoders: tuple[EncoderHandle, EncoderHandle],
+    query: str,
+    report: Callable[[IndexProgress], None] = lambda progress: None,
 ) -> SearchResult:
     """Search texts with two encoders.
 
     Few texts are indexed on the way; many have to be indexed before.
+
+    Args:
+        context: the model in use.
+        texts: to search.
+        encoders: the left and the right one.
+        query: what is asked.
+        report: called with how far the indexing is, where that is done now.
 
     Raises:
         InputError: if the texts are not indexed.
@@ -299,11 +314,26 @@ def search(
     relevant, asked = known_answers(texts, query), labelled_queries(texts, context.limits)
     sides = []
     for encoder in encoders:
-        index = index_of(context, texts, encoder)
+        index = index_of(context, texts, encoder, report)
         # The texts have no instruction: it tells the encoder what is asked for, and only a question asks.
         ranking = index.rank(encoder.encode([query])[0])
         sides.append(Side(encoder, ranking, scores_of(context, texts, encoder, index, asked)))
     return SearchResult(query, texts, *sides, relevant, asked)
+
+
+def searching(
+    context: AppContext, texts: Texts, encoders: tuple[EncoderHandle, EncoderHandle], query: str
+) -> Iterator[IndexProgress | SearchResult]:
+    """As :func:`search`, which comes last; where texts are indexed on the way, how far that is comes before."""
+
+    def work(report: Callable[[IndexProgress], None]) -> SearchResult:
+        with CORES.shared():
+            return search(context, texts, encoders, query, report)
+
+    if missing(texts, encoders):
+        yield (yield from reported(work, REPORT_SECONDS))
+    else:
+        yield work(lambda progress: None)
 
 
 def known_answers(texts: Texts, query: str) -> frozenset[int]:
@@ -326,8 +356,13 @@ def index_key(texts: Texts, encoder: EncoderHandle) -> tuple[object, ...]:
     return "index", texts.key, *encoder.cache_key
 
 
-def index_of(context: AppContext, texts: Texts, encoder: EncoderHandle) -> SearchIndex:
-    """The index of some texts: made now if they are few.
+def index_of(
+    context: AppContext,
+    texts: Texts,
+    encoder: EncoderHandle,
+    report: Callable[[IndexProgress], None] = lambda progress: None,
+) -> SearchIndex:
+    """The index of some texts: made now if they are few, with a report after each chunk.
 
     Raises:
         InputError: if they are many and have yet to be indexed, or the index is too large.
@@ -336,7 +371,7 @@ def index_of(context: AppContext, texts: Texts, encoder: EncoderHandle) -> Searc
         return context.index(encoder.key, encoder.pooling)
     cache, key = encoder.cache(texts), index_key(texts, encoder)
     if len(texts) <= context.limits.index_at_once:
-        return cache.get(key, lambda: _finished(_index_one(context, texts, encoder)))
+        return cache.get(key, lambda: _index_now(context, texts, encoder, report))
     if (found := cache.peek(key)) is None:
         raise InputError(
             f"{len(texts):,} texts are loaded, but not yet indexed with {encoder.label}. Press “Index my texts”; "
@@ -362,17 +397,27 @@ def make_indexes(
         InputError: if an index would be larger than allowed.
     """
     todo = missing(texts, encoders)
-    used = [encoder.encoder for encoder in todo]
-    made = yield from on_lent_gpu(lambda: _index_all(context, texts, todo), used, loan_seconds(used, texts.texts))
+    made = yield from _indexing_where_lent(context, texts, todo)
     for encoder, index in zip(todo, made, strict=True):
         encoder.cache(texts).put(index_key(texts, encoder), index)
 
 
-def _index_one(
-    context: AppContext, texts: Texts, encoder: EncoderHandle
-) -> Generator[tuple[int, int], None, SearchIndex]:
-    used = [encoder.encoder]
-    return on_lent_gpu(lambda: _indexing(context, texts, encoder), used, loan_seconds(used, texts.texts))
+def _index_now(
+    context: AppContext, texts: Texts, encoder: EncoderHandle, report: Callable[[IndexProgress], None]
+) -> SearchIndex:
+    with closing(_indexing_where_lent(context, texts, [encoder])) as steps:
+        while True:
+            try:
+                report(next(steps))
+            except StopIteration as end:
+                return end.value[0]
+
+
+def _indexing_where_lent(
+    context: AppContext, texts: Texts, todo: Sequence[EncoderHandle]
+) -> Generator[IndexProgress, None, list[SearchIndex]]:
+    used = [encoder.encoder for encoder in todo]
+    return on_lent_gpu(lambda: _index_all(context, texts, todo), used, loan_seconds(used, texts.texts))
 
 
 def _index_all(
@@ -427,11 +472,3 @@ def _indexing(
         largest_chunk=LARGEST_CHUNK,
         max_bytes=context.limits.index_megabytes * 2**20,
     )
-
-
-def _finished(steps: Iterator[tuple[int, int]]) -> SearchIndex:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value

@@ -33,12 +33,26 @@ def search(
     right: str,
     pooling: str,
     instruction: str,
-) -> dict[str, Any]:
-    """The note, both lists, what stands below them, and the Python that does the same."""
+) -> Iterator[dict[str, Any]]:
+    """The note, both lists, what stands below them, and the Python that does the same; before, how far the index is."""
     encoders = encoders_of(context, session, left, right, pooling, instruction)
     query = checked_text(query, "The question", context.limits.text_characters).strip()
-    result = model.search(context, chosen_texts(session, source), encoders, query)
-    return shown(context, result)
+    told = False
+    try:
+        for found in model.searching(context, chosen_texts(session, source), encoders, query):
+            if isinstance(found, model.SearchResult):
+                yield shown(context, found) | ({"status": ""} if told else {})
+            else:
+                told = True
+                yield {"status": _progress(context, found)}
+    except Exception:
+        if told:
+            yield {"status": ""}
+        raise
+
+
+def _progress(context: AppContext, progress: model.IndexProgress) -> str:
+    return render("search/progress.html", progress=progress, model=context.preset.label)
 
 
 def shown(context: AppContext, result: model.SearchResult) -> dict[str, Any]:
@@ -94,7 +108,7 @@ def index(
                 yield {"status": render("status.html", message=copy.STOPPED)}
                 return
             queue.tell(job, progress.seconds_left)
-            yield {"status": render("search/progress.html", progress=progress, model=context.preset.label)}
+            yield {"status": _progress(context, progress)}
         # Here and not with the first question, which should be answered at once.
         asked = model.labelled_queries(texts, context.limits)
         for encoder in encoders:
@@ -148,9 +162,9 @@ def _build(page: Page, tab: gr.Tab) -> None:
     form = Form(page, "search", notice)
     form.fields(query=query, left=left, right=right, pooling=pooling, instruction=instruction)
     form.fields(source=texts.source, linked=False)
-    form.results(note=note, left_hits=left_hits, right_hits=right_hits, below=below, code=code)
-    io = form.io(search)
-    form.results(status=status)
+    answers = {"note": note, "left_hits": left_hits, "right_hits": right_hits, "below": below, "code": code}
+    form.results(**answers, status=status)
+    io = form.io(search, decides=("notice", *answers))  # the status is that of "Index my texts" too
     for filled in examples:
         filled.then(**io)
     changed = [run.click, query.submit, instruction.submit, left.input, right.input, pooling.input]
