@@ -16,7 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llm2vec_core.bidirectional.layers import final_norm
-from llm2vec_core.encoder import LLM2Vec
+from llm2vec_core.encoder import LLM2Vec, TokenStates
 from llm2vec_core.errors import InputError, ModelError
 from llm2vec_core.filling import Prediction, written
 from llm2vec_core.training.head import LanguageModelHead, tied_head
@@ -53,6 +53,7 @@ def token_lens(
     top: int = 5,
     max_length: int | None = None,
     head: nn.Module | None = None,
+    states: TokenStates | None = None,
 ) -> TokenLens:
     """Which words a token leans to, layer by layer.
 
@@ -64,6 +65,7 @@ def token_lens(
         top: how many words a layer.
         max_length: read at most this many tokens.
         head: hidden states -> vocabulary; by default the model's tied embeddings.
+        states: what the encoder made of the text, where that is known; otherwise the text is read now.
 
     Raises:
         InputError: if there is no such token or layer.
@@ -77,7 +79,7 @@ def token_lens(
         ('river', [3, 3])
     """
     head = head or _head_of(encoder.model)
-    states = encoder.token_states(text, max_length)
+    states = states or encoder.token_states(text, max_length)
     count = len(states.hidden_states) - 1
     layers = tuple(range(count + 1) if layers is None else layers)
     if not 0 <= position < len(states.tokens):

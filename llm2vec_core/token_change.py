@@ -95,9 +95,27 @@ def token_changes(
         ['was', 'bank']
     """
     texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-    states = encoder.all_token_states(texts, max_length)
-    reads = {text: Read(clean_text(text), found, 0) for text, found in zip(texts, states, strict=True)}
-    return [_compared(reads[a], reads[b]) for a, b in pairs]
+    states = dict(zip(texts, encoder.all_token_states(texts, max_length), strict=True))
+    return [change_between(a, states[a], b, states[b]) for a, b in pairs]
+
+
+def change_between(a: str, states_a: TokenStates, b: str, states_b: TokenStates) -> TokenChange:
+    """:func:`token_change` of two texts that one encoder has read.
+
+    Args:
+        a: the text that the change is measured from.
+        states_a: of its tokens.
+        b: the text with another ending.
+        states_b: of its tokens.
+
+    Example:
+        >>> from llm2vec_core.presets import BUNDLED
+        >>> encoder, texts = LLM2Vec.from_pretrained(BUNDLED.base), ["The bank was steep.", "The bank closed."]
+        >>> first, second = encoder.all_token_states(texts)
+        >>> change_between(texts[0], first, texts[1], second).tokens[-1]
+        'bank'
+    """
+    return _compared(Read(clean_text(a), states_a, 0), Read(clean_text(b), states_b, 0))
 
 
 def echoed_change(encoder: LLM2Vec, a: str, b: str, max_length: int | None = None) -> TokenChange:

@@ -35,8 +35,15 @@ from llm2vec_core.ui.user_texts import Texts
 T = TypeVar("T")
 # How many sessions hold an uploaded file.
 _UPLOADS, _HOLDERS = threading.Lock(), Counter[Path]()
-# Of the last two encoders; an index has a limit of its own (Limits.index_megabytes). "see": of the last two pairs.
-CACHED = {"embeddings": Limit(3), "index": Limit(2), "query scores": Limit(8), "see": Limit(32, megabytes=16)}
+# Of the last two encoders; an index has a limit of its own (Limits.index_megabytes). "see": of the last two pairs;
+# "states": of one pair and two encoders, at most 11 MB each (SmolLM2).
+CACHED = {
+    "embeddings": Limit(3),
+    "index": Limit(2),
+    "query scores": Limit(8),
+    "see": Limit(32, megabytes=16),
+    "states": Limit(2, megabytes=24),
+}
 
 
 class Session:

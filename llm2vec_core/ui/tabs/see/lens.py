@@ -99,11 +99,11 @@ def read_lens(pair: Pair, chosen: object) -> Lens:
         raise InputError(f"{chosen!r} is no vector; choose such as a:0 or b:pooled.")
     name, which = match.groups()
     text = pair.a if name == "a" else pair.b
-    encoders = [pair.encoder(option) for option in (pair.causal, pair.stage)]
     limit = pair.context.limits.token_pictures
     change = pair.change(pair.causal)
     tokens = {key: (*change.tokens, *rest)[:limit] for key, rest in (("a", change.rest_a), ("b", change.rest_b))}
     if which == POOLED:
+        encoders = [pair.encoder(option) for option in (pair.causal, pair.stage)]
         rows = tuple(
             LensRow(
                 page_copy.POOLING_LABELS[mode], *(pooled_lens(e, text, pooling_mode=mode, top=TOP) for e in encoders)
@@ -113,7 +113,10 @@ def read_lens(pair: Pair, chosen: object) -> Lens:
         return Lens(name, tokens, None, pair.stage, rows)
     position = _watched_in(tokens) if which == WORD else min(int(which), len(tokens[name]) - 1)
     layers = shown_layers(len(change.by_layer) - 1)
-    causal, other = (token_lens(e, text, position, layers=layers, top=TOP, max_length=limit) for e in encoders)
+    causal, other = (
+        token_lens(pair.encoder(each), text, position, layers=layers, top=TOP, states=pair.states(each)[text])
+        for each in (pair.causal, pair.stage)
+    )
     rows = tuple(
         LensRow("embedding" if layer == 0 else str(layer), *words)
         for layer, *words in zip(layers, causal.words, other.words, strict=True)

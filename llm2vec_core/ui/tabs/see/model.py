@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from llm2vec_core.batching import first_tokens
-from llm2vec_core.encoder import Attentions, LLM2Vec, future_share
+from llm2vec_core.encoder import Attentions, LLM2Vec, TokenStates, future_share
 from llm2vec_core.errors import InputError
 from llm2vec_core.evaluation.sts import cosine_of_pairs
 from llm2vec_core.provision import is_at_hand
-from llm2vec_core.token_change import TokenChange, token_change, token_changes
+from llm2vec_core.token_change import TokenChange, change_between, token_change
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import EncoderOption
 from llm2vec_core.ui.pair_strips import Strip
@@ -67,9 +67,24 @@ class Pair:
         return self._changes(option)[1]
 
     def _changes(self, option: EncoderOption) -> list[TokenChange]:
-        # One forward pass for both: the lesson asks for both at once, and three short texts cost little more than one.
-        pairs = [(self.a, self.b), (self.b, f"{self.b.rstrip()} {ADDED_WORD}")]
-        return self.cached("changes", option, lambda: token_changes(self.encoder(option), pairs))
+        def compare() -> list[TokenChange]:
+            states = self.states(option)
+            pairs = [(self.a, self.b), (self.b, self._longer)]
+            return [change_between(x, states[x], y, states[y]) for x, y in pairs]
+
+        return self.cached(("see", "changes"), option, compare)
+
+    @property
+    def _longer(self) -> str:
+        return f"{self.b.rstrip()} {ADDED_WORD}"
+
+    def states(self, option: EncoderOption) -> dict[str, TokenStates]:
+        """What an encoder makes of both sentences, and of Sentence B with a word added, by text."""
+        # One forward pass for all: the lesson asks for them at once, and three short texts cost little more than one.
+        texts = list(dict.fromkeys((self.a, self.b, self._longer)))
+        return self.cached(
+            ("states",), option, lambda: dict(zip(texts, self.encoder(option).all_token_states(texts), strict=True))
+        )
 
     def cosine(self, option: EncoderOption, pooling_mode: str = "mean") -> float:
         """Of the two sentence vectors under an encoder."""
@@ -78,14 +93,13 @@ class Pair:
 
     def vectors(self, option: EncoderOption, pooling_mode: str = "mean") -> np.ndarray:
         """Both sentence vectors under an encoder, shape (2, hidden)."""
-        return self.cached("vectors", option, lambda: self.encoder(option).encode_poolings([self.a, self.b]))[
-            pooling_mode
-        ]
+        key = ("see", "vectors")
+        return self.cached(key, option, lambda: self.encoder(option).encode_poolings([self.a, self.b]))[pooling_mode]
 
-    def cached(self, what: str, option: EncoderOption, compute: Callable[[], T]) -> T:
+    def cached(self, what: tuple[str, ...], option: EncoderOption, compute: Callable[[], T]) -> T:
         """A result that depends on the two sentences and an encoder."""
         handle = self.session.handle(option.key, self.context)
-        return self.session.cache.get(("see", what, handle.cache_key, self.a, self.b), compute)
+        return self.session.cache.get((*what, handle.cache_key, self.a, self.b), compute)
 
 
 def checked_pair(context: AppContext, session: Session, a: str | None, b: str | None, stage_key: str) -> Pair:

@@ -297,7 +297,7 @@ def pooled(pair: Pair, picture: ForwardPass) -> Finding:
     ):
         found.append((option, what, pair.cosine(option, mode)))
     echo = pair.session.handle("echo", pair.context)
-    vectors = pair.cached("echo", echo.option, lambda: echo.encode([pair.a, pair.b]))
+    vectors = pair.cached(("see", "echo"), echo.option, lambda: echo.encode([pair.a, pair.b]))
     found.insert(2, (echo.option, "", float(cosine_of_pairs(vectors[:1], vectors[1:])[0])))
     told = Markup(
         "{} Under causal attention the average token has seen <b>{:.0%}</b> of them, itself included; only "
