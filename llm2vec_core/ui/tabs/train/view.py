@@ -179,10 +179,12 @@ def _build(page: Page, tab: gr.Tab) -> None:
         get_ready()
         fitted = fitted_fields(context, session, objective, length, as_drawn(session), now)
         fields = now | fitted
+        # Twice: gradio loses what is no value if it comes at the moment in which an opened tab is drawn.
+        info = {"length": gr.update(info=copy.length_info(context.preset))}
         # At once: while the rest is measured, the visitor may be typing.
-        yield fitted | {"length": gr.update(info=copy.length_info(context.preset))}
+        yield fitted | info
         found = model.expected(context, session, objective, fields["start"], fields["steps"])
-        yield results_of(found, session)
+        yield results_of(found, session) | info
 
     # What stands there before a run; a run of this visitor stays on the screen.
     show = form.io(
