@@ -43,6 +43,12 @@ def test_it_opens_with_the_larger_model_and_follows_a_link_to_the_other(browser,
     expect(page.locator("#train-length")).to_contain_text(length_info(SMOLLM2))
     assert f"model={SMOLLM2.key}" in copied_link(page)
 
+    # A link that names a model alone shows that model's lesson.
+    page.goto(f"{address}/?model={BUNDLED.key}")
+    expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
+    # The fields stay as they were drawn, as far as this model has layers: four.
+    expect(page.locator("#attention-picture")).to_contain_text(f"Attention in layer 4, head {head}")
+
     page.goto(f"{address}/?tab=search&model={BUNDLED.key}&search_right=supervised")
     expect(page.locator("#in-use")).to_contain_text(BUNDLED.label)
     expect(page.locator("#search-note")).to_contain_text("LLM2Vec + supervised")

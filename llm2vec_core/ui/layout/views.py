@@ -72,10 +72,12 @@ class Views:
             adapter=any(names_own_adapter(query[k], field) for k, field in self.page.linked.items() if k in query),
         )
         first = self.ids[0]
+        # What was drawn is of the model that the page opens with.
+        followed = session.model_key != self.page.context.preset.key
         return (
             told,
             gr.update(selected=tab) if tab and tab != first else gr.skip(),
-            *self._computed((tab or first) if values or tab else None),
+            *self._computed((tab or first) if values or tab or followed else None),
             *(gr.update(value=values[name]) if name in values else gr.skip() for name in self.page.linked),
         )
 
