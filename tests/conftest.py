@@ -18,15 +18,15 @@ import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaModel
 
-from llm2vec_core import encoder
-from llm2vec_core.encoder import LLM2Vec
-from llm2vec_core.presets import BUNDLED, SMOLLM2
-from llm2vec_core.stages import StagedModel
+# Imported where they are used: who hands out the tests to the workers needs neither, and all wait for it.
+if TYPE_CHECKING:
+    from transformers import LlamaModel
+
+    from llm2vec_core.encoder import LLM2Vec
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +47,9 @@ MANY_TYPES = 50
 
 
 def tiny_llama(seed: int = 0, **changes) -> LlamaModel:
+    import torch
+    from transformers import LlamaConfig, LlamaModel
+
     torch.manual_seed(seed)
     settings = {**SMALL, "initializer_range": 0.3, "tie_word_embeddings": True, **changes}
     return LlamaModel(LlamaConfig(**settings)).eval()
@@ -108,6 +111,8 @@ def no_unannounced_process(request, monkeypatch):
 @pytest.fixture(autouse=True)
 def as_many_threads():
     """A test that changes how many threads torch computes with changes it back: all after it would fight for cores."""
+    import torch
+
     before = torch.get_num_threads()
     yield
     assert torch.get_num_threads() == before
@@ -116,6 +121,8 @@ def as_many_threads():
 @pytest.fixture(scope="session", autouse=True)
 def one_road():
     """No encoder of these tests depends on the measurement."""
+    from llm2vec_core import encoder
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "onednn_is_faster", lambda: ONEDNN_IS_FASTER)
         yield
@@ -129,6 +136,9 @@ def tiny_model() -> LlamaModel:
 @pytest.fixture(scope="session")
 def bundled() -> LLM2Vec:
     """The bundled base, bidirectional and untrained. Tests must not change it."""
+    from llm2vec_core.encoder import LLM2Vec
+    from llm2vec_core.presets import BUNDLED
+
     return LLM2Vec.from_pretrained(BUNDLED.base)
 
 
@@ -140,5 +150,8 @@ def bundled_causal(bundled) -> LLM2Vec:
 @pytest.fixture(scope="session")
 def smollm2():
     """The encoder of a stage of SmolLM2, by its key; all share one set of weights."""
+    from llm2vec_core.presets import SMOLLM2
+    from llm2vec_core.stages import StagedModel
+
     model = StagedModel(SMOLLM2)
     return cache(model.encoder)

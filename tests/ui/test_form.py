@@ -125,15 +125,16 @@ SVG_CONTRAST = """() => {
 OF_COLOUR = ["color-contrast", "link-in-text-block"]
 
 
-def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+def violations(page: Page, rules: list[str] | None = None, only: str = "") -> list[str]:
     options = {"resultTypes": ["violations"], "preload": False} | ({"runOnly": rules} if rules else {})
     # Of the tabs the one that is shown: the others have their own turn.
     found = page.evaluate(
-        """options => {
+        """([options, only]) => {
           const others = [...document.querySelectorAll('#tabs [role=tabpanel]')].filter(panel => !panel.checkVisibility());
-          return axe.run(others.length ? {exclude: others} : document, options);
+          const include = only ? [...document.querySelectorAll(only)].filter(part => part.checkVisibility()) : [document];
+          return include.length ? axe.run({include, exclude: others}, options) : {violations: []};
         }""",
-        options,
+        [options, only],
     )["violations"]
     return [f"{rule['id']} ({rule['impact']}): {node['html'][:160]}" for rule in found for node in rule["nodes"]]
 
@@ -175,7 +176,8 @@ def test_a_tab_fits_can_be_read_by_everyone_and_is_photographed_in_both_themes(t
         tour.get_by_role("button", name="The same in Python").locator("visible=true").click()
         expect(tour.locator("#away-code .cm-line").first).to_be_visible()
     for theme in ("light", "dark"):
-        tour.screenshot(path=ARTIFACTS / f"{tab}-{width}-{theme}.png", full_page=True)
+        if width != 768:  # looked at by a machine alone
+            tour.screenshot(path=ARTIFACTS / f"{tab}-{width}-{theme}.png", full_page=True)
         # What is being drawn anew is faint.
         until(tour, lambda theme=theme: problems(tour, theme), {})
         change_theme(tour)
@@ -211,6 +213,8 @@ def test_figures_say_what_they_show_in_words_and_numbers(tour, tab):
         assert figure["unnamed"] == 0, f"{figure['name']} has pictures without a name"
     # Of these every tab but Export has at least one.
     assert tour.evaluate("window.checks.figures().length") > 0 or tab == "away"
+    assert violations(tour, only="details.l2v-data") == []
+    tour.evaluate("window.checks.panel().querySelectorAll('details.l2v-data').forEach(d => { d.open = false; })")
 
 
 @pytest.mark.parametrize("tour", [1440], indirect=True)
