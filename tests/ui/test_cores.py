@@ -38,6 +38,8 @@ def test_a_failed_answer_gives_its_share_back():
 
 
 def test_one_core_is_left_as_it_is(monkeypatch):
-    monkeypatch.setattr(torch, "set_num_threads", lambda count: pytest.fail("it was changed"))
+    changed = []
+    monkeypatch.setattr(torch, "set_num_threads", changed.append)
     with Cores(1).shared():
-        pass
+        assert changed == []
+    assert changed == []
