@@ -74,18 +74,21 @@ def build_app(models: Models) -> gr.Blocks:
             bind()
         bind_status(page)
         views = Views(page, tabs, [tab.id for tab in TABS])
-        changed, followed = sidebar.bind(header)
+        *changed, followed = sidebar.bind(header, views.asked)
         views.bind_link(header, followed)
-        views.after(changed)
+        views.after(tuple(changed))
+        quiet = {"api_name": False, "show_progress": "hidden"}
+
+        def proof(session: Session) -> str:
+            return prove(page.context_of(session))
+
+        def arrive(session: Session, request: gr.Request) -> tuple[Any, Any]:
+            return (time.time_ns(), gr.skip()) if views.asks(request) else (gr.skip(), proof(session))
+
+        demo.load(arrive, session, [views.asked, header.badge], **quiet)
         for event in (*changed, followed):
             # The proof is of the model in use.
-            event.then(
-                lambda session: prove(page.context_of(session)),
-                session,
-                header.badge,
-                api_name=False,
-                show_progress="hidden",
-            )
+            event.then(proof, session, header.badge, **quiet)
         demo.visits = Visits(demo, models.limits)
         demo.visits.bind(session)
         models.in_use = demo.visits.models_in_use

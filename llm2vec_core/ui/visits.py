@@ -40,7 +40,7 @@ class Visits:
 
     def bind(self, session: gr.State) -> None:
         """Hear of visitors that come and go; call it while the page is built."""
-        self._demo.load(self.arrive, session, None, api_name=False, show_progress="hidden")
+        self._demo.load(self.arrive, session, None, api_name=False, show_progress="hidden", queue=False)
         self._demo.unload(self.leave)
 
     def arrive(self, session: Session, request: gr.Request) -> None:

@@ -65,14 +65,15 @@ class Sidebar:
         # Ticks only while the section is open: thirty idle visitors should cost nothing.
         self.timer = gr.Timer(REFRESH_SECONDS, active=False)
 
-    def bind(self, header: Header) -> tuple[tuple[Any, ...], Any]:
+    def bind(self, header: Header, asked: gr.State) -> tuple[Any, ...]:
         """Bind the events.
 
         Args:
             header: names the model in use, and has a button that changes it.
+            asked: changes when the address of a new visit asks for something.
 
         Returns:
-            The events after which the model may be another one, and the first of a visit, which follows a link.
+            The events after which the model may be another one, the last of them where a link is followed.
         """
         page, pickers = self.page, [picker.component for picker in self.page.pickers]
         quiet = {"api_name": False, "show_progress": "hidden"}
@@ -95,7 +96,7 @@ class Sidebar:
         def use_other(session: Session, *values: Any) -> Iterator[tuple[Any, ...]]:
             yield from switch(page, session, other_model(session.model_key).key, values)
 
-        events = (
+        changed = (
             self.use.click(use, [page.session, self.model, *pickers], outputs, **loading),
             gr.on(
                 [self.use_hub.click, self.hub_id.submit],
@@ -111,8 +112,8 @@ class Sidebar:
             found = follow(page, session, request.query_params.get("model"), values)
             return found or tuple(gr.skip() for _ in outputs)
 
-        followed = page.demo.load(follow_link, [page.session, *pickers], outputs, **quiet)
-        for event in (*events, followed):
+        events = (*changed, asked.change(follow_link, [page.session, *pickers], outputs, **quiet))
+        for event in events:
             event.then(
                 lambda session: other_model_label(session.model_key),
                 page.session,
@@ -127,7 +128,7 @@ class Sidebar:
         self.timer.tick(**state)
         # Sixteen kilobytes that few ask for.
         self.architectures.expand(architectures, None, self.table, queue=False, **quiet)
-        return events, followed
+        return events
 
     def _entry(self, key: str) -> str:
         preset = self.page.models.presets[key]

@@ -28,9 +28,14 @@ class Views:
 
     def __init__(self, page: Page, tabs: gr.Tabs, ids: list[str]) -> None:
         self.page, self.tabs, self.ids = page, tabs, ids
+        self.asked = gr.State(0)
         self.wanted = {tab_id: gr.State(0) for tab_id in ids if tab_id in page.refreshers}
         for tab_id, state in self.wanted.items():
             state.change(**page.refreshers[tab_id])
+
+    def asks(self, request: gr.Request) -> bool:
+        """Whether the address of a new visit names anything of this page; most do not, and cost nothing more."""
+        return not {"tab", "model", "own", *self.page.linked}.isdisjoint(request.query_params)
 
     def bind_link(self, header: Header, followed: Any) -> None:
         """Bind the button that makes a link, and bring back what the address of a new visit asks for.
