@@ -168,6 +168,10 @@ class Session:
             return context.yardstick(key, pooling_mode)
         return self._own("yardsticks", context, bundled_yardsticks)[pooling_mode]
 
+    def keep_yardsticks(self, measured: dict[str, Yardstick]) -> None:
+        """Those of the visitor's adapter, by pooling mode, where they were measured already."""
+        self.cache.put(("yardsticks", USER_ADAPTER), measured)
+
     def pair_cosines_for(self, key: str, context: AppContext) -> PairCosines:
         """Cosines of the bundled pairs under an option; raises as :meth:`choice`."""
         if self.choice(key, context).key != USER_ADAPTER:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from llm2vec_core import InputError, ModelError, TrainingError
+from llm2vec_core.constants import bundled_yardsticks
 from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS, SMOLLM2
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui import turns as ui_turns
 from llm2vec_core.ui.context import AppContext
+from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.train import charts, copy, model, uploads, view
@@ -28,6 +30,7 @@ from llm2vec_core.ui.tabs.train.settings import RECIPES, checked_settings, defau
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.turns import Turns
 from llm2vec_core.ui.user_texts import Texts
+from tests.close import assert_close
 
 TEXTS = ["The river rose after the rain.", "It rained."]
 LIMITS = Limits()
@@ -35,8 +38,9 @@ LIMITS = Limits()
 
 @pytest.fixture(autouse=True)
 def runs_here(monkeypatch):
-    """``test_train_run`` has the runs in a process of their own."""
+    """``test_train_run`` has the runs in a process of their own; what one test looks at is measured for that one."""
     monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.runs_apart", lambda *_: False)
+    monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.bundled_yardsticks", lambda encoder: {})
 
 
 def turns() -> Turns:
@@ -71,6 +75,8 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     assert session.description == f"{objective_name(objective)}, 2 steps from {BUNDLED.stage(start).label}"
     page = session.encoder.encode(TEXTS)
     assert np.abs(page - context.encoder(start).encode(TEXTS)).max() > 1e-5
+    # It stands beside the stage's own weights.
+    assert session.encoder.model.embed_tokens.weight is context.encoder(start).model.embed_tokens.weight
 
     with zipfile.ZipFile(last.download) as archive:
         names = {Path(name).name for name in archive.namelist()}
@@ -99,6 +105,18 @@ def test_download_and_code_give_the_embeddings_of_the_page(context, objective, t
     assert uploads.load(context, other, files, "bidirectional").changed
     assert np.abs(other.encoder.encode(TEXTS) - page).max() < 1e-4
     assert BUNDLED.stage(start).label in other.description
+
+
+def test_what_an_adapters_cosines_are_held_against_comes_with_its_run(context, monkeypatch):
+    monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.bundled_yardsticks", bundled_yardsticks)
+    session = Session()
+    trained(context, session, **fields(rate=0.01))
+    assert list(session.cache) == [("yardsticks", USER_ADAPTER)]
+    measured = bundled_yardsticks(session.encoder)
+    for pooling in ("mean", "last_token"):
+        kept = session.yardstick_for(USER_ADAPTER, pooling, context)
+        assert_close(kept.similar, measured[pooling].similar)
+        assert_close(kept.unrelated, measured[pooling].unrelated)
 
 
 def objective_name(objective: str) -> str:

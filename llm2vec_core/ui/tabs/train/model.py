@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -296,7 +297,8 @@ def finished(context: AppContext, session: Session, progress: Progress, job: Que
     steps = f"{progress.steps_done} step{'s' if progress.steps_done > 1 else ''}"
     description = f"{name}, {steps} from {stage.label}"
     archive = adapter_archive(progress, context.preset, description)
-    hand_over(session, context, progress.encoder, description)
+    hand_over(session, context, beside(context.encoder(settings.start), progress), description)
+    session.keep_yardsticks(progress.yardsticks)
     status = f"Done. Step {progress.steps_done} of {settings.steps} in {progress.seconds:.0f} s."
     if progress.ended:
         status = (
@@ -328,6 +330,21 @@ def _seen_note(data: TrainingData, settings: Settings) -> str:
         if settings.source != BUNDLED_TEXTS
         else "It was trained on the texts of our collection, but not on their labels."
     )
+
+
+def beside(stage: LLM2Vec, progress: Progress) -> LLM2Vec:
+    """A run's adapter beside the weights of the stage that it started from, which are at hand.
+
+    The weights that it was trained on may be a copy, which goes with the run; and what trains computes more than what
+    only reads.
+
+    Args:
+        stage: the encoder of that stage.
+        progress: of the run, at its end.
+    """
+    with tempfile.TemporaryDirectory(prefix="training-") as folder:
+        progress.training.save(folder)
+        return stage.with_adapters([folder]).with_settings(pooling_mode=progress.encoder.pooling_mode)
 
 
 def hand_over(session: Session, context: AppContext, encoder: LLM2Vec, description: str) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from llm2vec_core.comparison import Yardstick
+from llm2vec_core.constants import bundled_yardsticks
 from llm2vec_core.encoder import LLM2Vec, gpu_is_lent
 from llm2vec_core.errors import TrainingError
 from llm2vec_core.loading import available_memory
@@ -79,6 +81,7 @@ class Progress:
         steps_done: steps that the adapter was updated in.
         ended: "", or why the run ended early.
         training: what can be saved.
+        yardsticks: of the adapter at the end, by pooling mode: the other tabs hold its cosines against them.
         encoder: with the adapter, once the run has ended with at least one step.
         failure: the error that ended it, if one did.
     """
@@ -95,6 +98,7 @@ class Progress:
     steps_done: int = 0
     ended: str = ""
     training: AdapterTraining | None = None
+    yardsticks: dict[str, Yardstick] | None = None
     encoder: LLM2Vec | None = None
     failure: TrainingError | None = None
 
@@ -434,3 +438,5 @@ def _finish(progress: Progress, encoder: LLM2Vec) -> None:
     progress.encoder = encoder
     progress.after = measure_pairs(encoder, labelled_pairs(progress.data.measured))
     progress.measured(progress.after, step)
+    # Here, where the end is waited for and a process of its own measures, and not at the adapter's first use.
+    progress.yardsticks = bundled_yardsticks(encoder)
