@@ -202,7 +202,7 @@ class Form:
 
         @functools.wraps(handler)
         def run(session: Session, **values: Any) -> Any:
-            with CORES.shared():
+            with CORES.answering():
                 return handler(self.page.context_of(session), session, **values)
 
         return run

@@ -5,6 +5,7 @@ import threading
 import pytest
 import torch
 
+from llm2vec_core.ui import cores as cores_module
 from llm2vec_core.ui.cores import Cores
 
 
@@ -35,6 +36,50 @@ def test_a_failed_answer_gives_its_share_back():
             raise ValueError
     with cores.shared():
         assert torch.get_num_threads() == 2
+
+
+def answers(cores: Cores, count: int) -> tuple[threading.Semaphore, threading.Event, list[threading.Thread]]:
+    """Answers in threads: released when one begins, set to let all end, and the threads."""
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def answer() -> None:
+        with cores.answering():
+            begun.release()
+            assert end.wait(60)
+
+    threads = [threading.Thread(target=answer) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return begun, end, threads
+
+
+def test_as_many_answers_compute_as_there_are_cores(monkeypatch):
+    monkeypatch.setattr(cores_module, "PATIENCE_SECONDS", 600)
+    begun, end, threads = answers(Cores(2), 5)
+    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)
+    assert not begun.acquire(timeout=0.1)
+    end.set()
+    assert all(begun.acquire(timeout=60) for _ in range(3))
+    for thread in threads:
+        thread.join()
+
+
+def test_two_that_take_for_ever_do_not_keep_the_others_out(monkeypatch):
+    monkeypatch.setattr(cores_module, "PATIENCE_SECONDS", 0.01)
+    cores = Cores(2)
+    begun, end, threads = answers(cores, 4)
+    assert all(begun.acquire(timeout=60) for _ in range(4))
+    end.set()
+    for thread in threads:
+        thread.join()
+    # Whoever had no place gave none back.
+    monkeypatch.setattr(cores_module, "PATIENCE_SECONDS", 600)
+    begun, end, threads = answers(cores, 3)
+    assert begun.acquire(timeout=60) and begun.acquire(timeout=60)
+    assert not begun.acquire(timeout=0.1)
+    end.set()
+    for thread in threads:
+        thread.join()
 
 
 def test_one_core_is_left_as_it_is(monkeypatch):

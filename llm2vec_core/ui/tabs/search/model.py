@@ -327,7 +327,7 @@ def searching(
     """As :func:`search`, which comes last; where texts are indexed on the way, how far that is comes before."""
 
     def work(report: Callable[[IndexProgress], None]) -> SearchResult:
-        with CORES.shared():
+        with CORES.answering():
             return search(context, texts, encoders, query, report)
 
     if missing(texts, encoders):

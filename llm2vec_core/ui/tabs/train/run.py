@@ -43,7 +43,7 @@ STEPS_TO_ESTIMATE = 3
 # A training step reads forward and backward.
 BACKWARD_TOO = 3
 # Whoever looks at the page goes before the steps of a run, and what is measured between them; its end is waited for.
-NICE = 10
+NICE = 19
 
 
 @dataclass(eq=False)
