@@ -80,7 +80,7 @@ def accelerate(model: nn.Module) -> int:
     """Let oneDNN compute the float32 linear layers of a model on a CPU, in place.
 
     The weights stay the same tensors: no memory is taken, and a weight that changes later changes here
-    as well. Layers of another type (LoRA's, quantised ones), dtype or device are left alone, and while
+    as well. Layers of another type (LoRA's own, quantised ones), dtype or device are left alone, and while
     gradients are recorded every layer is an ordinary one.
 
     Args:
@@ -100,7 +100,7 @@ def accelerate(model: nn.Module) -> int:
         >>> changed
         1
     """
-    layers = _plain_linears(model) if _onednn_works() else []
+    layers = _plain_linears(model, under_lora=True) if _onednn_works() else []
     for layer in layers:
         layer.__class__ = OneDNNLinear
     return len(layers)
@@ -223,9 +223,10 @@ def _layers_for(model: nn.Module, precision: str) -> list[nn.Linear]:
     return layers
 
 
-def _plain_linears(model: nn.Module) -> list[nn.Linear]:
-    # A LoRA layer (PEFT wraps its base_layer) is somebody's work in progress.
-    wrapped = {id(m) for parent in model.modules() if hasattr(parent, "base_layer") for m in parent.modules()}
+def _plain_linears(model: nn.Module, *, under_lora: bool = False) -> list[nn.Linear]:
+    # A LoRA layer (PEFT wraps its base_layer) is somebody's work in progress: merging changes the weight under it.
+    lora = [module for module in model.modules() if hasattr(module, "base_layer")]
+    wrapped = {id(m) for each in lora for m in each.modules() if not (under_lora and m is each.base_layer)}
     return [
         module
         for module in model.modules()

@@ -117,14 +117,23 @@ def test_gradients_flow_as_ever(tiny_model):
     assert torch.allclose(gradient, expected)
 
 
-def test_lora_layers_are_left_alone(tiny_model):
+def test_the_layer_under_lora_is_changed_and_loras_own_are_not(tiny_model):
     from peft import LoraConfig, get_peft_model
 
     lora = get_peft_model(tiny_model, LoraConfig(target_modules=["q_proj"], init_lora_weights=False)).eval()
     before = states(lora)
-    assert accelerate(lora) == 6 * 3  # k, v, o, gate, up, down
-    assert type(lora.base_model.model.layers[0].self_attn.q_proj.base_layer) is nn.Linear
+    assert accelerate(lora) == 7 * 3
+    layer = lora.base_model.model.layers[0].self_attn.q_proj
+    assert type(layer.base_layer) is OneDNNLinear
+    assert {type(layer.lora_A["default"]), type(layer.lora_B["default"])} == {nn.Linear}
     assert (states(lora) - before).abs().max() < 1e-5
+    # A weight that merging has changed, and what is trained, count at once.
+    with torch.no_grad():
+        layer.lora_B["default"].weight.mul_(2)
+    doubled = states(lora)
+    assert (doubled - before).abs().max() > 1e-3
+    lora.merge_adapter()
+    assert (states(lora) - doubled).abs().max() < 1e-5
 
 
 def test_nothing_to_change_in_gpt2():
