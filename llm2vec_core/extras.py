@@ -28,11 +28,12 @@ def require(extra: str, *modules: str, what: str = "this") -> None:
 
     Example:
         >>> require("map", "sklearn", "umap")
-        >>> require("map", "no_such_module", what="the map")
+        >>> require("map", "no_such_module", what="it")
         Traceback (most recent call last):
             ...
-        llm2vec_core.errors.MissingPackageError: the map needs no_such_module: pip install 'llm2vec-core[map]'
+        llm2vec_core.errors.MissingPackageError: it needs no_such_module: pip install '.[map]' in the project's folder
     """
     missing = [_PACKAGES.get(module, module) for module in modules if find_spec(module) is None]
     if missing:
-        raise MissingPackageError(f"{what} needs {', '.join(missing)}: pip install 'llm2vec-core[{extra}]'")
+        how = f"pip install '.[{extra}]' in the project's folder"
+        raise MissingPackageError(f"{what} needs {', '.join(missing)}: {how}")

@@ -15,7 +15,7 @@ def test_what_is_missing_is_called_as_pip_calls_it(monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingPackageError) as caught:
         require("map", "numpy", "sklearn", "umap", what="the map")
-    assert str(caught.value) == "the map needs scikit-learn, umap-learn: pip install 'llm2vec-core[map]'"
+    assert str(caught.value) == "the map needs scikit-learn, umap-learn: pip install '.[map]' in the project's folder"
 
 
 def test_data_sets_and_tasks_name_their_extra(monkeypatch):

@@ -148,12 +148,12 @@ def test_readmes_python_runs_on_the_core_alone(environment, tmp_path):
     home = lines.index(str(next(environment.parent.glob("lib/python*/site-packages/llm2vec_core/__init__.py"))))
     end = home + 1 + len(NEEDED)
     for (module, extra), line in zip(NEEDED.items(), lines[home + 1 : end], strict=True):
-        assert re.fullmatch(rf"{module} .+ needs .+: pip install 'llm2vec-core\[{extra}\]'", line)
+        assert re.fullmatch(rf"{module} .+ needs .+: pip install '\.\[{extra}\]' in the project's folder", line)
     assert lines[end] == "2 2"
     assert lines[end + 1].split() == ["model", "llm2vec-mini"]
     assert [line.rpartition(": ")[2] for line in result.stderr.splitlines() if line.startswith("error: ")] == [
-        "pip install 'llm2vec-core[app]'",
-        "pip install 'llm2vec-core[evaluate]'",
+        "pip install '.[app]' in the project's folder",
+        "pip install '.[evaluate]' in the project's folder",
     ]
 
 

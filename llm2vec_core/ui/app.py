@@ -93,7 +93,8 @@ def build_app(models: Models) -> gr.Blocks:
         demo.visits.bind(session)
         models.in_use = demo.visits.models_in_use
         add_endpoints(models)
-    demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4)
+    # Closed: otherwise a direct call of an event passes the queue by, and with it every bound.
+    demo.queue(max_size=QUEUE_ROOM, default_concurrency_limit=4, api_open=False)
     return demo
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import gradio as gr
@@ -173,7 +174,9 @@ class Form:
         def place(name: str) -> Hashable:
             return (targets.get(name) or self._fields[name])._id
 
-        run = with_notice(self._in_context(handler))
+        # What yields takes its time step by step, and what passes the queue by computes nothing.
+        waits = options.get("queue", True) and not _yields(handler)
+        run = with_notice(self._in_context(handler, CORES.answering if waits else nullcontext))
         if latest:
             run = latest_only(run, gives if decides is None else decides, place)
 
@@ -197,12 +200,14 @@ class Form:
             **options,
         }
 
-    def _in_context(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """The handler with the context of the session's model in front of its arguments, and its share of the cores."""
+    def _in_context(
+        self, handler: Callable[..., Any], place: Callable[[], AbstractContextManager[None]]
+    ) -> Callable[..., Any]:
+        """The handler with the context of the session's model in front of its arguments, in its place at the cores."""
 
         @functools.wraps(handler)
         def run(session: Session, **values: Any) -> Any:
-            with CORES.answering():
+            with place():
                 return handler(self.page.context_of(session), session, **values)
 
         return run

@@ -19,7 +19,7 @@ from llm2vec_core.ui.limits import Limits
 BUNDLED_TEXTS, USER_TEXTS = "ours", "own"
 NO_LABEL = ""
 BUNDLED_KEY = "our collection"
-NO_TEXTS_YET = "You have not loaded any texts yet. Upload a file or paste some lines."
+NO_TEXTS_YET = "You have not loaded any texts yet. Upload a file, or paste lines and press “Use these lines”."
 MAX_COLUMNS = 200
 INSTRUCTION_CHARACTERS = 500
 # A parquet page of equal bytes unpacks to a thousand times its size: this much is unpacked at most.

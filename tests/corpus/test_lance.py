@@ -274,7 +274,7 @@ def test_without_the_extra_it_is_named_before_anything_is_encoded(tmp_path, monk
     for attempt in (job, lambda out: shard_job(out, "1/2"), open_lance):
         with pytest.raises(MissingPackageError) as caught:
             attempt(tmp_path / "v.lance")
-        assert str(caught.value) == "a .lance dataset needs pylance: pip install 'llm2vec-core[search]'"
+        assert str(caught.value) == "a .lance dataset needs pylance: pip install '.[search]' in the project's folder"
     assert job(tmp_path / "v.parquet").run(encode, TEXTS).rows == 25
 
 

@@ -168,7 +168,7 @@ def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPackageError) as caught:
         RayEngine(factory)
-    assert str(caught.value) == "--engine ray needs ray: pip install 'llm2vec-core[ray]'"
+    assert str(caught.value) == "--engine ray needs ray: pip install '.[ray]' in the project's folder"
 
 
 def test_errors_of_an_actor_keep_their_type_and_what_is_done_is_kept(tmp_path):

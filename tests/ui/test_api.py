@@ -42,6 +42,18 @@ def test_the_endpoints_and_no_other_event_are_named(client):
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {f"/{name}" for name in NAMES}
 
 
+def test_nobody_passes_the_queue_by(server):
+    with urllib.request.urlopen(f"{server}/config", timeout=60) as reply:
+        calls = json.load(reply)["dependencies"]
+    queued = [call["id"] for call in calls if call["queue"] and call["backend_fn"]]
+    assert len(queued) > 20
+    for index in (queued[0], queued[-1]):
+        body = json.dumps({"data": [], "fn_index": index, "session_hash": "direct"}).encode()
+        request = urllib.request.Request(f"{server}/gradio_api/run/predict", body, {"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(request, timeout=60)
+
+
 def test_embed_over_the_wire_is_what_the_package_computes(client):
     found = client.predict(texts=TEXTS, api_name="/embed")
     expected = LLM2Vec.from_preset(f"mini:{BUNDLED.default.key}").encode(TEXTS, normalize=True)

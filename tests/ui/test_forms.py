@@ -176,6 +176,15 @@ def test_an_answer_has_its_share_of_the_cores(form, monkeypatch):
     with cores.shared():
         assert call(answer, form) == {"notice": "", "hits": 2}
     assert cores._busy == 0
+    # What passes the queue by computes nothing, and what yields takes its time step by step: neither has a place to wait for.
+    monkeypatch.setattr("llm2vec_core.ui.cores.PATIENCE_SECONDS", 600)
+
+    def steps(context, session):
+        yield {"hits": cores._busy}
+
+    with cores.answering(), cores.answering():
+        assert call(form.io(lambda context, session: {"hits": 0}, (), ("hits",), queue=False), form)["hits"] == 0
+        assert [found["hits"] for found in call(form.io(steps, (), ("hits",)), form)] == [2]
 
 
 def test_one_that_failed_leaves_the_place_to_the_older_one():

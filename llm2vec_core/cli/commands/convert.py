@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from llm2vec_core.cli.base import Command, say
 from llm2vec_core.cli.options import add_model_options, load_encoder
 from llm2vec_core.errors import InputError
+from llm2vec_core.extras import require
 
 if TYPE_CHECKING:
     from llm2vec_core.bidirectional import PrefixReport
@@ -26,7 +27,8 @@ def _save(encoder: LLM2Vec, folder: Path) -> tuple[str, ...]:
 
 def _export(encoder: LLM2Vec, folder: Path) -> tuple[str, ...]:
     report = encoder.export_sentence_transformers(folder)
-    return (f"sentence-transformers gives the same vectors within {report.largest_difference:.1g}", *report.notes)
+    # The export's notes are logged.
+    return (f"sentence-transformers gives the same vectors within {report.largest_difference:.1g}",)
 
 
 # Each writes a folder that is not there yet and returns what its user should know.
@@ -54,6 +56,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     folder = arguments.out
     _refuse_occupied(folder, arguments.force)
+    if arguments.format == "sentence-transformers":  # said before a model is loaded
+        require("export", "sentence_transformers", what="--format sentence-transformers")
     encoder = load_encoder(arguments)
     say(arguments, proof(encoder.view(bidirectional=False).prefix_test()))
     if encoder.bidirectional:

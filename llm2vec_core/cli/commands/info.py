@@ -74,7 +74,8 @@ def _model(arguments: argparse.Namespace) -> dict[str, Any]:
     if wanted is False:
         facts["reads"] = "causally, as asked"
     if choice.preset:
-        facts |= {"license": choice.preset.license, "needs": choice.preset.needs}
+        stages = [stage.key for stage in choice.preset.stages]
+        facts |= {"stages": stages, "license": choice.preset.license, "needs": choice.preset.needs}
     return facts
 
 

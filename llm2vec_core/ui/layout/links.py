@@ -106,16 +106,19 @@ def complaint(wrong: Sequence[str], model: str | None, *, own: bool = False, ada
         )
     if adapter:
         parts.append(
-            "It was made with an adapter that its maker trained or loaded. A link carries none: the encoder in its "
-            "place is the one chosen here."
+            "This link was made with an adapter that its maker trained or loaded. A link carries none: the encoder in "
+            "its place is the one chosen here."
         )
     if wrong:
         parts.append(
             f"Part of this link could not be used and was left out ({', '.join(wrong)}): "
             "it may be damaged, or made with another version of this page."
         )
-    if model is not None:
-        parts.append(f"It was made with the model {model[:100]!r}; load that in the sidebar to see the same numbers.")
+    if model:
+        parts.append(
+            f"This link was made with the model {model[:100]!r}; load it to see the same numbers (the button with the "
+            "model’s name, above, opens the list)."
+        )
     return " ".join(parts)
 
 

@@ -219,5 +219,5 @@ def test_the_options_of_another_engine_are_refused(folder, run, monkeypatch):
         assert (code, talk) == (2, f"error: {option[0]} is for --engine ray\n")
     monkeypatch.setitem(sys.modules, "ray", None)
     code, _, talk = run("encode", "texts.txt", "--out", "v.npy", "--engine", "ray", "--quiet")
-    assert (code, talk) == (2, "error: --engine ray needs ray: pip install 'llm2vec-core[ray]'\n")
+    assert (code, talk) == (2, "error: --engine ray needs ray: pip install '.[ray]' in the project's folder\n")
     assert not Path("v.npy.parts").exists()

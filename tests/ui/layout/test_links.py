@@ -84,6 +84,7 @@ def test_one_notice_for_everything():
     told = complaint(["a_s", "tab"], "owner/" + "m" * 500)
     assert "left out (a_s, tab)" in told
     assert "made with the model 'owner/mmm" in told
+    assert complaint([], "") == ""
     assert len(told) < 400
 
 
@@ -125,6 +126,8 @@ def test_a_link_restores_every_field_of_a_tab_and_what_they_show(open_page, tab,
     expect(page.locator(place).first).to_contain_text(told)
     quiet(page)
     expect(page.locator("#link-notice .l2v-notice")).to_be_empty()
+    if tab == "map":  # hidden for other colours
+        expect(page.locator("#map-query").locator("textarea, input")).to_have_value(fields["query"])
     # What the page would hand on is what it was given.
     again = {name: values[0] for name, values in parse_qs(urlsplit(copied_link(page)).query).items()}
     assert {name: again.get(name) for name in given} == given

@@ -182,7 +182,7 @@ def test_a_visitor_chooses_a_model_and_every_picker_follows(browser, own_server)
 
     other = context.new_page()
     other.goto(own_server + "/?tab=away&model=gone")
-    expect(other.locator("#link-notice")).to_contain_text("It was made with the model 'gone'")
+    expect(other.locator("#link-notice")).to_contain_text("was made with the model 'gone'")
     expect(other.locator("#in-use")).to_contain_text("LLM2Vec-mini")  # a visitor's choice is theirs alone
     other.goto(own_server + "/?tab=away&model=tiny")
     expect(other.locator("#in-use")).to_contain_text("Tiny <b>model</b>")

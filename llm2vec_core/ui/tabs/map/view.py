@@ -232,7 +232,8 @@ def _build(page: Page, tab: gr.Tab) -> None:
         **io,
     )
     texts.then(**io)
-    color.input(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
+    # A link changes it too.
+    color.change(lambda chosen: gr.update(visible=chosen == "query"), color, query_row, queue=False, api_name=False)
     stop.click(
         lambda: status_of(
             model.Step("Nothing is being drawn now. The last map is still shown; press Draw for a new one.")
