@@ -164,10 +164,10 @@ def test_a_status_names_its_model_and_says_where_the_adapter_will_be(context, mo
 
 def test_the_length_of_a_run_is_told_in_seconds_that_were_measured_with_the_model():
     assert copy.length_info(BUNDLED).startswith(
-        f"With {BUNDLED.label} on two idle processor cores, short: 21 to 25 seconds; longer: 39 to 46 seconds."
+        f"With {BUNDLED.label} on two idle processor cores, short: 10 to 25 seconds; longer: 22 to 46 seconds."
     )
     assert copy.length_info(SMOLLM2).startswith(
-        f"With {SMOLLM2.label} on two processor cores that other work shares, short: 37 to 81 seconds; longer: 93 to 154 seconds."
+        f"With {SMOLLM2.label} on two idle processor cores, short: 27 to 43 seconds; longer: 56 to 87 seconds."
     )
     hub = replace(BUNDLED, key="hub:o/n", label="o/n")
     assert copy.length_info(hub).startswith("How long this takes with o/n was not measured.")

@@ -19,14 +19,13 @@ OBJECTIVE_LABELS = {
 }
 OBJECTIVE_NAMES = {key: label.split(":")[0] for key, label in OBJECTIVE_LABELS.items()}
 LENGTHS = {"20": "Short", "60": "Longer"}
-# What runs take, by model: on which cores, and by length from the press to the end the quickest and the slowest run of all
-# objectives, with the fields as they are filled in, on our own data. LLM2Vec-mini: cores of 55 GFLOP/s each (float32 matrix
-# products). SmolLM2: two runs of each objective at a load of 4 to 12, of 35 to 55 s of processor time (short), and one of
-# each at a load of 5, of 76 to 106 s (longer).
-IDLE, SHARED = "two idle processor cores", "two processor cores that other work shares"
+# What runs take, by model: from the press to the end, the quickest and the slowest run of all objectives, by length, on two
+# idle cores, with the fields as they are filled in, on our own data. LLM2Vec-mini: cores of 55 GFLOP/s each (float32 matrix
+# products) and AMD EPYC cores with AVX-512, which take half as long; SmolLM2: the latter.
+CORES = "two idle processor cores"
 SECONDS = {
-    BUNDLED.key: (IDLE, {"20": (21, 25), "60": (39, 46)}),
-    SMOLLM2.key: (SHARED, {"20": (37, 81), "60": (93, 154)}),
+    BUNDLED.key: {"20": (10, 25), "60": (22, 46)},
+    SMOLLM2.key: {"20": (27, 43), "60": (56, 87)},
 }
 _ESTIMATE = "After three steps the page estimates the time left."
 
@@ -39,10 +38,9 @@ def length_info(preset: ModelPreset) -> str:
     """
     if preset.key not in SECONDS:
         return f"How long this takes with {preset.label} was not measured. {_ESTIMATE}"
-    cores, seconds = SECONDS[preset.key]
-    spans = (f"{low} to {high} seconds" for low, high in seconds.values())
+    spans = (f"{low} to {high} seconds" for low, high in SECONDS[preset.key].values())
     each = "; ".join(f"{name.lower()}: {span}" for name, span in zip(LENGTHS.values(), spans, strict=True))
-    return f"With {preset.label} on {cores}, {each}. {_ESTIMATE}"
+    return f"With {preset.label} on {CORES}, {each}. {_ESTIMATE}"
 
 
 START_INFO = "The stage the adapter is trained on top of. Its weights stay frozen."
