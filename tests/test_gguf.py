@@ -425,7 +425,7 @@ def test_a_missing_tensor_an_unknown_type_and_a_part_are_refused(tmp_path, monke
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(
         MissingPackageError,
-        match=r"tiny.gguf is a GGUF file: reading it needs gguf: pip install 'llm2vec-core\[gguf\]'",
+        match=r"tiny.gguf is a GGUF file: reading it needs gguf: pip install '\.\[gguf\]'",
     ):
         LLM2Vec.from_pretrained(file)
 

@@ -215,7 +215,7 @@ def test_what_cannot_be_exported_says_why(context, monkeypatch):
     ):
         export(hub, Session(), LAST)
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(MissingPackageError, match=r"sentence-transformers: pip install 'llm2vec-core\[export\]'"):
+    with pytest.raises(MissingPackageError, match=r"sentence-transformers: pip install '\.\[export\]'"):
         export(context, Session(), LAST)
 
 

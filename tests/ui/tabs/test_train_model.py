@@ -604,7 +604,7 @@ def test_a_stage_whose_adapters_stand_beside_the_weights_is_trained_as_a_merged_
     session = Session()
     files = [str(file) for file in tmp_path.rglob("*") if file.suffix in (".json", ".safetensors")]
     uploads.load(staged, session, files, "bidirectional")
-    np.testing.assert_allclose(session.encoder.encode("river"), mine.encoder.encode("river"), atol=1e-5)
+    assert_close(session.encoder.encode("river"), mine.encoder.encode("river"))
 
 
 def test_pairs_in_a_named_encoding(tmp_path):
