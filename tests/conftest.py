@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
+import gc
 import subprocess
 import sys
 from collections import Counter
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from transformers import LlamaModel
 
     from llm2vec_core.encoder import LLM2Vec
+
+# Nothing that is imported and collected is garbage; see pytest_collection_finish.
+gc.disable()
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -89,7 +93,14 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """Workers of pytest-xdist read a test's group in its id. Version 3.8 writes it where pytest 9.2 no longer looks."""
+    """Keep what is there by now out of collections, as a server does, and see that xdist knows the groups.
+
+    Each training run and each test of memory collects garbage: with all modules and tests to look through that took a
+    fifth of a quick run. Workers of pytest-xdist read a test's group in its id; version 3.8 writes it where pytest 9.2
+    no longer looks.
+    """
+    gc.freeze()
+    gc.enable()
     if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("the groups of the tests do not reach pytest-xdist")
 
