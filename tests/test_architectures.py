@@ -61,6 +61,7 @@ def test_every_type_is_converted_or_refused_or_out_of_scope(model_type):
     assert pages.row(seen) in rows, "run `python -m llm2vec_core.architectures`"
 
 
+@pytest.mark.every_type
 def test_the_page_has_these_types_and_no_others():
     text = pages.PAGE.read_text(encoding="utf-8")
     rows = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
@@ -68,6 +69,7 @@ def test_the_page_has_these_types_and_no_others():
     assert text == pages.page([seen_type(model_type) for model_type in causal_lm_types()])
 
 
+@pytest.mark.every_type
 def test_all_pure_attention_types_convert():
     """118 were measured before with whole models; the text towers of two more can be built alone."""
     converted = {t for t in causal_lm_types() if seen_type(t).verdict == "converted"}

@@ -15,13 +15,14 @@ from llm2vec_core import InputError, ModelError, TrainingError
 from llm2vec_core.constants import bundled_yardsticks
 from llm2vec_core.presets import ASSETS, BUNDLED, PRESETS, SMOLLM2
 from llm2vec_core.separation import PairCosines, labelled_pairs, measure_pairs
+from llm2vec_core.training import bundled
 from llm2vec_core.training.bundled import measured_pairs
 from llm2vec_core.ui import turns as ui_turns
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER
 from llm2vec_core.ui.limits import Limits
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.train import charts, copy, model, uploads, view
+from llm2vec_core.ui.tabs.train import charts, copy, model, run, uploads, view
 from llm2vec_core.ui.tabs.train.data import pairs_preview, training_data
 from llm2vec_core.ui.tabs.train.files import adapter_archive
 from llm2vec_core.ui.tabs.train.measured import MeasuredPairs
@@ -41,6 +42,21 @@ def runs_here(monkeypatch):
     """``test_train_run`` has the runs in a process of their own; what one test looks at is measured for that one."""
     monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.runs_apart", lambda *_: False)
     monkeypatch.setattr("llm2vec_core.ui.tabs.train.run.bundled_yardsticks", lambda encoder: {})
+
+
+@pytest.fixture(scope="module", params=["few"])
+def measured(request, context):
+    """``few``: a run measures a fifth of the pairs, which is enough where a test is not about what is measured."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "few":
+            for module in (bundled, run):
+                patch.setattr(module, "MEASURED_ROWS", slice(1, None, 10))
+        yield
+    context.cache.discard("starting point")
+
+
+every_pair = pytest.mark.parametrize("measured", ["all"], indirect=True)
+pytestmark = pytest.mark.usefixtures("measured")
 
 
 def turns() -> Turns:
@@ -123,6 +139,7 @@ def objective_name(objective: str) -> str:
     return {"mntp": "MNTP", "simcse": "SimCSE", "supervised": "Supervised"}[objective]
 
 
+@every_pair
 def test_the_card_shows_the_cosines_that_were_measured(context):
     session = Session()
     *_, last = told = trained(context, session, **fields(steps=3, rate=0.01))
@@ -440,6 +457,7 @@ def shares_told(card: str) -> list[float]:
     return [float(share) for share in re.findall(r'data-separation="\w+" data-before="([\d.]+)"', card)]
 
 
+@every_pair
 def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     session = Session()
     shown = model.expected(context, session, "mntp", "bidirectional", 7)
@@ -453,9 +471,9 @@ def test_before_a_run_the_stage_that_it_starts_from_is_measured(context):
     assert shown.result.count("<circle") == 40 + 1
     # A run measures the same, and what a long training reached is that stage's own beginning.
     data = training_data("mntp", "ours", None, None, LIMITS)
-    run = train(context, recipe_settings("mntp", "bidirectional", BUNDLED), data, QueuedJob())
-    first = next(progress for progress in run if progress.held_out)
-    run.close()
+    running = train(context, recipe_settings("mntp", "bidirectional", BUNDLED), data, QueuedJob())
+    first = next(progress for progress in running if progress.held_out)
+    running.close()
     full = starting_point(context, "mntp", "mntp")
     notice = figure["meta"]["notice"]
     assert figure["data"][2]["y"] == pytest.approx([first.held_out[0][1]], abs=1e-4)
@@ -538,6 +556,7 @@ def test_archives_are_the_same_each_time(context):
     assert zipfile.ZipFile(io.BytesIO(first)).testzip() is None
 
 
+@every_pair
 def test_what_a_larger_model_begins_with_is_stored(monkeypatch):
     """No weights are loaded to show it, and its recipe is one that two cores can do."""
     large = AppContext(SMOLLM2)
