@@ -13,11 +13,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
+import copy
 import gc
 import subprocess
 import sys
 from collections import Counter
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from llm2vec_core.encoder import LLM2Vec
 
-# Nothing that is imported and collected is garbage; see pytest_collection_finish.
+# Nothing that is imported for collecting the tests is garbage; see pytest_collection_finish.
 gc.disable()
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,16 +94,21 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish(session):
-    """Keep what is there by now out of collections, as a server does, and see that xdist knows the groups.
-
-    Each training run and each test of memory collects garbage: with all modules and tests to look through that took a
-    fifth of a quick run. Workers of pytest-xdist read a test's group in its id; version 3.8 writes it where pytest 9.2
-    no longer looks.
-    """
+    """Workers of pytest-xdist read a test's group in its id. Version 3.8 writes it where pytest 9.2 no longer looks."""
     gc.freeze()
     gc.enable()
     if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in session.items):
         raise pytest.UsageError("the groups of the tests do not reach pytest-xdist")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_collections():
+    """What is there before a file's tests stays out of collections, as in a server what is there before visitors.
+
+    Every training run collects garbage: with all modules and tests to look through, that took a fifth of a quick run.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +162,32 @@ def bundled() -> LLM2Vec:
 @pytest.fixture(scope="session")
 def bundled_causal(bundled) -> LLM2Vec:
     return bundled.view(bidirectional=False)
+
+
+@pytest.fixture(scope="session")
+def loaded() -> dict[str, LLM2Vec]:
+    return {}
+
+
+@pytest.fixture
+def bundled_models_load_once(loaded, monkeypatch):
+    """Who loads a bundled encoder gets a copy of one that is loaded already: loading has tests of its own."""
+    from llm2vec_core.encoder import LLM2Vec
+    from llm2vec_core.presets import ASSETS
+
+    load = LLM2Vec.from_pretrained.__func__
+
+    @wraps(load)
+    def from_pretrained(cls, source, adapters=(), **options):
+        names = [source, *([adapters] if isinstance(adapters, (str, Path)) else adapters)]
+        if not all(Path(name).resolve().is_relative_to(ASSETS) for name in names):
+            return load(cls, source, adapters, **options)
+        key = repr((*map(str, names), sorted(options.items())))
+        if key not in loaded:
+            loaded[key] = load(cls, source, adapters, **options)
+        return copy.deepcopy(loaded[key])
+
+    monkeypatch.setattr(LLM2Vec, "from_pretrained", classmethod(from_pretrained))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import copy
 import io
 import json
-from functools import wraps
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from llm2vec_core import LLM2Vec
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.cli import main
 from llm2vec_core.evaluation.tasks.sts import TASK
@@ -19,7 +15,7 @@ from llm2vec_core.presets import ASSETS
 from llm2vec_core.training.data import split_sentences
 
 # Their first sentences: what commands do does not depend on how long a text is, and what they cost does.
-PASSAGES = [split_sentences(p.text)[0] for p in passages()[::8]]
+PASSAGES = [split_sentences(p.text)[0] for p in passages()[::16]]
 PAIRS = [
     ("A cat sleeps.", "A dog barks."),
     ("The bank was steep.", "The bank was robbed."),
@@ -76,24 +72,6 @@ def passage_embeddings(bundled) -> np.ndarray:
     return bundled.encode(PASSAGES)
 
 
-@pytest.fixture(scope="session")
-def loaded() -> dict[str, LLM2Vec]:
-    return {}
-
-
 @pytest.fixture(autouse=True)
-def bundled_models_load_once(loaded, monkeypatch):
-    """A command gets a copy of the bundled encoder that an earlier one has loaded: loading has tests of its own."""
-    load = LLM2Vec.from_pretrained.__func__
-
-    @wraps(load)
-    def from_pretrained(cls, source, adapters=(), **options):
-        names = [source, *([adapters] if isinstance(adapters, (str, Path)) else adapters)]
-        if not all(Path(name).resolve().is_relative_to(ASSETS) for name in names):
-            return load(cls, source, adapters, **options)
-        key = repr((*map(str, names), sorted(options.items())))
-        if key not in loaded:
-            loaded[key] = load(cls, source, adapters, **options)
-        return copy.deepcopy(loaded[key])
-
-    monkeypatch.setattr(LLM2Vec, "from_pretrained", classmethod(from_pretrained))
+def few_loads(bundled_models_load_once):
+    """For every command of these tests."""

@@ -76,6 +76,11 @@ ASKED = """(() => {
 FRAMES = 5
 
 
+@pytest.fixture(autouse=True)
+def few_loads(bundled_models_load_once):
+    """For the code that the page shows, above all."""
+
+
 @pytest.fixture(scope="session")
 def context() -> AppContext:
     """Encoders and embeddings of the bundled texts, made once for all tests. Tests must not change them."""
