@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -40,8 +41,9 @@ SESSION_CAPACITY = 200
 # A thread that computes in torch gives the interpreter away at every operation, and waits this long to get it back from
 # one that runs Python: beside it an answer took 5.5 times as long with the default of 0.005, with 0.0005 2.7 times.
 SWITCH_SECONDS = 0.0005
-# What tabs want made beforehand waits for visitors: it looks this often, and waits no longer.
-CALM_SECONDS, PATIENCE_SECONDS = 0.5, 30.0
+# What tabs want made beforehand waits until no visitor has asked for so long, looks this often, and waits no longer: a
+# moment without a question is common among many visitors, and compiling UMAP in it takes two seconds.
+CALM, LOOK_SECONDS, PATIENCE_SECONDS = timedelta(seconds=2), 0.5, 30.0
 # For so long the badge's "just now" is true.
 SECONDS_OF_PROOF = 10.0
 # Gradio puts its own container in front of every selector of the style sheets; what lies outside is reached from here.
@@ -167,13 +169,18 @@ def launch_settings(models: Models) -> dict[str, Any]:
 
 def warm_up_in_background(models: Models, demo: gr.Blocks) -> threading.Thread:
     """Prepare what visitors will ask for, while the page is already served; those who have come go first."""
+    used = demo.state_holder.time_last_used
 
     def visitors_first() -> None:
         patience = time.monotonic() + PATIENCE_SECONDS
-        while demo._queue.get_active_worker_count() and time.monotonic() < patience:
-            time.sleep(CALM_SECONDS)
+        while time.monotonic() < patience:
+            last = max(list(used.values()), default=datetime.min)
+            if not demo._queue.get_active_worker_count() and datetime.now() - last > CALM:
+                return
+            time.sleep(LOOK_SECONDS)
 
-    thread = threading.Thread(target=models.default.warm_up, args=(visitors_first,), name="warm-up", daemon=True)
+    models.default.until_calm = visitors_first
+    thread = threading.Thread(target=models.default.warm_up, name="warm-up", daemon=True)
     thread.start()
     return thread
 

@@ -44,6 +44,7 @@ class AppContext:
     Attributes:
         cache: results that every session may share.
         warm_ups: what tabs want to be made before anyone asks, called by :meth:`warm_up` in turn.
+        until_calm: returns when nobody waits for an answer; called before what can wait.
     """
 
     def __init__(self, preset: ModelPreset = BUNDLED, limits: Limits | None = None) -> None:
@@ -55,6 +56,7 @@ class AppContext:
         # Encoders stay: they are as many as the model has stages, and each is what the others are computed with.
         self.cache = Cache({"weights": UNLIMITED, "encoder": UNLIMITED})
         self.warm_ups: list[Callable[[], None]] = []
+        self.until_calm: Callable[[], None] = lambda: None
 
     def _stored_of(self, stage_key: str) -> StoredConstants:
         return stored_constants(MINILM.key) if stage_key == MINILM.key else self._stored
@@ -161,12 +163,8 @@ class AppContext:
 
         return self.cache.get(("query scores", stage_key, pooling_mode), measure)
 
-    def warm_up(self, between: Callable[[], None] = lambda: None) -> None:
-        """Make what the first visitors will ask for, in the order in which they will.
-
-        Args:
-            between: called before each tab's own, which can wait.
-        """
+    def warm_up(self) -> None:
+        """Make what the first visitors will ask for, in the order in which they will; each tab's own can wait."""
         opening = (self.preset.stages[0].key, self.preset.default.key)
         # The first tab reads all stages, these two first: whoever asks meanwhile waits for them alone.
         for key in dict.fromkeys((*opening, *(stage.key for stage in self.preset.stages))):
@@ -176,5 +174,5 @@ class AppContext:
         for key in opening:
             self.query_scores(key)
         for job in self.warm_ups:
-            between()
+            self.until_calm()
             job()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import inspect
 import time
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import gradio as gr
 from gradio.state_holder import SessionState
@@ -59,3 +61,28 @@ def test_the_proof_is_run_again_once_it_is_seconds_old(context, monkeypatch):
         assert 'id="prefix-badge"' in prove(context)
         assert len(run) == 2 * proofs
     assert app.SECONDS_OF_PROOF == 10.0
+
+
+def test_what_can_wait_waits_for_a_while_without_questions(monkeypatch):
+    monkeypatch.setattr(app, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(app, "CALM", timedelta(seconds=60))
+    active, used, done = [2, 1, 0, 0], {}, []
+    queue = SimpleNamespace(get_active_worker_count=lambda: active.pop(0) if len(active) > 1 else active[0])
+    demo = SimpleNamespace(state_holder=SimpleNamespace(time_last_used=used), _queue=queue)
+    model = SimpleNamespace(until_calm=None, warm_up=lambda: done.append(model.until_calm()))
+    warming = app.warm_up_in_background(SimpleNamespace(default=model), demo)
+    warming.join(60)
+    assert (done, active) == ([None], [0])  # nobody has come yet
+
+    used["visitor"] = datetime.now()
+    warming = app.warm_up_in_background(SimpleNamespace(default=model), demo)
+    warming.join(0.1)
+    assert warming.is_alive()
+    used["visitor"] -= timedelta(minutes=2)
+    warming.join(60)
+    assert len(done) == 2
+
+    used["visitor"] = datetime.now()
+    monkeypatch.setattr(app, "PATIENCE_SECONDS", 0.01)
+    app.warm_up_in_background(SimpleNamespace(default=model), demo).join(60)
+    assert len(done) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -383,3 +384,18 @@ def test_neighbours_are_those_of_the_first_mover_until_a_text_is_picked(context)
     _, measures = last(context, session, own)
     picked = list(show(context, session, **fields_of(own)))[-1]["picked"]
     assert f'id="map-picked" data-row="{measures.movers[0]}"' in picked
+
+
+def test_umap_is_compiled_once_and_when_nobody_waits(monkeypatch):
+    done, compiled = [], threading.Event()
+
+    def laid_out(rows):
+        done.append("compiled")
+        compiled.set()
+
+    monkeypatch.setattr(model, "_FIRST", threading.Lock())
+    monkeypatch.setattr(model, "umap_layout", laid_out)
+    for _ in range(2):
+        model.get_ready(lambda: done.append("calm"))
+    assert compiled.wait(60)
+    assert done == ["calm", "compiled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from llm2vec_core.projection import MapQuality, NamedGroup, align, disparity, leveled, neighbor_ranks
+from llm2vec_core.projection import MapQuality, NamedGroup, align, disparity, leveled, neighbor_ranks, umap_layout
+from llm2vec_core.projection.base import MIN_POINTS
 from llm2vec_core.projection.neighbors import shared_neighbors
 from llm2vec_core.projection.words import FEWEST_POINTS
 from llm2vec_core.threads import reported
@@ -24,6 +26,7 @@ from llm2vec_core.ui.user_texts import Texts
 T = TypeVar("T")
 REPORT_SECONDS = 1.0  # each report costs the page a redraw
 MOVERS = 30
+_FIRST = threading.Lock()  # taken for good by who comes first
 
 
 @dataclass(frozen=True)
@@ -179,11 +182,24 @@ def measured(view: View) -> Measures:
 
 
 def warm_up(context: AppContext) -> None:
-    """Measure what opening the tab shows; then lay something out, as UMAP compiles on its first use."""
-    session, settings = Session(context.preset.key), opening_settings(context.preset)
-    for wanted in (settings, replace(settings, dimensions=3)):
-        for _ in draw(context, session, wanted):
-            pass
+    """Measure what opening the tab shows."""
+    for _ in draw(context, Session(context.preset.key), opening_settings(context.preset)):
+        pass
+
+
+def get_ready(until_calm: Callable[[], None]) -> None:
+    """A visitor may lay texts out soon: import UMAP and have it compiled, once a process and in the background.
+
+    Args:
+        until_calm: returns when nobody waits for an answer: compiling takes seconds of the interpreter.
+    """
+
+    def work() -> None:
+        until_calm()
+        umap_layout(np.random.default_rng(0).normal(size=(4 * MIN_POINTS, 8)))
+
+    if _FIRST.acquire(blocking=False):
+        threading.Thread(target=work, name="UMAP", daemon=True).start()
 
 
 def _reported(name: str, work: Callable[[Progress], T]) -> Generator[Step, None, T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -90,6 +91,7 @@ def show(context: AppContext, session: Session, **fields: Any) -> Iterator[Resul
                 "picked": neighbors_of(view.texts, view.spaces, found),
             }
         yield results
+    model.get_ready(context.until_calm)
 
 
 def pick(context: AppContext, session: Session, event: dict[str, Any], **fields: Any) -> Results:
@@ -117,7 +119,7 @@ def _build(page: Page, tab: gr.Tab) -> None:
     preset = page.context.preset
     first = opening_settings(preset)
     opening = model.opening_view(page.context)
-    page.context.warm_ups.append(lambda: model.warm_up(page.context))
+    page.context.warm_ups.append(partial(model.warm_up, page.context))
 
     panel(render("map/intro.html"))
     with gr.Row():
