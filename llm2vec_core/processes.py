@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from llm2vec_core.errors import LLM2VecError, WorkerError
+from llm2vec_core.threads import iterate_in_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,17 +28,19 @@ SECONDS_TO_END = 5.0
 HEARD_SECONDS = 0.2
 
 
-def prepare(*modules: str) -> None:
+def prepare(*modules: str, nice: int = 0) -> None:
     """Have these modules imported before the first process needs them; returns at once, a second call does nothing.
 
     Args:
         modules: full names. One that cannot be imported is left to the process that needs it.
+        nice: how far other processes go before the importing one and all that follow, from 0 to 19.
     """
     if FORKS:
         from multiprocessing import forkserver  # not on every system
 
         CONTEXT.set_forkserver_preload(list(modules))
-        forkserver.ensure_running()
+        # A process is as nice as the thread that starts it.
+        list(iterate_in_thread(lambda _: forkserver.ensure_running(), nice=nice))
 
 
 def steps_in_process(

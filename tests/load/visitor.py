@@ -85,16 +85,18 @@ class Visitor:
 
     async def _fire(self, kind: str, calls: list[dict[str, Any]]) -> None:
         started = time.monotonic()
-        await asyncio.gather(*(self._chain(kind, call) for call in calls))
+        await asyncio.gather(*(self._chain(kind, call, started) for call in calls))
         self._figures.answered(kind, time.monotonic() - started)
 
-    async def _chain(self, kind: str, call: dict[str, Any]) -> None:
+    async def _chain(self, kind: str, call: dict[str, Any], started: float | None = None) -> None:
         ok = await self._call(kind, call)
         after = [
             other
             for other in self._calls.values()
             if other.get("trigger_after") == call["id"] and (ok or not other.get("trigger_only_on_success"))
         ]
+        if after and started is not None:  # what follows is further down the page
+            self._figures.answered(f"{kind}: at once", time.monotonic() - started)
         await asyncio.gather(*(self._chain(kind, other) for other in after))
 
     async def _call(self, kind: str, call: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from llm2vec_core.errors import WorkerError
 from llm2vec_core.presets import BUNDLED
+from llm2vec_core.processes import FORKS
 from llm2vec_core.training.memory import training_bytes
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.cores import Cores
@@ -93,6 +95,19 @@ def test_a_run_whose_process_dies_says_so(context, monkeypatch):
     with pytest.raises(WorkerError, match="killed by SIGKILL: if nobody did that, memory ran out"):
         list(running)
     assert cores._busy == 0
+
+
+@pytest.mark.skipif(not FORKS, reason="processes are spawned")
+def test_visitors_go_before_all_that_a_runs_process_does(monkeypatch):
+    def started():  # a process is as nice as the thread that starts it
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    found: list[int] = []
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", started)
+    run.get_ready()
+    assert found == [run.NICE]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
 def test_a_run_stays_here_where_memory_holds_the_weights_once(context, monkeypatch):

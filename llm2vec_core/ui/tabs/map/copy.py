@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.ui.tabs.map.model import Measures, View
+from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS
 from llm2vec_core.ui.tabs.map.space import NEIGHBORS
 
 KINDS = [("UMAP", "umap"), ("PCA", "pca")]
@@ -90,7 +91,7 @@ def findings(view: View, measures: Measures) -> str:
             )
         # Two measures of the labels can disagree, and then neither is the answer. (Clusters are each encoder's own.)
         c, d = (quality.silhouette for quality in measures.quality)
-        by_label = view.settings.color not in ("kmeans", "hdbscan")
+        by_label = view.settings.color not in CLUSTERINGS
         if by_label and c is not None and d is not None and (d - c) * (b - a) < 0 and round(c, 2) != round(d, 2):
             told += (
                 f" The silhouette, which compares whole groups, says the opposite: it is higher with "

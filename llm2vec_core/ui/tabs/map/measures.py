@@ -12,6 +12,7 @@ from llm2vec_core.figures.maps import COSINE_SCALE
 from llm2vec_core.ui.tabs.map import copy
 from llm2vec_core.ui.tabs.map.coloring import Cosines, Groups
 from llm2vec_core.ui.tabs.map.model import Measures, View
+from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS
 from llm2vec_core.ui.templates import render
 
 
@@ -38,7 +39,7 @@ class Row:
 
 def measure_rows(view: View, measures: Measures) -> list[Row]:
     """Every measure of both panels."""
-    grouped = "clusters" if view.settings.color in ("kmeans", "hdbscan") else "labels"
+    grouped = "clusters" if view.settings.color in CLUSTERINGS else "labels"
     few = f"not defined: needs at least two {grouped}, and fewer than one per text"
     unlabelled = "not defined: needs texts with at least two different labels"
     sides = measures.quality

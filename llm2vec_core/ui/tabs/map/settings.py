@@ -11,7 +11,8 @@ from llm2vec_core.projection import METRICS
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS
 
 KINDS = ("umap", "pca")
-COLORS = ("label", "kmeans", "hdbscan", "query")
+CLUSTERINGS = ("kmeans", "hdbscan")
+COLORS = ("label", *CLUSTERINGS, "query")
 MAX_SEED = 2**31 - 1
 MAX_NEIGHBORS = 200
 MAX_CLUSTERS = 36

@@ -28,7 +28,7 @@ from llm2vec_core.protocol import Encoder, encode_in_pieces
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map.settings import MapSettings
+from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS, MapSettings
 from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
 from llm2vec_core.ui.user_texts import Texts
 from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
@@ -148,12 +148,13 @@ class Space:
 
     def quality(self, settings: MapSettings, labels: tuple[str, ...] | None) -> MapQuality:
         """Measures of the picture and of the space behind it."""
-        about = (*settings.layout_key(), settings.color, settings.clusters, settings.seed)
+        grouped_by = (settings.color, settings.clusters, settings.seed) if settings.color in CLUSTERINGS else ()
+        about = (*settings.layout_key(), *grouped_by)
         return self._once("quality", *about, make=lambda: self._measured(settings, labels))
 
     def _measured(self, settings: MapSettings, labels: tuple[str, ...] | None) -> MapQuality:
         groups = labels
-        if settings.color in ("kmeans", "hdbscan"):
+        if settings.color in CLUSTERINGS:
             clusters = self.clusters(settings)
             groups = tuple("" if number == NO_CLUSTER else str(number) for number in clusters)
         rows, points = self.embeddings(), self.layout(settings)

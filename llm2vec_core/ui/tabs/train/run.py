@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 STEPS_TO_ESTIMATE = 3
 # A training step reads forward and backward.
 BACKWARD_TOO = 3
-# Whoever looks at the page goes before the steps of a run, and what is measured between them; its end is waited for.
+# Whoever looks at the page goes before a run's process; before its steps, where it has none of its own.
 NICE = 19
 
 
@@ -300,7 +300,7 @@ def train(context: AppContext, settings: Settings, data: TrainingData, job: Queu
 
 def get_ready() -> None:
     """A visitor may train soon: have what a process of its own needs imported."""
-    prepare(__name__, "llm2vec_core.training.loop")
+    prepare(__name__, "llm2vec_core.training.loop", nice=NICE)
 
 
 def runs_apart(context: AppContext, settings: Settings, base: LLM2Vec) -> bool:
