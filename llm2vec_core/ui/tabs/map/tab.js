@@ -247,6 +247,8 @@ function tell() {
 async function paint() {
   if (!shown) return;
   tell();
+  // Words and lines are written on flat maps alone.
+  element.querySelector('.l2v-map-words').disabled = deep('left');
   const library = await script();
   for (const side of SIDES) {
     const target = plot(side);
