@@ -424,7 +424,7 @@ def test_zoom_outlives_colours_and_encoders_and_the_third_dimension_is_drawn(pag
     webgl = map_page.evaluate("Boolean(document.createElement('canvas').getContext('webgl'))")
     kind = "document.querySelector('#left-map').data[0].type"
     until(map_page, lambda: map_page.evaluate(kind), "scatter3d" if webgl else "scatter")
-    assert map_page.locator(".l2v-map-words").is_disabled() is webgl
+    expect(map_page.locator(".l2v-map-words")).to_be_enabled(enabled=not webgl)
     map_page.locator("[data-side=left] .l2v-data summary").click()
     table = map_page.locator("[data-side=left] .l2v-data tr")
     expect(table).to_have_count(len(passages()) + 1)
