@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
 from llm2vec_core.ui.tabs.map import model, stored
 from llm2vec_core.ui.tabs.map.charts import map_value
-from llm2vec_core.ui.tabs.map.settings import opening_settings
+from llm2vec_core.ui.tabs.map.settings import KINDS, opening_settings
 
 RENEW = "the model is another one: run python -m llm2vec_core.ui.tabs.map, then python -m llm2vec_core.manifest"
 
@@ -33,15 +33,16 @@ def test_what_is_stored_is_what_the_model_says(preset):
     context = NoModel(preset)
     settings = opening_settings(context.preset)
     keys = (settings.left, settings.right)
-    assert set(stored.stored_layouts(preset.key)) == set(keys), RENEW
+    maps = stored.stored_maps(preset.key)
+    assert set(maps) == set(keys), RENEW
     for key, other in (keys, keys[::-1]):
-        layouts, rows = stored.stored_layouts(preset.key)[key], context.collection(key)
-        pca, umap = (layouts[replace(settings, kind=kind).layout_key()] for kind in ("pca", "umap"))
-        for layout in (pca.points, umap):
-            kind = "pca" if layout is pca.points else "umap"
-            found = stored.stored_groups(preset.key)[key][replace(settings, kind=kind).layout_key()]
-            assert found == stored.groups_of(layout), RENEW
-            assert all(found)
+        rows, pictures = context.collection(key), [maps[key][replace(settings, kind=k).layout_key()] for k in KINDS]
+        umap, pca = (picture.layout for picture in pictures)
+        for picture, points in zip(pictures, (umap, pca.points), strict=True):
+            assert picture.groups == stored.groups_of(points), RENEW
+            assert all(picture.groups)
+            live = stored.quality_of(rows, points, settings.metric)
+            assert astuple(picture.quality) == pytest.approx(astuple(live), abs=0.01), RENEW
         live = pca_layout(rows)
         np.testing.assert_allclose(pca.points, live.points, atol=2e-3, err_msg=RENEW)
         np.testing.assert_allclose(pca.explained, live.explained, atol=1e-3, err_msg=RENEW)
@@ -60,7 +61,7 @@ def test_the_first_picture_needs_no_model():
     step = next(model.draw(context, Session(), opening_settings(context.preset)))
     np.testing.assert_array_equal(step.view.points, view.points)
     value = map_value(view, with_texts=False)
-    assert not stored.stored_layouts("hub:owner/name")
+    assert not stored.stored_maps("hub:owner/name")
     assert json.loads(value)["hover"] is None
     assert len(value) < 35_000  # it is part of the page
 
@@ -68,20 +69,20 @@ def test_the_first_picture_needs_no_model():
 def test_the_command_writes_what_is_read_back(context, monkeypatch, tmp_path):
     monkeypatch.setattr(stored, "FOLDER", tmp_path)
     stored.write_layouts(context)
-    stored.stored_layouts.cache_clear()
-    stored.stored_groups.cache_clear()
+    stored.stored_maps.cache_clear()
     try:
-        found = stored.stored_layouts(BUNDLED.key)
+        found = stored.stored_maps(BUNDLED.key)
         settings = opening_settings(context.preset)
         assert {(key, layout) for key, layouts in found.items() for layout in layouts} == {
             (key, replace(settings, kind=kind).layout_key())
             for key in (settings.left, settings.right)
-            for kind in ("pca", "umap")
+            for kind in KINDS
         }
-        rows = context.collection(settings.left)
-        np.testing.assert_allclose(found[settings.left]["pca", 2, "cosine"].points, pca_layout(rows).points, atol=1e-4)
-        groups = stored.stored_groups(BUNDLED.key)[settings.left]["pca", 2, "cosine"]
-        assert groups == stored.groups_of(found[settings.left]["pca", 2, "cosine"].points)
+        rows, picture = context.collection(settings.left), found[settings.left]["pca", 2, "cosine"]
+        np.testing.assert_allclose(picture.layout.points, pca_layout(rows).points, atol=1e-4)
+        assert picture.groups == stored.groups_of(picture.layout.points)
+        assert astuple(picture.quality) == pytest.approx(
+            astuple(stored.quality_of(rows, picture.layout.points, "cosine")), abs=1e-4
+        )
     finally:
-        stored.stored_layouts.cache_clear()
-        stored.stored_groups.cache_clear()
+        stored.stored_maps.cache_clear()

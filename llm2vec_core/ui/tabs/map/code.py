@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from llm2vec_core.presets import ModelPreset
 from llm2vec_core.ui.encoders import encoder_code, encoder_imports
-from llm2vec_core.ui.tabs.map.settings import MapSettings
-from llm2vec_core.ui.tabs.map.space import NEIGHBORS
+from llm2vec_core.ui.tabs.map.settings import NEIGHBORS, MapSettings
 from llm2vec_core.ui.user_texts import BUNDLED_TEXTS, Texts
 
 # More texts than this are read from a file instead of standing in the code.

@@ -12,8 +12,8 @@ from llm2vec_core.figures import STYLES
 from llm2vec_core.projection import NO_CLUSTER, cluster_words, matched_clusters
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map.settings import MapSettings
-from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
+from llm2vec_core.ui.tabs.map.settings import NEIGHBORS, MapSettings
+from llm2vec_core.ui.tabs.map.space import Space
 from llm2vec_core.ui.user_texts import Texts, checked_text
 
 UNLABELLED = "no label"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from llm2vec_core.ui.tabs.map.model import Measures, View
-from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS
-from llm2vec_core.ui.tabs.map.space import NEIGHBORS
+from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS, NEIGHBORS
 
 KINDS = [("UMAP", "umap"), ("PCA", "pca")]
 COLORS = [

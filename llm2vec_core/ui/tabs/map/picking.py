@@ -7,7 +7,8 @@ from typing import Any
 from llm2vec_core.errors import InputError
 from llm2vec_core.projection import Neighborhoods, neighborhoods
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
+from llm2vec_core.ui.tabs.map.settings import NEIGHBORS
+from llm2vec_core.ui.tabs.map.space import Space
 from llm2vec_core.ui.user_texts import Texts
 
 

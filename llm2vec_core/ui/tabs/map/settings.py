@@ -13,6 +13,7 @@ from llm2vec_core.ui.user_texts import BUNDLED_TEXTS
 KINDS = ("umap", "pca")
 CLUSTERINGS = ("kmeans", "hdbscan")
 COLORS = ("label", *CLUSTERINGS, "query")
+NEIGHBORS = 10  # of a text, that are listed and measured
 MAX_SEED = 2**31 - 1
 MAX_NEIGHBORS = 200
 MAX_CLUSTERS = 36

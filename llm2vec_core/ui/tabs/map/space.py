@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -28,12 +28,11 @@ from llm2vec_core.protocol import Encoder, encode_in_pieces
 from llm2vec_core.ui.context import AppContext
 from llm2vec_core.ui.encoders import USER_ADAPTER, EncoderOption
 from llm2vec_core.ui.session import Session
-from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS, MapSettings
-from llm2vec_core.ui.tabs.map.stored import NamedGroups, stored_groups, stored_layouts
+from llm2vec_core.ui.tabs.map.settings import CLUSTERINGS, NEIGHBORS, MapSettings
+from llm2vec_core.ui.tabs.map.stored import NamedGroups, StoredMaps, stored_maps
 from llm2vec_core.ui.user_texts import Texts
 from llm2vec_core.ui.zero_gpu import loan_seconds, on_lent_gpu
 
-NEIGHBORS = 10
 # Texts that a lent GPU encodes between two reports.
 LENT_PIECE = 256
 # HDBSCAN's smallest cluster: a fiftieth of the texts, at least this many.
@@ -49,8 +48,7 @@ class Space:
         key: what the embeddings depend on.
         cache: of this session, or shared.
         encode: makes the embeddings, shape (texts, hidden); called with a progress callback or None.
-        stored: layouts made beforehand, by :meth:`MapSettings.layout_key`.
-        groups: their named groups, likewise.
+        stored: pictures made beforehand, by :meth:`MapSettings.layout_key`.
     """
 
     def __init__(
@@ -59,15 +57,13 @@ class Space:
         key: tuple[Hashable, ...],
         cache: Cache,
         encode: Callable[[Progress | None], np.ndarray],
-        stored: Mapping[tuple[Hashable, ...], PcaLayout | np.ndarray] | None = None,
-        groups: Mapping[tuple[Hashable, ...], NamedGroups] | None = None,
+        stored: StoredMaps | None = None,
     ) -> None:
         self.choice = choice
         self._key = key
         self._cache = cache
         self._encode = encode
         self._stored = stored or {}
-        self._groups = groups or {}
 
     @property
     def is_encoded(self) -> bool:
@@ -114,12 +110,12 @@ class Space:
 
     def _laid_out(self, settings: MapSettings, make: Callable[[], Any]) -> Any:
         about = settings.layout_key()
-        return self._stored[about] if about in self._stored else self._once("layout", *about, make=make)
+        return self._stored[about].layout if about in self._stored else self._once("layout", *about, make=make)
 
     def groups(self, settings: MapSettings, texts: Sequence[str]) -> NamedGroups:
         """Coarse and fine groups of marks on the picture, with the words of their texts."""
-        if settings.layout_key() in self._groups:
-            return self._groups[settings.layout_key()]
+        if self.is_stored(settings):
+            return self._stored[settings.layout_key()].groups
         if settings.dimensions != 2:
             return [], []
         points = np.asarray(self.layout(settings), dtype=np.float64)
@@ -148,6 +144,8 @@ class Space:
 
     def quality(self, settings: MapSettings, labels: tuple[str, ...] | None) -> MapQuality:
         """Measures of the picture and of the space behind it."""
+        if self.is_stored(settings) and settings.color not in CLUSTERINGS:
+            return self._stored[settings.layout_key()].quality
         grouped_by = (settings.color, settings.clusters, settings.seed) if settings.color in CLUSTERINGS else ()
         about = (*settings.layout_key(), *grouped_by)
         return self._once("quality", *about, make=lambda: self._measured(settings, labels))
@@ -196,9 +194,8 @@ def space_of(context: AppContext, session: Session, texts: Texts, key: str) -> S
         return encoder.encode(list(texts.texts), progress=progress)
 
     cache = context.cache if ours and key != USER_ADAPTER else session.cache
-    stored = stored_layouts(context.preset.key).get(key) if ours else None
-    groups = stored_groups(context.preset.key).get(key) if ours else None
-    return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored, groups)
+    stored = stored_maps(context.preset.key).get(key) if ours else None
+    return Space(choice, (context.preset.key, key, texts.key), cache, encode, stored)
 
 
 def _encoded_on_lent_gpu(encoder: Encoder, texts: Sequence[str], seconds: int, progress: Progress | None) -> np.ndarray:

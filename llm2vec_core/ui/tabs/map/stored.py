@@ -1,4 +1,4 @@
-"""The layouts that opening the tab shows, and their named groups, made beforehand.
+"""The layouts that opening the tab shows, their named groups and their measures, made beforehand.
 
 So the first picture is there before the model is loaded, and it is the same on each machine (UMAP makes much of the
 last digit). ``python -m llm2vec_core.ui.tabs.map`` makes the file anew; a test holds it against the live model.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from dataclasses import astuple
+from dataclasses import asdict, astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,40 +18,48 @@ import numpy as np
 from llm2vec_core.bundled_data import passages
 from llm2vec_core.constants import STORED_PRESETS
 from llm2vec_core.presets import ASSETS
-from llm2vec_core.projection import NamedGroup, named_groups, pca_layout, umap_layout
+from llm2vec_core.projection import MapQuality, NamedGroup, map_quality, named_groups, pca_layout, umap_layout
 from llm2vec_core.projection.pca import PcaLayout
 from llm2vec_core.ui.context import AppContext
-from llm2vec_core.ui.tabs.map.settings import MapSettings, opening_settings
+from llm2vec_core.ui.tabs.map.settings import NEIGHBORS, MapSettings, opening_settings
+from llm2vec_core.ui.user_texts import our_collection
 
 FOLDER = ASSETS / "figures"
-Layouts = dict[tuple[Hashable, ...], PcaLayout | np.ndarray]
 NamedGroups = tuple[list[NamedGroup], list[NamedGroup]]
+StoredMaps = dict[tuple[Hashable, ...], "StoredMap"]
+
+
+@dataclass(frozen=True)
+class StoredMap:
+    """One picture of our collection.
+
+    Attributes:
+        layout: of its marks.
+        groups: of them, coarse and fine.
+        quality: its measures, with the labels of the collection.
+    """
+
+    layout: PcaLayout | np.ndarray
+    groups: NamedGroups
+    quality: MapQuality
 
 
 @cache
-def stored_layouts(key: str) -> dict[str, Layouts]:
-    """By encoder, then by :meth:`MapSettings.layout_key`: layouts of our collection, from the file.
+def stored_maps(key: str) -> dict[str, StoredMaps]:
+    """By encoder, then by :meth:`MapSettings.layout_key`: pictures of our collection, from the file.
 
     Args:
-        key: of the preset; one that has no file has no layouts.
+        key: of the preset; one that has no file has no pictures.
     """
-    found: dict[str, Layouts] = {}
+    found: dict[str, StoredMaps] = {}
     for entry in _entries_in_file(key):
         points = np.array(entry["points"], dtype=np.float32)
         layout = PcaLayout(points, np.array(entry["explained"])) if "explained" in entry else points
-        found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = layout
-    return found
-
-
-@cache
-def stored_groups(key: str) -> dict[str, dict[tuple[Hashable, ...], NamedGroups]]:
-    """As :func:`stored_layouts`: the named groups of each layout, coarse and fine."""
-    found: dict[str, dict[tuple[Hashable, ...], NamedGroups]] = {}
-    for entry in _entries_in_file(key):
         coarse, fine = (
             [NamedGroup(row, size, tuple(words)) for row, size, words in groups] for groups in entry["groups"]
         )
-        found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = (coarse, fine)
+        stored = StoredMap(layout, (coarse, fine), MapQuality(**entry["quality"]))
+        found.setdefault(entry["encoder"], {})[tuple(entry["layout"])] = stored
     return found
 
 
@@ -65,6 +73,18 @@ def _entries_in_file(key: str) -> list[dict[str, Any]]:
 def groups_of(points: np.ndarray) -> NamedGroups:
     """The named groups of our collection on a picture of it, shape (passages, 2)."""
     return named_groups(np.asarray(points, dtype=np.float64), [passage.text for passage in passages()])
+
+
+def quality_of(rows: np.ndarray, points: np.ndarray, metric: str) -> MapQuality:
+    """Measures of a picture of our collection.
+
+    Args:
+        rows: its embeddings, shape (passages, hidden).
+        points: of the picture, shape (passages, dimensions).
+        metric: of the embeddings.
+    """
+    labels = our_collection().labels
+    return map_quality(rows, points, labels, labels, NEIGHBORS, metric=metric)
 
 
 def made_layouts(context: AppContext) -> list[dict[str, Any]]:
@@ -94,9 +114,9 @@ def _entries(key: str, context: AppContext, settings: MapSettings) -> list[dict[
         {"encoder": key, "layout": list(settings.layout_key()), "points": umap.astype(float).round(3).tolist()},
     ]
     for entry in found:
-        # Of the points as they are read back.
-        groups = groups_of(np.array(entry["points"], dtype=np.float32))
-        entry["groups"] = [[astuple(group) for group in each] for each in groups]
+        points = np.array(entry["points"], dtype=np.float32)  # as they are read back
+        entry["groups"] = [[astuple(group) for group in each] for each in groups_of(points)]
+        entry["quality"] = asdict(quality_of(rows, points, metric))
     return found
 
 

@@ -22,10 +22,11 @@ from llm2vec_core.ui.tabs.map.measures import numbers as numbers_of
 from llm2vec_core.ui.tabs.map.settings import (
     MAX_CLUSTERS,
     MAX_NEIGHBORS,
+    NEIGHBORS,
     map_settings,
     opening_settings,
 )
-from llm2vec_core.ui.tabs.map.space import NEIGHBORS, Space
+from llm2vec_core.ui.tabs.map.space import Space
 from llm2vec_core.ui.templates import render
 from llm2vec_core.ui.text_picker import source_radio, text_picker
 from llm2vec_core.ui.user_texts import Texts
