@@ -130,7 +130,7 @@ def _add(
     texts: Sequence[str] | None,
 ) -> None:
     flat = points.shape[1] == 2
-    size = marker_size(len(points)) * (1.0 if flat else 0.5)
+    size = marker_size(len(points)) * (1.0 if flat else 0.3)
     places = {axis: points[rows, i].astype(np.float32) for i, axis in enumerate("xyz"[: points.shape[1]])}
     (figure.add_scatter if flat else figure.add_scatter3d)(
         **places,

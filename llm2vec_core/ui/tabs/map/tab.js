@@ -151,7 +151,7 @@ function ring(side, name, rows, symbol, tint, size, ranks) {
   const type = base[side].length ? base[side][0].type : 'scatter';
   const at = axis => rows.map(row => places[side][row][axis]);
   const trace = {type, uid: name, x: at(0), y: at(1), mode: ranks ? 'markers+text' : 'markers', hoverinfo: 'skip', showlegend: false,
-    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.6 : size, color: tint, line: {width: 1.4, color: tint}}};
+    marker: {symbol: symbol + '-open', size: deep(side) ? size * 0.4 : size, color: tint, line: {width: 1.4, color: tint}}};
   if (deep(side)) trace.z = at(2);
   if (ranks) {
     const placed = apart(side, rows, ranks);
